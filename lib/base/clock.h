@@ -1,0 +1,10 @@
+/* Monotonic time. Read once a turn and passed down; lib/core never calls it. */
+#ifndef TP_BASE_CLOCK_H
+#define TP_BASE_CLOCK_H
+
+#include <stdint.h>
+
+uint64_t tp_clock_ns(void);
+uint64_t tp_clock_ms(void);
+
+#endif

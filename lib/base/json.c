@@ -1,0 +1,148 @@
+/* The comma rule: a value needs a comma before it unless it follows '{', '[' or ':' or starts the
+ * text. Looking at the last byte written replaces a stack of states. */
+#include "base/json.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char replacement[] = "\xEF\xBF\xBD";
+
+/* Length of the valid UTF-8 sequence at bytes (RFC 3629: no surrogates, no overlong forms), or 0.
+ */
+static size_t utf8_length(const unsigned char *bytes, size_t left) {
+    unsigned char lead = bytes[0];
+    size_t length = lead < 0x80                   ? 1
+                    : lead >= 0xC2 && lead < 0xE0 ? 2
+                    : lead >= 0xE0 && lead < 0xF0 ? 3
+                    : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                  : 0;
+    if (length == 0 || length > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((lead == 0xE0 && bytes[1] < 0xA0) || (lead == 0xED && bytes[1] > 0x9F) ||
+        (lead == 0xF0 && bytes[1] < 0x90) || (lead == 0xF4 && bytes[1] > 0x8F)) {
+        return 0;
+    }
+    return length;
+}
+
+static void put_escaped(tp_strbuf *out, unsigned char byte) {
+    static const char shorthand[] = "btn\0fr";
+    if (byte == '"' || byte == '\\') {
+        tp_strbuf_putc(out, '\\');
+        tp_strbuf_putc(out, (char)byte);
+    } else if (byte >= 8 && byte <= 13 && byte != 11) {
+        tp_strbuf_putc(out, '\\');
+        tp_strbuf_putc(out, shorthand[byte - 8]);
+    } else {
+        tp_strbuf_printf(out, "\\u%04x", byte);
+    }
+}
+
+static bool is_plain(unsigned char byte) {
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+void tp_json_string(tp_strbuf *out, const char *bytes, size_t length) {
+    const unsigned char *in = (const unsigned char *)bytes;
+    tp_strbuf_putc(out, '"');
+    for (size_t at = 0; at < length;) {
+        size_t run = 0;
+        while (at + run < length && is_plain(in[at + run])) {
+            run++;
+        }
+        tp_strbuf_add(out, bytes + at, run);
+        at += run;
+        if (at == length) {
+            break;
+        }
+        size_t sequence = in[at] < 0x80 ? 1 : utf8_length(in + at, length - at);
+        if (in[at] < 0x80) {
+            put_escaped(out, in[at]);
+        } else if (sequence == 0) {
+            tp_strbuf_add(out, replacement, 3);
+            sequence = 1;
+        } else {
+            tp_strbuf_add(out, bytes + at, sequence);
+        }
+        at += sequence;
+    }
+    tp_strbuf_putc(out, '"');
+}
+
+static void begin_value(tp_strbuf *out, const char *key) {
+    if (out->length > 0) {
+        char last = out->data[out->length - 1];
+        if (last != '{' && last != '[' && last != ':' && last != '\n') {
+            tp_strbuf_putc(out, ',');
+        }
+    }
+    if (key != NULL) {
+        tp_json_string(out, key, strlen(key));
+        tp_strbuf_putc(out, ':');
+    }
+}
+
+void tp_json_open(tp_strbuf *out, const char *key, char bracket) {
+    begin_value(out, key);
+    tp_strbuf_putc(out, bracket);
+}
+
+void tp_json_close(tp_strbuf *out, char bracket) {
+    tp_strbuf_putc(out, bracket);
+}
+
+void tp_json_text(tp_strbuf *out, const char *key, const char *text) {
+    tp_json_bytes(out, key, text, text == NULL ? 0 : strlen(text));
+}
+
+void tp_json_bytes(tp_strbuf *out, const char *key, const char *bytes, size_t length) {
+    begin_value(out, key);
+    if (bytes == NULL) {
+        tp_strbuf_puts(out, "null");
+    } else {
+        tp_json_string(out, bytes, length);
+    }
+}
+
+void tp_json_uint(tp_strbuf *out, const char *key, uint64_t number) {
+    begin_value(out, key);
+    tp_strbuf_putu(out, number);
+}
+
+void tp_json_int(tp_strbuf *out, const char *key, int64_t number) {
+    begin_value(out, key);
+    if (number < 0) {
+        tp_strbuf_putc(out, '-');
+    }
+    tp_strbuf_putu(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+void tp_json_double(tp_strbuf *out, const char *key, double number) {
+    begin_value(out, key);
+    if (isfinite(number)) {
+        tp_strbuf_printf(out, "%.17g", number);
+    } else {
+        tp_strbuf_puts(out, "null");
+    }
+}
+
+void tp_json_bool(tp_strbuf *out, const char *key, bool value) {
+    begin_value(out, key);
+    tp_strbuf_puts(out, value ? "true" : "false");
+}
+
+void tp_json_null(tp_strbuf *out, const char *key) {
+    begin_value(out, key);
+    tp_strbuf_puts(out, "null");
+}
+
+void tp_json_raw(tp_strbuf *out, const char *key, const char *json) {
+    begin_value(out, key);
+    tp_strbuf_puts(out, json);
+}
