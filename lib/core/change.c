@@ -1,0 +1,35 @@
+/* Names of operations. The bits are in alphabetical order, so that walking them from the lowest
+ * writes a sorted list. */
+#include "core/change.h"
+
+#include <strings.h>
+
+static const struct {
+    uint32_t op;
+    const char *name;
+} op_names[] = {
+    {TP_OP_DELETE, "delete"},
+    {TP_OP_INSERT, "insert"},
+    {TP_OP_TRUNCATE, "truncate"},
+    {TP_OP_UPDATE, "update"},
+};
+
+#define OP_COUNT (sizeof op_names / sizeof op_names[0])
+
+const char *tp_op_name(uint32_t op) {
+    for (size_t i = 0; i < OP_COUNT; i++) {
+        if (op_names[i].op == op) {
+            return op_names[i].name;
+        }
+    }
+    return NULL;
+}
+
+uint32_t tp_op_parse(const char *name, size_t length) {
+    for (size_t i = 0; i < OP_COUNT; i++) {
+        if (strncasecmp(op_names[i].name, name, length) == 0 && op_names[i].name[length] == '\0') {
+            return op_names[i].op;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,25 @@
+/* The safe fill: has a key been invalidated since a token was taken? Lock-free, any thread.
+ *
+ * A power-of-two table of arrival numbers indexed by the keyed hash of the cache key. Two keys that
+ * share a slot can only make a check fail needlessly, never pass wrongly. Resyncs raise one floor
+ * for all keys. */
+#ifndef TP_CORE_FENCE_H
+#define TP_CORE_FENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+
+typedef struct tp_fence tp_fence;
+
+tp_fence *tp_fence_new(uint32_t slots, const tp_hash_key *key); /* NULL when memory is short */
+void tp_fence_free(tp_fence *fence);
+uint64_t tp_fence_begin(tp_fence *fence);
+bool tp_fence_check(const tp_fence *fence, uint64_t token, const char *key, size_t length);
+/* An invalidation of a key, or of everything, has arrived. */
+void tp_fence_mark(tp_fence *fence, const char *key, size_t length);
+void tp_fence_mark_all(tp_fence *fence);
+
+#endif
