@@ -1,0 +1,17 @@
+/**
+ * @file trigperf.h
+ * @brief Everything: includes the headers of all concepts.
+ */
+#ifndef TRIGPERF_H
+#define TRIGPERF_H
+
+#include <trigperf/admin.h>
+#include <trigperf/batch.h>
+#include <trigperf/config.h>
+#include <trigperf/context.h>
+#include <trigperf/error.h>
+#include <trigperf/fence.h>
+#include <trigperf/push.h>
+#include <trigperf/version.h>
+
+#endif

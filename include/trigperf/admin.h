@@ -1,0 +1,216 @@
+/**
+ * @file admin.h
+ * @brief What we keep in the database: schema, capture triggers, rules. Blocking calls on a
+ *        connection of their own, for deployment and the command; not for the serving path.
+ *
+ * An administrator handle belongs to one thread at a time. Every call that would change the
+ * database takes `dry_run`: 1 only produces the SQL that would run.
+ */
+#ifndef TRIGPERF_ADMIN_H
+#define TRIGPERF_ADMIN_H
+
+#include <stdint.h>
+
+#include <trigperf/config.h>
+#include <trigperf/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A blocking connection for administration. Opaque. */
+typedef struct trigperf_admin trigperf_admin;
+
+/** What to capture of one table. Opaque. */
+typedef struct trigperf_attachment trigperf_attachment;
+
+/**
+ * @brief Connects to the database of a configuration (`connection`, libpq's variables).
+ * @param config a configuration, or NULL for the defaults and the environment.
+ * @param[out] admin receives the handle; release with trigperf_admin_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_CONNECTION, #TRIGPERF_E_VERSION (server older than 15),
+ * #TRIGPERF_E_CONFIG, #TRIGPERF_E_NOMEM. Blocks up to `connect.timeout_ms`.
+ */
+int32_t trigperf_admin_new(const trigperf_config *config, trigperf_admin **admin,
+                           trigperf_error **error);
+
+/**
+ * @brief Disconnects and releases the handle.
+ * @param admin a handle, or NULL (no effect).
+ */
+void trigperf_admin_free(trigperf_admin *admin);
+
+/**
+ * @brief Installs the schema `trigperf`, or brings it to this library's version. Idempotent;
+ * several processes may do it at once. One transaction: nothing half done.
+ * @param admin   the handle.
+ * @param dry_run 1: only produce the SQL.
+ * @param[out] sql receives the SQL of the migrations that were missing, `""` when none was; release
+ *        with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_VERSION (the schema is newer than this library), #TRIGPERF_E_PERMISSION,
+ *         #TRIGPERF_E_SERVER, #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_admin_install(trigperf_admin *admin, int32_t dry_run, char **sql,
+                               trigperf_error **error);
+
+/**
+ * @brief Detaches every table and removes the schema; leaves nothing behind.
+ * @param admin   the handle.
+ * @param dry_run 1: only produce the SQL.
+ * @param[out] sql receives the SQL; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND (not installed), #TRIGPERF_E_EXISTS (the schema holds objects of
+ *         others: nothing was done), or as trigperf_admin_install().
+ */
+int32_t trigperf_admin_uninstall(trigperf_admin *admin, int32_t dry_run, char **sql,
+                                 trigperf_error **error);
+
+/**
+ * @brief Begins the description of a table to capture.
+ * @param table   its name as in SQL: `calls`, `public.calls`, `"My Schema"."Calls"`.
+ * @param[out] attachment receives the description; release with trigperf_attachment_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID or #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_attachment_new(const char *table, trigperf_attachment **attachment,
+                                trigperf_error **error);
+
+/**
+ * @brief Releases a description.
+ * @param attachment a description, or NULL (no effect).
+ */
+void trigperf_attachment_free(trigperf_attachment *attachment);
+
+/**
+ * @brief Adds a key: a column, or an SQL expression over the row under a name of its own.
+ * @param attachment the description.
+ * @param name       name of the column, or of the key.
+ * @param expression NULL for a column; else the expression, such as `lower(email)`. It runs with
+ *        the rights of the table's owner and with `search_path = pg_catalog, pg_temp`: qualify
+ *        functions of your own.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID (empty), #TRIGPERF_E_EXISTS (named twice), #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_attachment_key(trigperf_attachment *attachment, const char *name,
+                                const char *expression, trigperf_error **error);
+
+/**
+ * @brief Adds a watched column: an UPDATE counts as a change when a key or a watched column has a
+ *        different image. Without any, every column is watched.
+ * @param attachment the description.
+ * @param column     name of the column.
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_attachment_key().
+ */
+int32_t trigperf_attachment_watch(trigperf_attachment *attachment, const char *column,
+                                  trigperf_error **error);
+
+/**
+ * @brief Adds a rule, stored in the database for every app server.
+ * @param attachment   the description.
+ * @param key_template cache-key template over the keys, such as `call:{id}`.
+ * @param operations   comma-separated subset of `insert,update,delete,truncate`; NULL or `""`: all.
+ * @param min_interval_ms see trigperf_config_rule(); 0: the default.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_attachment_rule(trigperf_attachment *attachment, const char *key_template,
+                                 const char *operations, uint32_t min_interval_ms,
+                                 trigperf_error **error);
+
+/**
+ * @brief Chooses the shape of the triggers.
+ * @param attachment  the description.
+ * @param granularity `"auto"` (the default: from the table's statistics), `"statement"` or `"row"`.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const char *granularity,
+                                        trigperf_error **error);
+
+/**
+ * @brief Attaches a table: capture function, triggers, registry, rules, in one transaction with a
+ *        short lock timeout and retries.
+ * @param admin      the handle.
+ * @param attachment the description; may be used again.
+ * @param dry_run    1: only produce the SQL.
+ * @param[out] sql   receives the SQL; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0; #TRIGPERF_E_NOT_FOUND (no such table or column, or schema not installed);
+ *         #TRIGPERF_E_EXISTS (attached already: detach first); #TRIGPERF_E_UNSUPPORTED (a view, a
+ *         foreign or temporary table, ..); #TRIGPERF_E_INVALID (a template names no key);
+ *         #TRIGPERF_E_PERMISSION; #TRIGPERF_E_VERSION; #TRIGPERF_E_SERVER; #TRIGPERF_E_CONNECTION;
+ *         #TRIGPERF_E_NOMEM. Nothing is half done.
+ */
+int32_t trigperf_admin_attach(trigperf_admin *admin, const trigperf_attachment *attachment,
+                              int32_t dry_run, char **sql, trigperf_error **error);
+
+/**
+ * @brief Detaches a table: triggers, function, registry row and its rules go.
+ * @param admin   the handle.
+ * @param table   its name as in SQL.
+ * @param dry_run 1: only produce the SQL.
+ * @param[out] sql receives the SQL; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND (not attached), or as trigperf_admin_attach().
+ */
+int32_t trigperf_admin_detach(trigperf_admin *admin, const char *table, int32_t dry_run, char **sql,
+                              trigperf_error **error);
+
+/**
+ * @brief Adds a rule to the database.
+ * @param admin   the handle.
+ * @param table   an attached table as in SQL, or NULL for a scope rule.
+ * @param scope   NULL for a table rule; else a scope, see trigperf_config_rule().
+ * @param operations   as in trigperf_attachment_rule().
+ * @param key_template as in trigperf_attachment_rule().
+ * @param min_interval_ms as in trigperf_attachment_rule().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND, #TRIGPERF_E_EXISTS, #TRIGPERF_E_INVALID, #TRIGPERF_E_CONFIG (a
+ *         cycle of scopes), or as trigperf_admin_attach().
+ */
+int32_t trigperf_admin_rule_add(trigperf_admin *admin, const char *table, const char *scope,
+                                const char *operations, const char *key_template,
+                                uint32_t min_interval_ms, trigperf_error **error);
+
+/**
+ * @brief Removes a rule from the database.
+ * @param admin   the handle.
+ * @param table   as in trigperf_admin_rule_add().
+ * @param scope   as in trigperf_admin_rule_add().
+ * @param key_template the template's text.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND, or as trigperf_admin_attach().
+ */
+int32_t trigperf_admin_rule_remove(trigperf_admin *admin, const char *table, const char *scope,
+                                   const char *key_template, trigperf_error **error);
+
+/**
+ * @brief The rules of the database as a JSON array of `{"table","scope","ops","template",
+ *        "min_interval_ms"}`.
+ * @param admin the handle.
+ * @param[out] json receives the text; release with trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND (not installed), #TRIGPERF_E_SERVER, #TRIGPERF_E_CONNECTION,
+ *         #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_admin_rules(trigperf_admin *admin, char **json, trigperf_error **error);
+
+/**
+ * @brief What is installed: versions, attached tables and the state of their triggers, consumers
+ * and their lag, notifier, outbox size, capture errors, and what does not fit together.
+ * @param admin the handle.
+ * @param[out] json receives a JSON object; release with trigperf_string_free(). A database without
+ *        the schema gives `{"installed":false, ..}`.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_SERVER, #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error **error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
