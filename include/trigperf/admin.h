@@ -17,6 +17,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /** A blocking connection for administration. Opaque. */
 typedef struct trigperf_admin trigperf_admin;
@@ -209,6 +210,7 @@ int32_t trigperf_admin_rules(trigperf_admin *admin, char **json, trigperf_error 
  */
 int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error **error);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

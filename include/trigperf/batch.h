@@ -21,6 +21,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /** A batch. Opaque. */
 typedef struct trigperf_batch trigperf_batch;
@@ -251,6 +252,7 @@ const char *trigperf_batch_resync_prefix(const trigperf_batch *batch, uint32_t i
 int32_t trigperf_batch_json(trigperf_batch *batch, const char **json, uint64_t *length,
                             trigperf_error **error);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

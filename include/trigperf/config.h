@@ -17,6 +17,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /** A set of configuration values and rules. Opaque. */
 typedef struct trigperf_config trigperf_config;
@@ -112,6 +113,7 @@ int32_t trigperf_config_rule(trigperf_config *config, const char *table, const c
  */
 int32_t trigperf_config_describe(const char *format, char **text, trigperf_error **error);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /** A context. Opaque. */
 typedef struct trigperf_context trigperf_context;
@@ -250,6 +251,7 @@ int32_t trigperf_log_set(trigperf_context *context, int32_t level, trigperf_log_
  */
 int32_t trigperf_ready_set(trigperf_context *context, trigperf_ready_fn fn, void *user);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /** The one list of status codes: X(name, value, sentence). */
 #define TRIGPERF_STATUS_MAP(X)                                                                     \
@@ -112,6 +113,7 @@ void trigperf_error_free(trigperf_error *error);
  */
 void trigperf_string_free(char *string);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

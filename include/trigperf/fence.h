@@ -27,6 +27,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /**
  * @brief Takes a token before reading the database.
@@ -61,6 +62,7 @@ int32_t trigperf_fence_check(trigperf_context *context, uint64_t token, const ch
 int32_t trigperf_generation(trigperf_context *context, const char *key_template,
                             uint64_t *generation, trigperf_error **error);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

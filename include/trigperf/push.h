@@ -16,6 +16,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /**
  * @brief Pushes a change of a table.
@@ -67,6 +68,7 @@ int32_t trigperf_push_key(trigperf_context *context, const char *key, uint64_t l
  */
 int32_t trigperf_push_resync(trigperf_context *context, const char *table, trigperf_error **error);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /**
  * @brief Version of the running library, such as `"0.1.0"`.
@@ -29,6 +30,7 @@ int32_t trigperf_version_number(void);
  */
 int32_t trigperf_schema_version(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
