@@ -1,0 +1,60 @@
+/* The pipeline with its lock, rules and fence: what several threads share. The lock is held only
+ * for short, bounded work; waiting for batches uses its condition variable. */
+#ifndef TP_CORE_ENGINE_H
+#define TP_CORE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "core/cascade.h"
+#include "core/fence.h"
+#include "core/pipeline.h"
+
+typedef struct tp_engine tp_engine;
+
+/* A rule as configured in this process, kept so that rules of the database can be added anew. */
+typedef struct tp_engine_rule {
+    const char *table; /* exactly one of table and scope */
+    const char *scope;
+    uint32_t ops;
+    const char *template_text;
+    uint32_t min_interval_ms;
+} tp_engine_rule;
+
+int32_t tp_engine_new(const tp_pipeline_options *options, const tp_engine_rule *rules,
+                      uint32_t rule_count, tp_engine **out, trigperf_error **err);
+
+/* References: batches in the host's hands keep the engine alive after the context is gone. */
+tp_engine *tp_engine_ref(tp_engine *engine);
+void tp_engine_unref(tp_engine *engine);
+/* The context is gone: later acks and nacks only release. */
+void tp_engine_shut(tp_engine *engine);
+bool tp_engine_is_shut(tp_engine *engine);
+
+/* The pipeline, between lock and unlock. */
+tp_pipeline *tp_engine_lock(tp_engine *engine);
+void tp_engine_unlock(tp_engine *engine);
+/* While locked: the cascade in use. */
+tp_cascade *tp_engine_cascade(tp_engine *engine);
+
+tp_fence *tp_engine_fence(tp_engine *engine); /* lock-free, constant */
+
+/* Wakes everyone who sleeps in tp_engine_sleep(). */
+void tp_engine_broadcast(tp_engine *engine);
+/* While locked: sleeps until a broadcast or a monotonic time in ms (UINT64_MAX: no limit). */
+void tp_engine_sleep(tp_engine *engine, uint64_t deadline_ms);
+
+/* A cascade that holds the configured rules, not yet prepared: the database's are added to it. */
+int32_t tp_engine_cascade_begin(tp_engine *engine, tp_cascade **out, trigperf_error **err);
+/* Prepares it and puts it into use; takes ownership on success. Tables that the host pushed are
+ * carried over. */
+int32_t tp_engine_cascade_use(tp_engine *engine, tp_cascade *cascade, trigperf_error **err);
+
+/* A change that the host names by key names; tables not known from the database are declared as
+ * they come. */
+int32_t tp_engine_push(tp_engine *engine, uint64_t now_ms, const char *table, uint32_t op,
+                       const char *const *names, const tp_value *values, uint32_t count,
+                       trigperf_error **err);
+
+#endif
