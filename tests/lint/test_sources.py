@@ -17,7 +17,9 @@ ONLY_IN = {
     r"uthash\.h|utlist\.h|utarray\.h": r"lib/base/map\.c",
     r"sys/(epoll|timerfd|eventfd)\.h": r"lib/base/loop\.c",
     r"libpq-fe\.h|postgres\w*\.h": r"(lib/(pg|db|api)|examples|tests)/.*",
-    r"(sys/.*|time|unistd|poll|fcntl|pthread|threads|netdb|signal)\.h": r"(lib/(base|pg|db|api)|tools|examples|tests)/.*",
+    r"(sys/.*|unistd|poll|fcntl|netdb|signal)\.h": r"(lib/(base|pg|db|api)|tools|examples|tests)/.*",
+    # The engine is the pipeline behind a lock; the deadline it waits for is an argument.
+    r"(time|pthread|threads)\.h": r"(lib/(base|pg|db|api)|tools|examples|tests)/.*|lib/core/engine\.c",
     r"base/(clock|loop|entropy)\.h": r"(lib/(base|pg|db|api)|tests)/.*",
 }
 

@@ -20,7 +20,7 @@ FORBIDDEN = {
 IMPURE = {
     "clock_gettime", "time", "gettimeofday", "getrandom", "getentropy", "random", "open", "read", "write",
     "close", "socket", "connect", "poll", "epoll_wait", "fopen", "fclose", "fread", "fwrite", "fprintf",
-    "fputs", "fputc", "nanosleep", "usleep", "sleep", "getenv", "pthread_create", "pthread_mutex_lock",
+    "fputs", "fputc", "nanosleep", "usleep", "sleep", "getenv", "pthread_create", "pthread_join",
     "localtime", "localtime_r", "gmtime_r", "mktime",
 }
 
