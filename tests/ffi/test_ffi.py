@@ -1,0 +1,320 @@
+#!/usr/bin/python3
+"""Every exported symbol is called from Python, through a binding made from the headers alone."""
+
+import ctypes
+import json
+import os
+import re
+import select
+import subprocess
+
+from binding import LOG_FN, READY_FN, Binding, harness
+
+from harness import check, contains, equal, test
+
+LIB = Binding()
+OK, INVALID, CONFIG, NOT_FOUND, EXISTS, STATE, TIMEOUT, STALE = 0, -2, -3, -4, -5, -6, -8, -9
+FLUSH, UPDATE = 2, 8
+
+
+def config(**values):
+    handle = LIB.made("trigperf_config_new")
+    for name, value in values.items():
+        LIB.check("trigperf_config_set", handle, name.replace("__", ".").encode(), str(value).encode())
+    return handle
+
+
+class Host:
+    """A context without a database, with one rule."""
+
+    def __init__(self):
+        self.config = config(source="none", batch__window_ms=60000)
+        LIB.check("trigperf_config_rule", self.config, b"public.calls", None, None, b"call:{id}", 0)
+        self.context = LIB.made("trigperf_context_new", self.config)
+
+    def push(self, number):
+        names, values = (ctypes.c_char_p * 1)(b"id"), (ctypes.c_char_p * 1)(str(number).encode())
+        LIB.check("trigperf_push", self.context, b"public.calls", UPDATE, names, values, 1)
+
+    def next(self):
+        """The next batch, waited for."""
+        for _ in range(100):
+            batch = LIB.made("trigperf_batch_next", self.context)
+            if batch:
+                return batch
+            LIB.check("trigperf_wait", self.context, 10000)
+        raise harness.Failure("no batch came")
+
+    def batch_of(self, number):
+        self.push(number)
+        LIB.check("trigperf_flush", self.context)
+        return self.next()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        LIB.trigperf_context_free(self.context)
+        LIB.trigperf_config_free(self.config)
+
+
+def batch_object(batch):
+    text, length = ctypes.c_void_p(), ctypes.c_uint64()
+    LIB.check("trigperf_batch_json", batch, ctypes.byref(text), ctypes.byref(length))
+    return json.loads(ctypes.string_at(text, length.value))
+
+
+def keys_of(batch):
+    """The keys through the getters, compared with the JSON."""
+    found, length = [], ctypes.c_uint64()
+    for index in range(LIB.trigperf_batch_key_count(batch)):
+        text = LIB.trigperf_batch_key_at(batch, index, ctypes.byref(length))
+        equal(len(text), length.value, "length of the key")
+        found.append(text.decode())
+    equal(LIB.trigperf_batch_key_at(batch, len(found), None), None, "the key beyond the last")
+    equal(batch_object(batch)["keys"], found, "keys of the JSON")
+    return found
+
+
+@test("names and versions")
+def _():
+    version = LIB.trigperf_version().decode()
+    major, minor, patch = (int(part) for part in version.split("."))
+    equal(LIB.trigperf_version_number(), major * 10000 + minor * 100 + patch, "version as a number")
+    check(LIB.trigperf_schema_version() >= 1, "schema version")
+    equal(LIB.trigperf_status_name(INVALID), b"E_INVALID", "name of a status")
+    equal(LIB.trigperf_status_name(-999), b"E_UNKNOWN", "name of no status")
+    contains(LIB.trigperf_status_text(-1), b"memory", "text of a status")
+
+
+@test("configuration: set, get, refuse, describe, read a file and the environment")
+def _(tmp):
+    handle = config(batch__window_ms=250)
+    equal(LIB.text("trigperf_config_get", handle, b"batch.window_ms"), "250", "value")
+    contains(str(LIB.fails(CONFIG, "trigperf_config_set", handle, b"batch.window", b"1")),
+             "batch.window_ms", "the nearest key")
+    LIB.fails(CONFIG, "trigperf_config_set", handle, b"batch.window_ms", b"soon")
+    equal(LIB.text("trigperf_config_get", handle, b"batch.window_ms"), "250", "value after a refusal")
+    path = os.path.join(tmp, "trigperf.ini")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("[batch]\nwindow_ms = 300\n[rules]\npublic.calls = call:{id}\n")
+    LIB.check("trigperf_config_load_file", handle, path.encode())
+    equal(LIB.text("trigperf_config_get", handle, b"batch.window_ms"), "300", "value of the file")
+    harness.raises(Exception, LIB.check, "trigperf_config_load_file", handle, b"/nonexistent.ini")
+    os.environ["TRIGPERF_BATCH_WINDOW_MS"] = "350"
+    LIB.check("trigperf_config_load_env", handle)
+    del os.environ["TRIGPERF_BATCH_WINDOW_MS"]
+    equal(LIB.text("trigperf_config_get", handle, b"batch.window_ms"), "350", "value of the environment")
+    contains(LIB.text("trigperf_config_describe", b"json"), "batch.window_ms", "description")
+    LIB.fails(INVALID, "trigperf_config_describe", b"papyrus")
+    LIB.trigperf_config_free(handle)
+
+
+@test("a pushed change comes back as a batch with all its parts")
+def _():
+    with Host() as host:
+        batch = host.batch_of(9)
+        equal(keys_of(batch), ["call:9"], "keys")
+        equal(LIB.trigperf_batch_number(batch), 1, "number")
+        equal(LIB.trigperf_batch_attempt(batch), 1, "attempt")
+        equal(LIB.trigperf_batch_reason(batch), FLUSH, "reason")
+        equal(LIB.trigperf_batch_lsn(batch), 0, "lsn of a pushed change")
+        check(LIB.trigperf_batch_position(batch) is not None, "position")
+        equal(LIB.trigperf_batch_change_count(batch), 1, "changes")
+        equal(LIB.trigperf_batch_change_table(batch, 0), b"public.calls", "table")
+        equal(LIB.trigperf_batch_change_ops(batch, 0), UPDATE, "operations")
+        equal(LIB.trigperf_batch_change_merged(batch, 0), 1, "merged changes")
+        equal(LIB.trigperf_batch_change_key_count(batch, 0), 1, "keys of the change")
+        equal(LIB.trigperf_batch_change_key_name(batch, 0, 0), b"id", "name of the key")
+        length = ctypes.c_uint64()
+        equal(LIB.trigperf_batch_change_key_value(batch, 0, 0, ctypes.byref(length)), b"9", "its value")
+        equal(length.value, 1, "its length")
+        equal(LIB.trigperf_batch_change_table(batch, 1), None, "table beyond the last")
+        equal(batch_object(batch)["changes"],
+              [{"table": "public.calls", "ops": ["update"], "keys": {"id": "9"}, "count": 1}], "JSON")
+        LIB.check("trigperf_batch_ack", batch)
+
+
+@test("changes pushed as JSON and keys pushed as they are")
+def _():
+    with Host() as host:
+        text = b'{"table":"public.calls","op":"update","keys":{"id":"4"}}'
+        LIB.check("trigperf_push_json", host.context, text, len(text))
+        LIB.fails(INVALID, "trigperf_push_json", host.context, b"{nonsense", 9)
+        LIB.check("trigperf_push_key", host.context, b"page:1", 6)
+        LIB.check("trigperf_flush", host.context)
+        batch = host.next()
+        equal(keys_of(batch), ["call:4", "page:1"], "keys")
+        LIB.trigperf_batch_free(batch)
+
+
+@test("a batch that was given back comes again")
+def _():
+    with Host() as host:
+        batch = host.batch_of(5)
+        LIB.check("trigperf_batch_nack", batch)
+        again = host.next()
+        equal(keys_of(again), ["call:5"], "keys")
+        equal(LIB.trigperf_batch_attempt(again), 2, "attempt")
+        LIB.check("trigperf_batch_ack", again)
+
+
+@test("a resync names tables, templates and prefixes, and raises the generation")
+def _():
+    with Host() as host:
+        before, after = ctypes.c_uint64(), ctypes.c_uint64()
+        LIB.check("trigperf_generation", host.context, b"call:{id}", ctypes.byref(before))
+        LIB.check("trigperf_push_resync", host.context, b"public.calls")
+        LIB.check("trigperf_flush", host.context)
+        batch = host.next()
+        equal(LIB.trigperf_batch_key_count(batch), 0, "keys")
+        equal(LIB.trigperf_batch_resync_count(batch), 1, "tables")
+        equal(LIB.trigperf_batch_resync_table(batch, 0), b"public.calls", "table")
+        equal(LIB.trigperf_batch_resync_template_count(batch, 0), 1, "templates")
+        equal(LIB.trigperf_batch_resync_template(batch, 0, 0), b"call:{id}", "template")
+        equal(LIB.trigperf_batch_resync_prefix_count(batch, 0), 1, "prefixes")
+        equal(LIB.trigperf_batch_resync_prefix(batch, 0, 0), b"call:", "prefix")
+        LIB.check("trigperf_batch_ack", batch)
+        LIB.check("trigperf_generation", host.context, b"call:{id}", ctypes.byref(after))
+        check(after.value > before.value, "the generation did not rise")
+        LIB.fails(NOT_FOUND, "trigperf_generation", host.context, b"no:{such}", ctypes.byref(after))
+
+
+@test("a fence tells a stale fill from a fresh one")
+def _():
+    with Host() as host:
+        token = ctypes.c_uint64()
+        equal(LIB.trigperf_fence_begin(host.context, ctypes.byref(token)), OK, "begin")
+        equal(LIB.trigperf_fence_check(host.context, token, b"call:3", 6), OK, "check before")
+        host.push(3)
+        equal(LIB.trigperf_fence_check(host.context, token, b"call:3", 6), STALE, "check after")
+        equal(LIB.trigperf_fence_begin(host.context, ctypes.byref(token)), OK, "begin again")
+        equal(LIB.trigperf_fence_check(host.context, token, b"call:3", 6), OK, "check again")
+
+
+@test("the descriptor becomes readable, process makes progress, callbacks are called")
+def _():
+    with Host() as host:
+        said, told = [], []
+        log = LOG_FN(lambda user, level, message: said.append((level, message)))
+        ready = READY_FN(lambda user, context: told.append(context))
+        equal(LIB.trigperf_log_set(host.context, 3, log, None), OK, "log_set")
+        equal(LIB.trigperf_ready_set(host.context, ready, None), OK, "ready_set")
+        equal(LIB.trigperf_context_state(host.context), 0, "state without a database")
+        descriptor = LIB.trigperf_fd(host.context)
+        host.push(1)
+        LIB.check("trigperf_flush", host.context)
+        for _ in range(100):
+            check(select.select([descriptor], [], [], 30)[0], "the descriptor stayed silent")
+            LIB.check("trigperf_process", host.context)
+            if told:
+                break
+        check(told, "the callback was not called")
+        batch = host.next()
+        LIB.check("trigperf_batch_ack", batch)
+        equal(LIB.trigperf_log_set(host.context, 0, LOG_FN(), None), OK, "log_set back")
+        equal(LIB.trigperf_ready_set(host.context, READY_FN(), None), OK, "ready_set back")
+
+
+@test("waiting ends by time and by a wake-up; status is JSON; closing is polite")
+def _():
+    with Host() as host:
+        LIB.fails(TIMEOUT, "trigperf_wait", host.context, 1)
+        LIB.trigperf_wakeup(host.context)
+        LIB.check("trigperf_wait", host.context, -1)
+        check(isinstance(json.loads(LIB.text("trigperf_context_status", host.context)), dict), "status")
+        equal(LIB.trigperf_context_error(host.context), None, "error of a context that had none")
+        LIB.fails(STATE, "trigperf_context_retry", host.context)
+        LIB.fails(STATE, "trigperf_wait_position", host.context, None, 0)
+        LIB.check("trigperf_context_close", host.context, 1000)
+
+
+@test("the library's own thread processes")
+def _():
+    with Host() as host:
+        LIB.check("trigperf_thread_start", host.context)
+        LIB.fails(STATE, "trigperf_thread_start", host.context)
+        batch = host.batch_of(2)
+        equal(keys_of(batch), ["call:2"], "keys")
+        LIB.check("trigperf_batch_ack", batch)
+        LIB.check("trigperf_thread_stop", host.context)
+        LIB.fails(STATE, "trigperf_thread_stop", host.context)
+
+
+@test("schema, tables and rules are administered; changes of the database arrive")
+def _(db):
+    db.sql("create table calls(id int primary key, user_id int)")
+    handle = config(connection=db.conninfo(), batch__window_ms=20)
+    admin = LIB.made("trigperf_admin_new", handle)
+    contains(LIB.text("trigperf_admin_install", admin, 1), "CREATE", "SQL of the dry run")
+    LIB.check("trigperf_admin_install", admin, 0, None)
+    table = LIB.made("trigperf_attachment_new", b"public.calls")
+    LIB.check("trigperf_attachment_key", table, b"id", None)
+    LIB.fails(EXISTS, "trigperf_attachment_key", table, b"id", None)
+    LIB.check("trigperf_attachment_watch", table, b"user_id")
+    LIB.check("trigperf_attachment_rule", table, b"call:{id}", None, 0)
+    LIB.check("trigperf_attachment_granularity", table, b"statement")
+    LIB.check("trigperf_admin_attach", admin, table, 0, None)
+    LIB.fails(EXISTS, "trigperf_admin_attach", admin, table, 0, None)
+    LIB.trigperf_attachment_free(table)
+    LIB.check("trigperf_admin_rule_add", admin, b"public.calls", None, None, b"also:{id}", 0)
+    contains(LIB.text("trigperf_admin_rules", admin), "also:{id}", "rules")
+    LIB.check("trigperf_admin_rule_remove", admin, b"public.calls", None, b"also:{id}")
+    contains(LIB.text("trigperf_admin_status", admin), "public.calls", "status")
+    context = LIB.made("trigperf_context_new", handle)
+    follow_one_change(db, context)
+    LIB.check("trigperf_context_close", context, 10000)
+    LIB.trigperf_context_free(context)
+    LIB.check("trigperf_admin_detach", admin, b"public.calls", 0, None)
+    LIB.check("trigperf_admin_uninstall", admin, 0, None)
+    LIB.trigperf_admin_free(admin)
+    LIB.trigperf_config_free(handle)
+    equal(db.value("select count(*) from pg_namespace where nspname = 'trigperf'"), "0", "schemas left")
+
+
+def drain(context):
+    """Pulls and acknowledges what is there; returns the keys."""
+    keys = []
+    while batch := LIB.made("trigperf_batch_next", context):
+        keys += keys_of(batch)
+        LIB.check("trigperf_batch_ack", batch)
+    return keys
+
+
+def follow_one_change(db, context):
+    """Reads its own write: the key must have come by the time wait_position returns."""
+    ticket, keys = ctypes.c_uint64(), []
+
+    def caught_up():
+        status = LIB.trigperf_wait(context, 50, None)
+        check(status in (OK, TIMEOUT), f"wait returned {status}")
+        keys.extend(drain(context))
+        return LIB.trigperf_catch_up_done(context, ticket)
+
+    LIB.check("trigperf_catch_up", context, ctypes.byref(ticket))
+    harness.eventually(caught_up, "the first catch-up", pause=0)
+    equal(LIB.trigperf_context_state(context), 2, "state")
+    keys.clear()
+    position = db.sql("insert into calls values (11, 7) returning pg_current_xact_id()").encode()
+
+    def delivered():
+        status = LIB.trigperf_wait_position(context, position, 1000, None)
+        keys.extend(drain(context))
+        return status == OK
+
+    harness.eventually(delivered, "the delivery of one's own write", pause=0)
+    equal(keys, ["call:11"], "keys")
+
+
+@test("every exported symbol has a prototype and was called")
+def _():
+    listed = subprocess.run(["nm", "-D", "--defined-only", harness.LIBRARY], capture_output=True,
+                            encoding="utf-8", check=True).stdout
+    exported = set(re.findall(r" [TWDB] (\w+)", listed))
+    equal(sorted(exported - set(LIB.prototypes)), [], "exported without a prototype")
+    equal(sorted(exported - LIB.called), [], "exported and never called here")
+    check(exported, "nothing is exported")
+
+
+if __name__ == "__main__":
+    harness.main()
