@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 struct trigperf_error {
     int32_t code;
     bool retriable;
@@ -37,7 +39,7 @@ static char *format_string(const char *format, va_list args) {
 static trigperf_error *error_new(int32_t code, const char *sqlstate, bool retriable, char *message,
                                  const char *hint) {
     trigperf_error *error = calloc(1, sizeof *error);
-    char *own_hint = strdup(hint != NULL ? hint : "");
+    char *own_hint = tp_text_copy(hint != NULL ? hint : "");
     if (error == NULL || message == NULL || own_hint == NULL) {
         free(error);
         free(message);
@@ -90,7 +92,7 @@ trigperf_error *tp_error_copy(const trigperf_error *error) {
     if (error == NULL) {
         return NULL;
     }
-    return error_new(error->code, error->sqlstate, error->retriable, strdup(error->message),
+    return error_new(error->code, error->sqlstate, error->retriable, tp_text_copy(error->message),
                      error->hint);
 }
 
