@@ -25,18 +25,21 @@ const tp_table *tp_cascade_find(const tp_cascade *cascade, const char *name);
 const tp_table *tp_cascade_find_id(const tp_cascade *cascade, int32_t id);
 
 /* Adds a rule (strings are copied). Exactly one of table and scope is not NULL. ops 0 means all.
- * min_interval_ms 0: the configured default. A rule for a table that is not declared yet waits for
- * it: its template is checked for syntax now, for names when the table comes. */
+ * min_interval_ms 0: the configured default; where several rules of a table give the same template
+ * for an operation, the first one's interval holds. A rule for a table that is not declared yet
+ * waits for it: its template is checked for syntax now, for names when the table comes. */
 int32_t tp_cascade_rule(tp_cascade *cascade, const char *table, const char *scope, uint32_t ops,
                         const char *template_text, uint32_t min_interval_ms, trigperf_error **err);
 
 /* Resolves scope rules; a cycle is TRIGPERF_E_CONFIG and names its members. Call once after the
  * last rule, before expanding. A scope rule whose template needs a key that the table lacks yields
- * nothing for that table. */
+ * no key for that table (but scope rules that follow from it apply all the same). */
 int32_t tp_cascade_prepare(tp_cascade *cascade, trigperf_error **err);
 
-/* Calls emit for every distinct key that a change yields, in rule order. template_index identifies
- * the template (see tp_cascade_template). False when memory is short or emit returned false. */
+/* Calls emit for every distinct, non-empty key that a change yields: the table's own rules in the
+ * order they were added, then what scope rules bring in. emit must not expand. template_index
+ * identifies the template (see tp_cascade_template). False when memory is short or emit returned
+ * false. */
 typedef bool (*tp_cascade_emit)(void *user, const char *key, size_t length, uint32_t template_index,
                                 uint32_t min_interval_ms);
 bool tp_cascade_expand(tp_cascade *cascade, const tp_change *change, tp_cascade_emit emit,

@@ -2,7 +2,7 @@
  * writes a sorted list. */
 #include "core/change.h"
 
-#include <strings.h>
+#include <stdbool.h>
 
 static const struct {
     uint32_t op;
@@ -25,9 +25,20 @@ const char *tp_op_name(uint32_t op) {
     return NULL;
 }
 
+/* ASCII only: a Turkish locale must not change what "INSERT" means. */
+static bool same_word(const char *word, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+        if (word[i] == '\0' || word[i] != c) {
+            return false;
+        }
+    }
+    return word[length] == '\0';
+}
+
 uint32_t tp_op_parse(const char *name, size_t length) {
     for (size_t i = 0; i < OP_COUNT; i++) {
-        if (strncasecmp(op_names[i].name, name, length) == 0 && op_names[i].name[length] == '\0') {
+        if (same_word(op_names[i].name, name, length)) {
             return op_names[i].op;
         }
     }

@@ -19,6 +19,8 @@ void tp_template_free(tp_template *tmpl);
 
 /* Syntax alone, without knowing the keys: used for rules whose table is not known yet. */
 int32_t tp_template_check(const char *text, trigperf_error **err);
+/* The same, keeping the result: text, prefix and scope are known, but it must not be rendered. */
+int32_t tp_template_scan(const char *text, tp_template **out, trigperf_error **err);
 
 const char *tp_template_text(const tp_template *tmpl);
 /* Literal text before the first part, braces unescaped: the prefix a resync names. */
@@ -26,8 +28,11 @@ const char *tp_template_prefix(const tp_template *tmpl);
 /* The scope: the prefix up to its first ':' (or the whole prefix when it has none). Writes at most
  * size bytes with NUL. */
 void tp_template_scope(const tp_template *tmpl, char *out, size_t size);
+/* The scope is the first so many bytes of the prefix. */
+size_t tp_template_scope_length(const tp_template *tmpl);
 
-/* Appends the key to out; false (nothing appended) when a part is NULL. */
+/* Appends the key to out; false (nothing appended) when a part is NULL. When memory is short, out
+ * has failed and the result is true. */
 bool tp_template_render(const tp_template *tmpl, const tp_value *values, tp_strbuf *out);
 
 #endif
