@@ -1,0 +1,431 @@
+/* A statement queue in front of libpq's non-blocking calls. One statement runs at a time:
+ * pipelining would save round trips only where several are queued at once, which is rare here, and
+ * one at a time keeps errors attributable.
+ *
+ * PQconnectPoll() must be called only when its socket is ready, so readiness is asked with poll(2)
+ * before; the loop's descriptor only tells that something may be ready. */
+#include "pg/connection.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/queue.h"
+#include "base/text.h"
+#include "pg/pgerror.h"
+#include "pg/resolver.h"
+
+#define RESULTS_PER_TURN 4096
+
+typedef struct queued {
+    struct queued *prev;
+    struct queued *next;
+    tp_statement statement;
+    const char *values[];
+} queued;
+
+struct tp_connection {
+    tp_loop *loop;
+    const tp_conninfo *info;
+    tp_connection_options options;
+    tp_connection_state state;
+    tp_resolver *resolver;
+    PGconn *pg;
+    int watched;
+    uint32_t interest;
+    PostgresPollingStatusType poll_state;
+    queued *queue; /* head is the running one when busy */
+    bool busy;
+    bool paused;
+    uint64_t deadline; /* of connecting, or of the running statement */
+};
+
+static void statement_free(queued *item) {
+    for (int32_t i = 0; i < item->statement.count; i++) {
+        free((void *)(uintptr_t)item->values[i]);
+    }
+    free((void *)(uintptr_t)item->statement.text);
+    free(item);
+}
+
+static queued *statement_copy(const tp_statement *statement) {
+    queued *item = calloc(1, sizeof *item + (size_t)statement->count * sizeof item->values[0]);
+    if (item == NULL) {
+        return NULL;
+    }
+    item->statement = *statement;
+    item->statement.values = item->values;
+    item->statement.text = tp_text_copy(statement->text);
+    bool fine = item->statement.text != NULL;
+    for (int32_t i = 0; i < statement->count; i++) {
+        const char *value = statement->values[i];
+        item->values[i] = value == NULL ? NULL : tp_text_copy(value);
+        fine = fine && (value == NULL || item->values[i] != NULL);
+    }
+    if (!fine) {
+        statement_free(item);
+        return NULL;
+    }
+    return item;
+}
+
+int32_t tp_connection_new(tp_loop *loop, const tp_conninfo *info,
+                          const tp_connection_options *options, tp_connection **out,
+                          trigperf_error **err) {
+    tp_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        return tp_error_nomem(err);
+    }
+    connection->loop = loop;
+    connection->info = info;
+    connection->options = *options;
+    connection->watched = -1;
+    connection->deadline = UINT64_MAX;
+    *out = connection;
+    return TRIGPERF_OK;
+}
+
+static void drop_queue(tp_connection *connection) {
+    while (connection->queue != NULL) {
+        queued *item = connection->queue;
+        TP_QUEUE_REMOVE(connection->queue, item);
+        statement_free(item);
+    }
+    connection->busy = false;
+    connection->paused = false;
+}
+
+void tp_connection_close(tp_connection *connection) {
+    drop_queue(connection);
+    tp_resolver_free(connection->resolver);
+    connection->resolver = NULL;
+    if (connection->watched >= 0) {
+        tp_loop_watch(connection->loop, connection->watched, 0, NULL);
+        connection->watched = -1;
+    }
+    PQfinish(connection->pg);
+    connection->pg = NULL;
+    connection->state = TP_CONNECTION_CLOSED;
+    connection->deadline = UINT64_MAX;
+}
+
+void tp_connection_free(tp_connection *connection) {
+    if (connection != NULL) {
+        tp_connection_close(connection);
+        free(connection);
+    }
+}
+
+void tp_connection_abandon(tp_connection *connection) {
+    if (connection == NULL) {
+        return;
+    }
+    if (connection->pg != NULL && PQsocket(connection->pg) >= 0) {
+        close(PQsocket(connection->pg));
+    }
+    drop_queue(connection);
+    free(connection);
+}
+
+static int32_t fail(tp_connection *connection, const char *what, trigperf_error **err) {
+    int32_t status = tp_pg_error(err, connection->pg, NULL, what);
+    tp_connection_close(connection);
+    return status;
+}
+
+static int32_t watch(tp_connection *connection, uint32_t interest, trigperf_error **err) {
+    int fd = PQsocket(connection->pg);
+    if (fd == connection->watched && interest == connection->interest) {
+        return TRIGPERF_OK;
+    }
+    if (connection->watched >= 0 && connection->watched != fd) {
+        tp_loop_watch(connection->loop, connection->watched, 0, NULL);
+    }
+    connection->watched = fd;
+    connection->interest = interest;
+    return tp_loop_watch(connection->loop, fd, interest, err);
+}
+
+static void notice(void *user, const PGresult *result) {
+    tp_connection *connection = user;
+    char text[512];
+    snprintf(text, sizeof text, "%s", PQresultErrorMessage(result));
+    text[strcspn(text, "\n")] = '\0';
+    tp_log_write(connection->options.log, TP_LOG_DEBUG, "server: %s", text);
+}
+
+static int32_t watch_connecting(tp_connection *connection, trigperf_error **err) {
+    /* libpq may have replaced its socket under the same number: epoll forgot the closed one */
+    connection->watched = -1;
+    return watch(connection,
+                 connection->poll_state == PGRES_POLLING_READING ? TP_LOOP_READ : TP_LOOP_WRITE,
+                 err);
+}
+
+static int32_t start(tp_connection *connection, const char *const *keywords,
+                     const char *const *values, trigperf_error **err) {
+    connection->pg = PQconnectStartParams(keywords, values, 0);
+    if (connection->pg == NULL) {
+        tp_connection_close(connection);
+        return tp_error_nomem(err);
+    }
+    if (PQstatus(connection->pg) == CONNECTION_BAD) {
+        return fail(connection, "connecting to PostgreSQL", err);
+    }
+    PQsetNoticeReceiver(connection->pg, notice, connection);
+    connection->state = TP_CONNECTION_CONNECTING;
+    connection->poll_state = PGRES_POLLING_WRITING;
+    return watch_connecting(connection, err);
+}
+
+static int32_t start_resolved(tp_connection *connection, const tp_resolver_answer *answer,
+                              trigperf_error **err) {
+    const char *keywords[72];
+    const char *values[72];
+    const char *const *names = tp_conninfo_keywords(connection->info);
+    uint32_t count = 0;
+    for (uint32_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(names[i], "host") != 0 && strcmp(names[i], "port") != 0) {
+            keywords[count] = names[i];
+            values[count++] = tp_conninfo_values(connection->info)[i];
+        }
+    }
+    keywords[count] = "host";
+    values[count++] = answer->hosts;
+    keywords[count] = "hostaddr";
+    values[count++] = answer->addresses;
+    keywords[count] = "port";
+    values[count++] = answer->ports;
+    keywords[count] = NULL;
+    values[count] = NULL;
+    return start(connection, keywords, values, err);
+}
+
+static void wake_loop(void *loop) {
+    tp_loop_wake(loop);
+}
+
+int32_t tp_connection_open(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
+    tp_connection_close(connection);
+    connection->deadline = now_ms + connection->options.connect_timeout_ms;
+    if (!tp_conninfo_needs_lookup(connection->info)) {
+        return start(connection, tp_conninfo_keywords(connection->info),
+                     tp_conninfo_values(connection->info), err);
+    }
+    connection->state = TP_CONNECTION_RESOLVING;
+    int32_t status = tp_resolver_start(tp_conninfo_get(connection->info, "host"),
+                                       tp_conninfo_get(connection->info, "port"), wake_loop,
+                                       connection->loop, &connection->resolver, err);
+    if (status != TRIGPERF_OK) {
+        tp_connection_close(connection);
+    }
+    return status;
+}
+
+static int32_t process_resolving(tp_connection *connection, trigperf_error **err) {
+    tp_resolver_answer answer;
+    if (!tp_resolver_done(connection->resolver, &answer)) {
+        return TRIGPERF_OK;
+    }
+    int32_t status;
+    if (answer.failure != NULL) {
+        status = tp_error_set_sql(err, TRIGPERF_E_CONNECTION, "08001", true,
+                                  "check the host name and the network's name service",
+                                  "cannot find the address of the server: %s", answer.failure);
+        tp_connection_close(connection);
+        return status;
+    }
+    status = start_resolved(connection, &answer, err);
+    if (connection->resolver != NULL) {
+        tp_resolver_free(connection->resolver);
+        connection->resolver = NULL;
+    }
+    return status;
+}
+
+static bool socket_ready(const tp_connection *connection) {
+    struct pollfd entry = {.fd = PQsocket(connection->pg), .events = 0, .revents = 0};
+    entry.events |= connection->poll_state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    return poll(&entry, 1, 0) > 0;
+}
+
+static int32_t process_connecting(tp_connection *connection, trigperf_error **err) {
+    while (socket_ready(connection)) {
+        connection->poll_state = PQconnectPoll(connection->pg);
+        if (connection->poll_state == PGRES_POLLING_FAILED) {
+            return fail(connection, "connecting to PostgreSQL", err);
+        }
+        if (connection->poll_state == PGRES_POLLING_OK) {
+            connection->state = TP_CONNECTION_OPEN;
+            connection->deadline = UINT64_MAX;
+            PQsetnonblocking(connection->pg, 1);
+            connection->watched = -1;
+            return watch(connection, TP_LOOP_READ, err);
+        }
+        int32_t status = watch_connecting(connection, err);
+        if (status != TRIGPERF_OK) {
+            return status;
+        }
+    }
+    return TRIGPERF_OK;
+}
+
+static int32_t launch(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
+    const tp_statement *next = &connection->queue->statement;
+    int sent = next->prepared     ? PQsendQueryPrepared(connection->pg, next->text, next->count,
+                                                        next->values, NULL, NULL, 0)
+               : next->count == 0 ? PQsendQuery(connection->pg, next->text)
+                                  : PQsendQueryParams(connection->pg, next->text, next->count, NULL,
+                                                      next->values, NULL, NULL, 0);
+    if (sent == 0) {
+        return fail(connection, "sending a statement", err);
+    }
+    if (next->streamed) {
+        PQsetSingleRowMode(connection->pg);
+    }
+    connection->busy = true;
+    connection->deadline = now_ms + connection->options.silence_timeout_ms;
+    return TRIGPERF_OK;
+}
+
+static int32_t flush(tp_connection *connection, trigperf_error **err) {
+    int pending = PQflush(connection->pg);
+    if (pending < 0) {
+        return fail(connection, "sending to the server", err);
+    }
+    uint32_t interest = connection->paused ? 0 : (uint32_t)TP_LOOP_READ;
+    interest |= pending > 0 ? (uint32_t)TP_LOOP_WRITE : 0;
+    return watch(connection, interest, err);
+}
+
+static void deliver(tp_connection *connection, PGresult *result) {
+    const tp_statement *statement = &connection->queue->statement;
+    if (statement->done != NULL) {
+        statement->done(statement->user, result);
+    } else if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+        tp_log_write(connection->options.log, TP_LOG_WARNING, "statement failed: %s: %.80s",
+                     PQresultErrorMessage(result), statement->text);
+    }
+    PQclear(result);
+}
+
+static void finish_statement(tp_connection *connection) {
+    queued *item = connection->queue;
+    TP_QUEUE_REMOVE(connection->queue, item);
+    statement_free(item);
+    connection->busy = false;
+    connection->deadline = UINT64_MAX;
+}
+
+/* Takes what has arrived; a handler may queue more, pause, or close the connection. */
+static void take_results(tp_connection *connection, uint64_t now_ms) {
+    for (int i = 0; i < RESULTS_PER_TURN && connection->busy && !connection->paused; i++) {
+        if (PQisBusy(connection->pg)) {
+            return;
+        }
+        connection->deadline = now_ms + connection->options.silence_timeout_ms;
+        PGresult *result = PQgetResult(connection->pg);
+        if (result == NULL) {
+            finish_statement(connection);
+        } else {
+            deliver(connection, result);
+        }
+        if (connection->pg == NULL) {
+            return;
+        }
+    }
+    if (connection->busy && !connection->paused && !PQisBusy(connection->pg)) {
+        tp_loop_wake(connection->loop);
+    }
+}
+
+static void take_notifications(tp_connection *connection) {
+    PGnotify *notification;
+    while (connection->pg != NULL && (notification = PQnotifies(connection->pg)) != NULL) {
+        connection->options.notify(connection->options.user, notification->relname,
+                                   notification->extra,
+                                   notification->be_pid == PQbackendPID(connection->pg));
+        PQfreemem(notification);
+    }
+}
+
+static int32_t process_open(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
+    if (!connection->paused && PQconsumeInput(connection->pg) == 0) {
+        return fail(connection, "reading from the server", err);
+    }
+    take_results(connection, now_ms);
+    take_notifications(connection);
+    while (connection->pg != NULL && !connection->busy && connection->queue != NULL) {
+        int32_t status = launch(connection, now_ms, err);
+        if (status != TRIGPERF_OK) {
+            return status;
+        }
+        take_results(connection, now_ms);
+    }
+    return connection->pg == NULL ? TRIGPERF_OK : flush(connection, err);
+}
+
+static int32_t check_deadline(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
+    if (now_ms < connection->deadline || connection->paused) {
+        return TRIGPERF_OK;
+    }
+    bool open = connection->state == TP_CONNECTION_OPEN;
+    uint32_t limit =
+        open ? connection->options.silence_timeout_ms : connection->options.connect_timeout_ms;
+    tp_connection_close(connection);
+    return tp_error_set_sql(err, TRIGPERF_E_CONNECTION, open ? "08006" : "08001", true,
+                            open ? "the network or the server may be down; it is tried again"
+                                 : "check host, port and that the server accepts connections",
+                            open ? "the server did not answer a statement within %u ms"
+                                 : "no connection to the server within %u ms",
+                            limit);
+}
+
+int32_t tp_connection_process(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
+    int32_t status = TRIGPERF_OK;
+    if (connection->state == TP_CONNECTION_RESOLVING) {
+        status = process_resolving(connection, err);
+    }
+    if (status == TRIGPERF_OK && connection->state == TP_CONNECTION_CONNECTING) {
+        status = process_connecting(connection, err);
+    }
+    if (status == TRIGPERF_OK && connection->state == TP_CONNECTION_OPEN) {
+        status = process_open(connection, now_ms, err);
+    }
+    return status != TRIGPERF_OK ? status : check_deadline(connection, now_ms, err);
+}
+
+tp_connection_state tp_connection_state_of(const tp_connection *connection) {
+    return connection->state;
+}
+
+uint64_t tp_connection_deadline(const tp_connection *connection) {
+    return connection->paused ? UINT64_MAX : connection->deadline;
+}
+
+int32_t tp_connection_send(tp_connection *connection, const tp_statement *statement,
+                           trigperf_error **err) {
+    queued *item = statement_copy(statement);
+    if (item == NULL) {
+        return tp_error_nomem(err);
+    }
+    TP_QUEUE_APPEND(connection->queue, item);
+    tp_loop_wake(connection->loop);
+    return TRIGPERF_OK;
+}
+
+bool tp_connection_quiet(const tp_connection *connection) {
+    return connection->queue == NULL;
+}
+
+void tp_connection_pause(tp_connection *connection, bool paused) {
+    if (connection->paused != paused) {
+        connection->paused = paused;
+        tp_loop_wake(connection->loop);
+    }
+}
+
+PGconn *tp_connection_raw(tp_connection *connection) {
+    return connection->pg;
+}

@@ -1,0 +1,33 @@
+/* Connection parameters, fully expanded: conninfo string, environment, service file, defaults. */
+#ifndef TP_PG_CONNINFO_H
+#define TP_PG_CONNINFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct tp_conninfo tp_conninfo;
+
+typedef struct tp_conninfo_options {
+    const char *connection;       /* conninfo string or URI; "" or NULL: libpq's variables alone */
+    const char *application_name; /* used unless the connection names one */
+    uint32_t connect_timeout_ms;
+    uint32_t silence_timeout_ms; /* TCP: unanswered data for so long breaks the connection */
+} tp_conninfo_options;
+
+int32_t tp_conninfo_new(const tp_conninfo_options *options, tp_conninfo **out,
+                        trigperf_error **err);
+void tp_conninfo_free(tp_conninfo *info);
+
+/* The value of a libpq keyword, or NULL. */
+const char *tp_conninfo_get(const tp_conninfo *info, const char *keyword);
+
+/* True when a host name must be looked up before connecting. */
+bool tp_conninfo_needs_lookup(const tp_conninfo *info);
+
+/* NULL-terminated arrays for PQconnectStartParams. */
+const char *const *tp_conninfo_keywords(const tp_conninfo *info);
+const char *const *tp_conninfo_values(const tp_conninfo *info);
+
+#endif

@@ -1,0 +1,24 @@
+/* One row of the outbox, and what it means for the engine. */
+#ifndef TP_PG_OUTBOX_ROW_H
+#define TP_PG_OUTBOX_ROW_H
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "core/engine.h"
+#include "pg/registry.h"
+
+typedef struct tp_outbox_row {
+    uint64_t xid;
+    int32_t table_id;
+    char op;                    /* I U D T, B (bulk), E (key computation failed) */
+    uint32_t tuples;            /* how many key tuples the arrays carry */
+    const char *const *columns; /* registry's columns as text; NULL for SQL NULL */
+} tp_outbox_row;
+
+/* Gives the row's changes to the engine. What cannot be understood or stored becomes a resync of
+ * its table: nothing is dropped. Returns the number of changes. */
+uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *registry,
+                             tp_engine *engine, uint64_t now_ms, uint64_t lsn, const tp_log *log);
+
+#endif

@@ -1,0 +1,196 @@
+/* Only the outbox columns that some attached table uses are selected: the outbox has two dozen
+ * typed columns, and converting the unused ones would cost more than the change itself. Tables
+ * stand in ascending order of id, so that finding one is a binary search. */
+#include "pg/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "pg/textarray.h"
+
+#define COLUMNS_MAX 64
+
+struct tp_registry {
+    char *version;
+    tp_strbuf columns;
+    uint32_t column_count;
+    tp_registry_table *tables;
+    uint32_t table_count;
+};
+
+void tp_registry_free(tp_registry *registry) {
+    if (registry != NULL) {
+        free(registry->version);
+        tp_strbuf_free(&registry->columns);
+        free(registry->tables);
+        free(registry);
+    }
+}
+
+static bool same_column(const char *list, const tp_value *name) {
+    return strncmp(list, name->data, name->length) == 0 &&
+           (list[name->length] == ',' || list[name->length] == '\0');
+}
+
+/* Index of a column in the list, appended when it is new. */
+static uint32_t column_index(tp_registry *registry, const tp_value *name) {
+    const char *at = tp_strbuf_str(&registry->columns);
+    for (uint32_t i = 0; i < registry->column_count; i++) {
+        if (same_column(at, name)) {
+            return i;
+        }
+        at = strchr(at, ',');
+        at = at == NULL ? "" : at + 1;
+    }
+    if (registry->column_count > 0) {
+        tp_strbuf_putc(&registry->columns, ',');
+    }
+    tp_strbuf_add(&registry->columns, name->data, name->length);
+    return registry->column_count++;
+}
+
+/* Elements of a text[] into an arena of strings; returns their number or UINT32_MAX. */
+static uint32_t read_names(const char *text, char **names) {
+    tp_textarray array;
+    tp_value value;
+    uint32_t count = 0;
+    if (!tp_textarray_begin(&array, text)) {
+        return UINT32_MAX;
+    }
+    while (count < TP_REGISTRY_KEYS_MAX && tp_textarray_next(&array, &value)) {
+        names[count] = value.data == NULL ? NULL : tp_text_copy_bytes(value.data, value.length);
+        if (names[count] == NULL) {
+            break;
+        }
+        count++;
+    }
+    tp_textarray_end(&array);
+    return count;
+}
+
+static void free_names(char **names, uint32_t count) {
+    for (uint32_t i = 0; i < count && count != UINT32_MAX; i++) {
+        free(names[i]);
+    }
+}
+
+static int32_t bad_registry(trigperf_error **err, const char *table) {
+    return tp_error_set(err, TRIGPERF_E_VERSION,
+                        "detach the table and attach it again with this version of the library",
+                        "the registry row of table %s is not understood: expected up to %d key "
+                        "names with as many outbox columns",
+                        table, TP_REGISTRY_KEYS_MAX);
+}
+
+static int32_t add_table(tp_registry *registry, tp_cascade *cascade, const PGresult *tables,
+                         int row, trigperf_error **err) {
+    char *names[TP_REGISTRY_KEYS_MAX];
+    char *slots[TP_REGISTRY_KEYS_MAX];
+    const char *name = PQgetvalue(tables, row, 1);
+    uint32_t name_count = read_names(PQgetvalue(tables, row, 2), names);
+    uint32_t slot_count = read_names(PQgetvalue(tables, row, 3), slots);
+    int32_t status;
+    if (name_count == UINT32_MAX || name_count != slot_count) {
+        status = bad_registry(err, name);
+    } else {
+        tp_registry_table *table = &registry->tables[registry->table_count++];
+        table->id = (int32_t)strtol(PQgetvalue(tables, row, 0), NULL, 10);
+        for (uint32_t i = 0; i < slot_count; i++) {
+            tp_value slot = {slots[i], (uint32_t)strlen(slots[i])};
+            table->columns[i] = column_index(registry, &slot);
+        }
+        status = tp_cascade_table(cascade, name, table->id, (const char *const *)names, name_count,
+                                  &table->table, err);
+    }
+    free_names(names, name_count);
+    free_names(slots, slot_count);
+    return status;
+}
+
+static uint32_t parse_ops(const char *list) {
+    uint32_t ops = 0;
+    while (*list != '\0') {
+        size_t length = strcspn(list, ",");
+        ops |= tp_op_parse(list, length);
+        list += length + (list[length] == ',' ? 1 : 0);
+    }
+    return ops;
+}
+
+static int32_t add_rule(tp_cascade *cascade, const PGresult *rules, int row, trigperf_error **err) {
+    bool scoped = !PQgetisnull(rules, row, 1);
+    return tp_cascade_rule(cascade, scoped ? NULL : PQgetvalue(rules, row, 0),
+                           scoped ? PQgetvalue(rules, row, 1) : NULL,
+                           parse_ops(PQgetvalue(rules, row, 2)), PQgetvalue(rules, row, 3),
+                           (uint32_t)strtoul(PQgetvalue(rules, row, 4), NULL, 10), err);
+}
+
+static int32_t fill(tp_registry *registry, const PGresult *tables, const PGresult *rules,
+                    tp_cascade *cascade, trigperf_error **err) {
+    int32_t status = TRIGPERF_OK;
+    for (int row = 0; status == TRIGPERF_OK && row < PQntuples(tables); row++) {
+        status = add_table(registry, cascade, tables, row, err);
+    }
+    for (int row = 0; status == TRIGPERF_OK && row < PQntuples(rules); row++) {
+        status = add_rule(cascade, rules, row, err);
+    }
+    return status == TRIGPERF_OK && registry->columns.failed ? tp_error_nomem(err) : status;
+}
+
+int32_t tp_registry_new(const PGresult *tables, const PGresult *rules, const char *version,
+                        tp_engine *engine, tp_registry **out, trigperf_error **err) {
+    tp_registry *registry = calloc(1, sizeof *registry);
+    if (registry == NULL) {
+        return tp_error_nomem(err);
+    }
+    registry->version = tp_text_copy(version);
+    registry->tables = calloc((size_t)PQntuples(tables) + 1, sizeof *registry->tables);
+    tp_cascade *cascade = NULL;
+    int32_t status = registry->version == NULL || registry->tables == NULL
+                         ? tp_error_nomem(err)
+                         : tp_engine_cascade_begin(engine, &cascade, err);
+    if (status == TRIGPERF_OK) {
+        status = fill(registry, tables, rules, cascade, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = tp_engine_cascade_use(engine, cascade, err);
+    }
+    if (status != TRIGPERF_OK) {
+        tp_cascade_free(cascade);
+        tp_registry_free(registry);
+        return status;
+    }
+    *out = registry;
+    return TRIGPERF_OK;
+}
+
+const char *tp_registry_version(const tp_registry *registry) {
+    return registry->version;
+}
+
+const char *tp_registry_columns(const tp_registry *registry) {
+    return tp_strbuf_str(&registry->columns);
+}
+
+uint32_t tp_registry_column_count(const tp_registry *registry) {
+    return registry->column_count;
+}
+
+const tp_registry_table *tp_registry_find(const tp_registry *registry, int32_t id) {
+    uint32_t low = 0;
+    uint32_t high = registry->table_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (registry->tables[middle].id == id) {
+            return &registry->tables[middle];
+        }
+        if (registry->tables[middle].id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}

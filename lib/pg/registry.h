@@ -1,0 +1,46 @@
+/* The database's registry in memory: attached tables, where their keys stand in an outbox row, and
+ * the rules. Loading it puts a new cascade into use. */
+#ifndef TP_PG_REGISTRY_H
+#define TP_PG_REGISTRY_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "core/engine.h"
+
+#define TP_REGISTRY_KEYS_MAX 32
+
+/* Statements whose results tp_registry_new() takes. */
+#define TP_REGISTRY_TABLES_SQL                                                                     \
+    "SELECT id, pg_catalog.quote_ident(schema_name) || '.' || "                                    \
+    "pg_catalog.quote_ident(table_name), key_names, key_slots "                                    \
+    "FROM trigperf.captured_table ORDER BY id"
+#define TP_REGISTRY_RULES_SQL                                                                      \
+    "SELECT pg_catalog.quote_ident(t.schema_name) || '.' || pg_catalog.quote_ident(t.table_name)," \
+    " r.scope, pg_catalog.array_to_string(r.ops, ','), r.template,"                                \
+    " COALESCE(r.min_interval_ms, 0) "                                                             \
+    "FROM trigperf.cascade_rule r LEFT JOIN trigperf.captured_table t ON t.id = r.table_id "       \
+    "ORDER BY r.id"
+
+typedef struct tp_registry tp_registry;
+
+typedef struct tp_registry_table {
+    int32_t id;
+    const tp_table *table;
+    uint32_t columns[TP_REGISTRY_KEYS_MAX]; /* per key: index into the selected outbox columns */
+} tp_registry_table;
+
+/* Builds the registry and puts its rules into use in engine. */
+int32_t tp_registry_new(const PGresult *tables, const PGresult *rules, const char *version,
+                        tp_engine *engine, tp_registry **out, trigperf_error **err);
+void tp_registry_free(tp_registry *registry);
+
+const char *tp_registry_version(const tp_registry *registry);
+/* Comma-separated outbox columns that any table uses, "" when none: to be selected in this order.
+ */
+const char *tp_registry_columns(const tp_registry *registry);
+uint32_t tp_registry_column_count(const tp_registry *registry);
+const tp_registry_table *tp_registry_find(const tp_registry *registry, int32_t id);
+
+#endif
