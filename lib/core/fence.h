@@ -14,12 +14,17 @@
 
 typedef struct tp_fence tp_fence;
 
-tp_fence *tp_fence_new(uint32_t slots, const tp_hash_key *key); /* NULL when memory is short */
+/* slots is rounded up to a power of two. NULL when memory is short. */
+tp_fence *tp_fence_new(uint32_t slots, const tp_hash_key *key);
 void tp_fence_free(tp_fence *fence);
-uint64_t tp_fence_begin(tp_fence *fence);
+uint64_t tp_fence_begin(tp_fence *fence); /* never 0 */
 bool tp_fence_check(const tp_fence *fence, uint64_t token, const char *key, size_t length);
 /* An invalidation of a key, or of everything, has arrived. */
 void tp_fence_mark(tp_fence *fence, const char *key, size_t length);
 void tp_fence_mark_all(tp_fence *fence);
+
+/* The same in two steps, for keys that are marked again and again without hashing them anew. */
+uint32_t tp_fence_slot(const tp_fence *fence, const char *key, size_t length);
+void tp_fence_mark_slot(tp_fence *fence, uint32_t slot);
 
 #endif

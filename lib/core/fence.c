@@ -1,0 +1,79 @@
+/* One counter of arrivals and a table of the last arrival per slot. A token is the counter's value;
+ * a key is clean when neither its slot nor the floor has passed the token.
+ *
+ * Why no lock is needed: a mark raises the counter before it writes the slot. A reader that begins
+ * in between gets a token that covers the mark, and rightly so, because the change was visible
+ * before it arrived. A reader that checks in between passes, but the batch of that change is yet to
+ * be delivered and will delete what the reader put.
+ *
+ * Slots only grow (compare and swap), whoever marks. Eight bytes a slot; with 65,536 slots and n
+ * keys marked during a fill, a check fails needlessly with a probability of about n / 65,536. */
+#include "core/fence.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct tp_fence {
+    tp_hash_key key;
+    uint32_t mask;
+    atomic_uint_fast64_t floor;
+    atomic_uint_fast64_t arrivals;
+    atomic_uint_fast64_t slots[];
+};
+
+static uint32_t power_of_two(uint32_t wanted) {
+    uint32_t power = 1;
+    while (power < wanted && power < UINT32_C(1) << 31) {
+        power *= 2;
+    }
+    return power;
+}
+
+tp_fence *tp_fence_new(uint32_t slots, const tp_hash_key *key) {
+    uint32_t count = power_of_two(slots);
+    tp_fence *fence = calloc(1, sizeof *fence + count * sizeof fence->slots[0]);
+    if (fence == NULL) {
+        return NULL;
+    }
+    fence->key = *key;
+    fence->mask = count - 1;
+    atomic_init(&fence->floor, 0);
+    atomic_init(&fence->arrivals, 1);
+    return fence;
+}
+
+void tp_fence_free(tp_fence *fence) {
+    free(fence);
+}
+
+uint64_t tp_fence_begin(tp_fence *fence) {
+    return atomic_load(&fence->arrivals);
+}
+
+uint32_t tp_fence_slot(const tp_fence *fence, const char *key, size_t length) {
+    return (uint32_t)tp_hash64(&fence->key, key, length) & fence->mask;
+}
+
+bool tp_fence_check(const tp_fence *fence, uint64_t token, const char *key, size_t length) {
+    const atomic_uint_fast64_t *slot = &fence->slots[tp_fence_slot(fence, key, length)];
+    return atomic_load(slot) <= token && atomic_load(&fence->floor) <= token;
+}
+
+static void raise_to(atomic_uint_fast64_t *place, uint64_t number) {
+    uint_fast64_t seen = atomic_load_explicit(place, memory_order_relaxed);
+    while (seen < number && !atomic_compare_exchange_weak(place, &seen, number)) {
+        continue;
+    }
+}
+
+void tp_fence_mark_slot(tp_fence *fence, uint32_t slot) {
+    raise_to(&fence->slots[slot], atomic_fetch_add(&fence->arrivals, 1) + 1);
+}
+
+void tp_fence_mark(tp_fence *fence, const char *key, size_t length) {
+    tp_fence_mark_slot(fence, tp_fence_slot(fence, key, length));
+}
+
+void tp_fence_mark_all(tp_fence *fence) {
+    raise_to(&fence->floor, atomic_fetch_add(&fence->arrivals, 1) + 1);
+}
