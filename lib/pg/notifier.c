@@ -1,0 +1,244 @@
+/* A leader renews its row each beat, learns in the same statement how many others are there, and
+ * sends NOTIFY only when there are any: a lone process costs the server no notification at all. The
+ * lease is three beats, so that one late beat does not depose it. Contenders ask once a beat, in a
+ * statement that takes over only when the lease is out, so an election is one short UPDATE.
+ *
+ * Announcements form a chain: each starts where the last one ended, although polls in between that
+ * found nothing moved the position further. */
+#include "pg/notifier.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "pg/wake.h"
+
+#define LEASE_BEATS 3
+#define ROTATE_MS 1000
+
+struct tp_notifier {
+    tp_connection *connection;
+    const tp_log *log;
+    tp_notifier_options options;
+    char *channel;
+    bool leads;
+    bool asking; /* an election statement is under way */
+    uint32_t others;
+    uint64_t now_ms;
+    uint64_t heard_ms; /* last sign of the leader */
+    bool ever_heard;
+    uint64_t next_beat_ms;
+    uint64_t next_rotate_ms;
+    tp_strbuf announced; /* end of the chain, "" when it has not begun */
+};
+
+int32_t tp_notifier_new(tp_connection *connection, const tp_log *log,
+                        const tp_notifier_options *options, tp_notifier **out,
+                        trigperf_error **err) {
+    tp_notifier *notifier = calloc(1, sizeof *notifier);
+    if (notifier == NULL) {
+        return tp_error_nomem(err);
+    }
+    notifier->connection = connection;
+    notifier->log = log;
+    notifier->options = *options;
+    notifier->next_beat_ms = UINT64_MAX;
+    *out = notifier;
+    return TRIGPERF_OK;
+}
+
+void tp_notifier_free(tp_notifier *notifier) {
+    if (notifier != NULL) {
+        tp_strbuf_free(&notifier->announced);
+        free(notifier->channel);
+        free(notifier);
+    }
+}
+
+int32_t tp_notifier_session(tp_notifier *notifier, const char *channel, uint64_t now_ms,
+                            trigperf_error **err) {
+    char *copy = channel == NULL ? NULL : tp_text_copy(channel);
+    if (channel != NULL && copy == NULL) {
+        return tp_error_nomem(err);
+    }
+    free(notifier->channel);
+    notifier->channel = copy;
+    notifier->leads = false;
+    notifier->asking = false;
+    notifier->ever_heard = false;
+    notifier->next_beat_ms = channel == NULL ? UINT64_MAX : now_ms;
+    notifier->next_rotate_ms = now_ms + ROTATE_MS;
+    tp_strbuf_reset(&notifier->announced);
+    return TRIGPERF_OK;
+}
+
+static int32_t notify(tp_notifier *notifier, const char *payload, trigperf_error **err) {
+    const char *values[] = {notifier->channel, payload};
+    tp_statement statement = {
+        .text = "SELECT pg_catalog.pg_notify($1, $2)", .count = 2, .values = values};
+    return tp_connection_send(notifier->connection, &statement, err);
+}
+
+static void lost(tp_notifier *notifier, const char *why) {
+    if (notifier->leads) {
+        tp_log_write(notifier->log, TP_LOG_INFO, "no longer the notifier: %s", why);
+    }
+    notifier->leads = false;
+    tp_strbuf_reset(&notifier->announced);
+}
+
+static void won(tp_notifier *notifier) {
+    if (!notifier->leads) {
+        tp_log_write(notifier->log, TP_LOG_INFO, "elected as the notifier of this database");
+    }
+    notifier->leads = true;
+}
+
+static void on_election(void *user, PGresult *result) {
+    tp_notifier *notifier = user;
+    notifier->asking = false;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        tp_log_write(notifier->log, TP_LOG_WARNING, "electing the notifier failed: %s",
+                     PQresultErrorMessage(result));
+        lost(notifier, "the election failed");
+        return;
+    }
+    notifier->others = (uint32_t)strtoul(PQgetvalue(result, 0, 1), NULL, 10);
+    if (PQgetvalue(result, 0, 0)[0] == 't') {
+        won(notifier);
+        if (notifier->others > 0) {
+            notify(notifier, "{\"k\":\"b\"}", NULL);
+        }
+    } else {
+        lost(notifier, "another context holds the lease");
+        uint64_t age = strtoull(PQgetvalue(result, 0, 2), NULL, 10);
+        if (!notifier->ever_heard && age < 2u * notifier->options.beat_ms) {
+            tp_notifier_heard(notifier, notifier->now_ms);
+        }
+    }
+}
+
+static int32_t ask(tp_notifier *notifier, trigperf_error **err) {
+    char lease[16];
+    snprintf(lease, sizeof lease, "%u", LEASE_BEATS * notifier->options.beat_ms);
+    const char *values[] = {notifier->options.instance, lease};
+    tp_statement statement = {
+        .text = "SELECT e.leader, (SELECT count(*) FROM trigperf.member WHERE instance <> $1::uuid "
+                "AND seen_at > clock_timestamp() - interval '30 seconds'), e.age_ms "
+                "FROM trigperf.notifier_elect($1::uuid, $2::int) AS e",
+        .count = 2,
+        .values = values,
+        .done = on_election,
+        .user = notifier};
+    int32_t status = tp_connection_send(notifier->connection, &statement, err);
+    notifier->asking = status == TRIGPERF_OK;
+    return status;
+}
+
+static int32_t rotate(tp_notifier *notifier, uint64_t now_ms, trigperf_error **err) {
+    notifier->next_rotate_ms = now_ms + ROTATE_MS;
+    tp_statement statement = {.text = "SELECT trigperf.outbox_rotate()"};
+    return tp_connection_send(notifier->connection, &statement, err);
+}
+
+int32_t tp_notifier_tick(tp_notifier *notifier, uint64_t now_ms, bool able, trigperf_error **err) {
+    notifier->now_ms = now_ms;
+    if (notifier->channel == NULL || !notifier->options.candidate) {
+        return TRIGPERF_OK;
+    }
+    if (notifier->leads && !able) {
+        tp_notifier_resign(notifier);
+    }
+    int32_t status = TRIGPERF_OK;
+    if (now_ms >= notifier->next_beat_ms && !notifier->asking) {
+        notifier->next_beat_ms = now_ms + notifier->options.beat_ms;
+        if (able && (notifier->leads || !tp_notifier_follows(notifier, now_ms))) {
+            status = ask(notifier, err);
+        }
+    }
+    if (status == TRIGPERF_OK && notifier->leads && now_ms >= notifier->next_rotate_ms) {
+        status = rotate(notifier, now_ms, err);
+    }
+    return status;
+}
+
+uint64_t tp_notifier_deadline(const tp_notifier *notifier) {
+    if (notifier->channel == NULL || !notifier->options.candidate) {
+        return UINT64_MAX;
+    }
+    return notifier->leads && notifier->next_rotate_ms < notifier->next_beat_ms
+               ? notifier->next_rotate_ms
+               : notifier->next_beat_ms;
+}
+
+void tp_notifier_heard(tp_notifier *notifier, uint64_t now_ms) {
+    notifier->heard_ms = now_ms;
+    notifier->ever_heard = true;
+}
+
+void tp_notifier_resigned(tp_notifier *notifier, uint64_t now_ms) {
+    notifier->ever_heard = false;
+    notifier->next_beat_ms = now_ms;
+}
+
+bool tp_notifier_leads(const tp_notifier *notifier) {
+    return notifier->leads;
+}
+
+bool tp_notifier_follows(const tp_notifier *notifier, uint64_t now_ms) {
+    return !notifier->leads && notifier->ever_heard &&
+           now_ms - notifier->heard_ms < 2u * (uint64_t)notifier->options.beat_ms;
+}
+
+/* The chain goes on from its end, if it has begun. */
+static int32_t encode_chained(tp_notifier *notifier, const tp_reader_page *page,
+                              const tp_registry *registry, tp_strbuf *out, trigperf_error **err) {
+    tp_reader_page chained = *page;
+    tp_snapshot start = {0};
+    if (notifier->announced.length > 0) {
+        int32_t status = tp_snapshot_parse(tp_strbuf_str(&notifier->announced), &start, err);
+        if (status != TRIGPERF_OK) {
+            return status;
+        }
+        chained.from = &start;
+    }
+    tp_wake_encode(&chained, registry, out);
+    tp_snapshot_free(&start);
+    tp_strbuf_reset(&notifier->announced);
+    tp_snapshot_format(page->to, &notifier->announced);
+    return out->failed ? tp_error_nomem(err) : TRIGPERF_OK;
+}
+
+int32_t tp_notifier_share(tp_notifier *notifier, const tp_reader_page *page,
+                          const tp_registry *registry, trigperf_error **err) {
+    if (!notifier->leads || (page->rows == 0 && page->complete)) {
+        return TRIGPERF_OK;
+    }
+    if (notifier->others == 0) {
+        tp_strbuf_reset(&notifier->announced);
+        return TRIGPERF_OK;
+    }
+    tp_strbuf payload = TP_STRBUF_INIT;
+    int32_t status = encode_chained(notifier, page, registry, &payload, err);
+    if (status == TRIGPERF_OK) {
+        status = notify(notifier, tp_strbuf_str(&payload), err);
+    }
+    tp_strbuf_free(&payload);
+    return status;
+}
+
+void tp_notifier_resign(tp_notifier *notifier) {
+    if (!notifier->leads) {
+        return;
+    }
+    const char *values[] = {notifier->options.instance};
+    tp_statement statement = {
+        .text = "SELECT trigperf.notifier_resign($1::uuid)", .count = 1, .values = values};
+    tp_connection_send(notifier->connection, &statement, NULL);
+    if (notifier->others > 0) {
+        notify(notifier, "{\"k\":\"q\"}", NULL);
+    }
+    lost(notifier, "it resigned");
+}

@@ -1,0 +1,93 @@
+/* The SQLSTATE decides; the server's own message, detail and hint are kept, in one line each. */
+#include "pg/pgerror.h"
+
+#include <string.h>
+
+#include "base/strbuf.h"
+
+static bool in_list(const char *state, const char *const *list) {
+    for (; *list != NULL; list++) {
+        if (strncmp(state, *list, strlen(*list)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_connection(const char *state) {
+    static const char *const list[] = {"08", "57P", NULL};
+    return in_list(state, list);
+}
+
+static bool is_retriable(const char *state) {
+    static const char *const list[] = {"08",    "57P",   "40001", "40P01",
+                                       "55P03", "53300", "57014", NULL};
+    return in_list(state, list);
+}
+
+static int32_t code_of(const char *state) {
+    return is_connection(state)           ? TRIGPERF_E_CONNECTION
+           : strcmp(state, "42501") == 0  ? TRIGPERF_E_PERMISSION
+           : strncmp(state, "28", 2) == 0 ? TRIGPERF_E_CONNECTION
+                                          : TRIGPERF_E_SERVER;
+}
+
+static const char *default_hint(int32_t code) {
+    return code == TRIGPERF_E_CONNECTION
+               ? "check that the server runs, its address, and the role's credentials"
+           : code == TRIGPERF_E_PERMISSION
+               ? "run this as the owner of the objects named, or have the rights granted"
+               : NULL;
+}
+
+/* Without trailing newlines; inner ones become blanks. */
+static void add_line(tp_strbuf *out, const char *text) {
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '\n') {
+        length--;
+    }
+    for (size_t i = 0; i < length; i++) {
+        tp_strbuf_putc(out, text[i] == '\n' ? ' ' : text[i]);
+    }
+}
+
+static const char *field(const PGresult *result, int code) {
+    const char *text = result == NULL ? NULL : PQresultErrorField(result, code);
+    return text == NULL ? "" : text;
+}
+
+static void describe(tp_strbuf *out, const PGconn *connection, const PGresult *result) {
+    const char *primary = field(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (primary[0] != '\0') {
+        add_line(out, primary);
+        const char *detail = field(result, PG_DIAG_MESSAGE_DETAIL);
+        if (detail[0] != '\0') {
+            tp_strbuf_puts(out, " (");
+            add_line(out, detail);
+            tp_strbuf_putc(out, ')');
+        }
+        return;
+    }
+    const char *text = result == NULL ? "" : PQresultErrorMessage(result);
+    if (text[0] == '\0') {
+        text = connection == NULL ? "out of memory" : PQerrorMessage(connection);
+    }
+    add_line(out, text[0] == '\0' ? "an unexpected answer" : text);
+}
+
+int32_t tp_pg_error(trigperf_error **err, const PGconn *connection, const PGresult *result,
+                    const char *what) {
+    const char *state = field(result, PG_DIAG_SQLSTATE);
+    bool broken = result == NULL || PQstatus(connection) == CONNECTION_BAD;
+    int32_t code = state[0] != '\0' ? code_of(state)
+                   : broken         ? TRIGPERF_E_CONNECTION
+                                    : TRIGPERF_E_SERVER;
+    const char *hint = field(result, PG_DIAG_MESSAGE_HINT);
+    tp_strbuf text = TP_STRBUF_INIT;
+    describe(&text, connection, result);
+    code = tp_error_set_sql(err, code, state, state[0] == '\0' ? broken : is_retriable(state),
+                            hint[0] != '\0' ? hint : default_hint(code), "%s failed: %s", what,
+                            tp_strbuf_str(&text));
+    tp_strbuf_free(&text);
+    return code;
+}

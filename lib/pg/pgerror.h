@@ -1,0 +1,16 @@
+/* Errors of libpq and the server as error objects. */
+#ifndef TP_PG_PGERROR_H
+#define TP_PG_PGERROR_H
+
+#include <libpq-fe.h>
+
+#include "base/error.h"
+
+/* Makes an error from a failed result, or from the connection when result is NULL or carries none.
+ * what: what was being done, as in "installing the schema". Returns the status code:
+ * E_CONNECTION (class 08, 57P, or no result), E_PERMISSION (42501), E_NOMEM, else E_SERVER.
+ * Retriable: lost connections, 40001, 40P01, 55P03, 53300, 57014. */
+int32_t tp_pg_error(trigperf_error **err, const PGconn *connection, const PGresult *result,
+                    const char *what);
+
+#endif

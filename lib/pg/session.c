@@ -1,0 +1,332 @@
+/* Each check refuses with a sentence that says what to do. The self-test sends a notification to
+ * itself: a pooler in transaction mode answers LISTEN with success, and nothing ever arrives. */
+#include "pg/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/entropy.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "pg/pgerror.h"
+
+#define OLDEST_SERVER 150000
+#define ECHO_MS 5000
+
+struct tp_session {
+    tp_connection *connection;
+    int32_t schema_version;
+    tp_session_fn done;
+    void *user;
+    tp_session_fn registry_done;
+    void *registry_user;
+    tp_engine *engine;
+    char channel[80];
+    char system[32];
+    char incarnation[80];
+    char nonce[37];
+    bool echoing;
+    uint64_t now_ms;
+    uint64_t echo_deadline;
+    char version[32];
+    PGresult *tables;
+    tp_registry *registry;
+};
+
+static const char hello_sql[] =
+    "SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery(), "
+    "pg_catalog.to_regclass('trigperf.migration') IS NOT NULL, pg_catalog.current_database()";
+
+static const char settings_sql[] =
+    "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('search_path', 'pg_catalog'), "
+    "('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('jit', 'off'), "
+    "('plan_cache_mode', 'force_generic_plan'), ('lock_timeout', '2s'), "
+    "('statement_timeout', '0'), ('idle_session_timeout', '0'), "
+    "('default_transaction_read_only', 'off'), "
+    "('default_transaction_isolation', 'read committed')) AS s(name, value)";
+
+static const char schema_sql[] =
+    "SELECT (SELECT max(version) FROM trigperf.migration), "
+    "(SELECT max(compatible_from) FROM trigperf.migration), "
+    "(SELECT channel FROM trigperf.notifier), trigperf.incarnation_get(), "
+    "(SELECT system_identifier FROM pg_catalog.pg_control_system())";
+
+int32_t tp_session_new(tp_connection *connection, int32_t schema_version, tp_session_fn done,
+                       void *user, tp_session **out, trigperf_error **err) {
+    tp_session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        return tp_error_nomem(err);
+    }
+    session->connection = connection;
+    session->schema_version = schema_version;
+    session->done = done;
+    session->user = user;
+    session->echo_deadline = UINT64_MAX;
+    *out = session;
+    return TRIGPERF_OK;
+}
+
+void tp_session_free(tp_session *session) {
+    if (session != NULL) {
+        PQclear(session->tables);
+        tp_registry_free(session->registry);
+        free(session);
+    }
+}
+
+static void refuse(tp_session *session, trigperf_error *error) {
+    session->echoing = false;
+    session->echo_deadline = UINT64_MAX;
+    session->done(session->user, error);
+    trigperf_error_free(error);
+}
+
+static void refuse_result(tp_session *session, PGresult *result, const char *what) {
+    trigperf_error *error = NULL;
+    tp_pg_error(&error, tp_connection_raw(session->connection), result, what);
+    refuse(session, error);
+}
+
+static int32_t send(tp_session *session, const char *sql, tp_result_fn done, trigperf_error **err) {
+    tp_statement statement = {.text = sql, .done = done, .user = session};
+    return tp_connection_send(session->connection, &statement, err);
+}
+
+static void send_or_refuse(tp_session *session, const char *sql, tp_result_fn done) {
+    trigperf_error *error = NULL;
+    if (send(session, sql, done, &error) != TRIGPERF_OK) {
+        refuse(session, error);
+    }
+}
+
+static void on_echo_sent(void *user, PGresult *result) {
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        refuse_result(user, result, "sending a notification to itself");
+    }
+}
+
+static void on_listen(void *user, PGresult *result) {
+    tp_session *session = user;
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        refuse_result(session, result, "subscribing to notifications");
+        return;
+    }
+    char payload[64];
+    snprintf(payload, sizeof payload, "{\"k\":\"s\",\"n\":\"%s\"}", session->nonce);
+    const char *values[] = {session->channel, payload};
+    tp_statement statement = {.text = "SELECT pg_catalog.pg_notify($1, $2)",
+                              .count = 2,
+                              .values = values,
+                              .done = on_echo_sent,
+                              .user = session};
+    trigperf_error *error = NULL;
+    session->echoing = true;
+    session->echo_deadline = session->now_ms + ECHO_MS;
+    if (tp_connection_send(session->connection, &statement, &error) != TRIGPERF_OK) {
+        refuse(session, error);
+    }
+}
+
+static void check_schema(const tp_session *session, const PGresult *result,
+                         trigperf_error **error) {
+    int32_t version = (int32_t)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+    int32_t compatible = (int32_t)strtol(PQgetvalue(result, 0, 1), NULL, 10);
+    if (version < session->schema_version) {
+        tp_error_set(error, TRIGPERF_E_VERSION, "run 'trigperf install' with this library",
+                     "the database's schema trigperf has version %d; this library expects %d",
+                     version, session->schema_version);
+    } else if (compatible > session->schema_version) {
+        tp_error_set(error, TRIGPERF_E_VERSION, "upgrade libtrigperf on this host",
+                     "the database's schema trigperf has version %d and needs a library that knows "
+                     "version %d; this one knows %d",
+                     version, compatible, session->schema_version);
+    }
+}
+
+static void on_schema(void *user, PGresult *result) {
+    tp_session *session = user;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        refuse_result(session, result, "reading the schema trigperf");
+        return;
+    }
+    trigperf_error *error = NULL;
+    check_schema(session, result, &error);
+    if (error != NULL) {
+        refuse(session, error);
+        return;
+    }
+    snprintf(session->channel, sizeof session->channel, "%s", PQgetvalue(result, 0, 2));
+    snprintf(session->system, sizeof session->system, "%s", PQgetvalue(result, 0, 4));
+    snprintf(session->incarnation, sizeof session->incarnation, "%s/%s", session->system,
+             PQgetvalue(result, 0, 3));
+    char listen[100];
+    snprintf(listen, sizeof listen, "LISTEN \"%s\"", session->channel);
+    send_or_refuse(session, listen, on_listen);
+}
+
+static void on_settings(void *user, PGresult *result) {
+    tp_session *session = user;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        refuse_result(session, result, "setting up the session");
+        return;
+    }
+    send_or_refuse(session, schema_sql, on_schema);
+}
+
+static void check_hello(const PGresult *result, trigperf_error **error) {
+    int32_t version = (int32_t)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+    if (version < OLDEST_SERVER) {
+        tp_error_set(error, TRIGPERF_E_VERSION, "upgrade the server",
+                     "expected PostgreSQL 15 or newer, the server is version %d.%d",
+                     version / 10000, version % 10000);
+    } else if (PQgetvalue(result, 0, 1)[0] == 't') {
+        tp_error_set(error, TRIGPERF_E_UNSUPPORTED,
+                     "connect to the primary, for instance with target_session_attrs=read-write",
+                     "expected a primary server, this one is a standby: the outbox is read where "
+                     "it is written");
+    } else if (PQgetvalue(result, 0, 2)[0] != 't') {
+        tp_error_set(error, TRIGPERF_E_NOT_FOUND, "run 'trigperf install' on that database",
+                     "expected the schema trigperf in database \"%s\", it is not installed",
+                     PQgetvalue(result, 0, 3));
+    }
+}
+
+static void on_hello(void *user, PGresult *result) {
+    tp_session *session = user;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        refuse_result(session, result, "asking the server for its version");
+        return;
+    }
+    trigperf_error *error = NULL;
+    check_hello(result, &error);
+    if (error != NULL) {
+        refuse(session, error);
+        return;
+    }
+    send_or_refuse(session, settings_sql, on_settings);
+}
+
+int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **err) {
+    session->now_ms = now_ms;
+    session->echoing = false;
+    session->echo_deadline = UINT64_MAX;
+    if (!tp_entropy_uuid(session->nonce)) {
+        return tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
+                            "getrandom failed");
+    }
+    return send(session, hello_sql, on_hello, err);
+}
+
+void tp_session_echo(tp_session *session, const char *nonce) {
+    if (session->echoing && strcmp(nonce, session->nonce) == 0) {
+        session->echoing = false;
+        session->echo_deadline = UINT64_MAX;
+        session->done(session->user, NULL);
+    }
+}
+
+void tp_session_tick(tp_session *session, uint64_t now_ms) {
+    session->now_ms = now_ms;
+    if (!session->echoing || now_ms < session->echo_deadline) {
+        return;
+    }
+    trigperf_error *error = NULL;
+    tp_error_set(&error, TRIGPERF_E_UNSUPPORTED,
+                 "connect to the server directly, or through a pooler in session mode (pgbouncer: "
+                 "pool_mode = session)",
+                 "expected a notification sent to itself to come back within %d ms, it did not: a "
+                 "pooler in transaction mode stands between",
+                 ECHO_MS);
+    refuse(session, error);
+}
+
+uint64_t tp_session_deadline(const tp_session *session) {
+    return session->echo_deadline;
+}
+
+const char *tp_session_channel(const tp_session *session) {
+    return session->channel;
+}
+
+const char *tp_session_incarnation(const tp_session *session) {
+    return session->incarnation;
+}
+
+const char *tp_session_system(const tp_session *session) {
+    return session->system;
+}
+
+static void registry_finish(tp_session *session, trigperf_error *error) {
+    PQclear(session->tables);
+    session->tables = NULL;
+    session->registry_done(session->registry_user, error);
+    trigperf_error_free(error);
+}
+
+static void registry_fail(tp_session *session, PGresult *result) {
+    trigperf_error *error = NULL;
+    tp_pg_error(&error, tp_connection_raw(session->connection), result, "reading the registry");
+    registry_finish(session, error);
+}
+
+static void on_rules(void *user, PGresult *result) {
+    tp_session *session = user;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        registry_fail(session, result);
+        return;
+    }
+    trigperf_error *error = NULL;
+    tp_registry *registry = NULL;
+    if (tp_registry_new(session->tables, result, session->version, session->engine, &registry,
+                        &error) == TRIGPERF_OK) {
+        tp_registry_free(session->registry);
+        session->registry = registry;
+    }
+    registry_finish(session, error);
+}
+
+static void on_tables(void *user, PGresult *result) {
+    tp_session *session = user;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        registry_fail(session, result);
+        return;
+    }
+    PQclear(session->tables);
+    session->tables = PQcopyResult(result, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
+    trigperf_error *error = NULL;
+    if (session->tables == NULL) {
+        tp_error_nomem(&error);
+        registry_finish(session, error);
+    } else if (send(session, TP_REGISTRY_RULES_SQL, on_rules, &error) != TRIGPERF_OK) {
+        registry_finish(session, error);
+    }
+}
+
+static void on_version(void *user, PGresult *result) {
+    tp_session *session = user;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        registry_fail(session, result);
+        return;
+    }
+    snprintf(session->version, sizeof session->version, "%s", PQgetvalue(result, 0, 0));
+    trigperf_error *error = NULL;
+    if (send(session, TP_REGISTRY_TABLES_SQL, on_tables, &error) != TRIGPERF_OK) {
+        registry_finish(session, error);
+    }
+}
+
+int32_t tp_session_load_registry(tp_session *session, tp_engine *engine, tp_session_fn done,
+                                 void *user, trigperf_error **err) {
+    session->engine = engine;
+    session->registry_done = done;
+    session->registry_user = user;
+    return send(session, "SELECT value FROM trigperf.setting WHERE name = 'registry_version'",
+                on_version, err);
+}
+
+tp_registry *tp_session_take_registry(tp_session *session) {
+    tp_registry *registry = session->registry;
+    session->registry = NULL;
+    return registry;
+}

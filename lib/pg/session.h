@@ -1,0 +1,41 @@
+/* What must be true before a connection may serve: server version, not a standby, schema fits,
+ * subscription proven by a round trip. A chain of statements that ends in one call of done(). */
+#ifndef TP_PG_SESSION_H
+#define TP_PG_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "core/engine.h"
+#include "pg/connection.h"
+#include "pg/registry.h"
+
+typedef struct tp_session tp_session;
+
+/* error NULL: the session stands. Otherwise its code tells whether trying again can help. */
+typedef void (*tp_session_fn)(void *user, trigperf_error *error);
+
+int32_t tp_session_new(tp_connection *connection, int32_t schema_version, tp_session_fn done,
+                       void *user, tp_session **out, trigperf_error **err);
+void tp_session_free(tp_session *session);
+
+int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **err);
+/* A self-test notification came. */
+void tp_session_echo(tp_session *session, const char *nonce);
+/* Fails the session when the echo does not come in time. */
+void tp_session_tick(tp_session *session, uint64_t now_ms);
+uint64_t tp_session_deadline(const tp_session *session);
+
+/* Facts, once it stands. */
+const char *tp_session_channel(const tp_session *session);
+const char *tp_session_incarnation(const tp_session *session); /* "system identifier/uuid" */
+const char *tp_session_system(const tp_session *session);
+
+/* Loads the registry and puts it into use; done(user, NULL or error). The registry belongs to the
+ * caller of tp_session_take_registry(). */
+int32_t tp_session_load_registry(tp_session *session, tp_engine *engine, tp_session_fn done,
+                                 void *user, trigperf_error **err);
+tp_registry *tp_session_take_registry(tp_session *session);
+
+#endif
