@@ -1,0 +1,65 @@
+/* The one table behind configuration: parser, environment, files, documentation and --help read it.
+ */
+#ifndef TP_API_OPTION_TABLE_H
+#define TP_API_OPTION_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef enum tp_option_type {
+    TP_OPTION_UINT,
+    TP_OPTION_BOOL,
+    TP_OPTION_TEXT,
+    TP_OPTION_ENUM
+} tp_option_type;
+
+typedef enum tp_option_id {
+    TP_OPTION_CONNECTION,
+    TP_OPTION_SOURCE,
+    TP_OPTION_CONSUMER,
+    TP_OPTION_APPLICATION_NAME,
+    TP_OPTION_BATCH_WINDOW_MS,
+    TP_OPTION_BATCH_MAX_KEYS,
+    TP_OPTION_BATCH_MAX_PENDING,
+    TP_OPTION_LIMIT_KEY_INTERVAL_MS,
+    TP_OPTION_MEMORY_MAX_BYTES,
+    TP_OPTION_NACK_DELAY_MS,
+    TP_OPTION_NACK_DELAY_MAX_MS,
+    TP_OPTION_ACK_INTERVAL_MS,
+    TP_OPTION_POLL_MIN_MS,
+    TP_OPTION_POLL_MAX_MS,
+    TP_OPTION_NOTIFIER_ENABLED,
+    TP_OPTION_NOTIFIER_BEAT_MS,
+    TP_OPTION_CONNECT_TIMEOUT_MS,
+    TP_OPTION_CONNECT_SILENCE_MS,
+    TP_OPTION_RECONNECT_MIN_MS,
+    TP_OPTION_RECONNECT_MAX_MS,
+    TP_OPTION_CAPTURE_MAX_KEYS,
+    TP_OPTION_COUNT
+} tp_option_id;
+
+typedef struct tp_option {
+    const char *name;
+    tp_option_type type;
+    const char *unit; /* "" when it has none */
+    uint64_t minimum; /* of numbers */
+    uint64_t maximum;
+    const char *choices; /* of enums, separated by blanks */
+    const char *initial;
+    const char *doc;
+} tp_option;
+
+const tp_option *tp_option_at(uint32_t index);
+/* TP_OPTION_COUNT when there is none of that name. */
+uint32_t tp_option_find(const char *name, size_t length);
+/* The known name nearest to one that is not known (Levenshtein distance). */
+const char *tp_option_nearest(const char *name);
+
+/* Checks a value; number receives it for numbers and booleans, the index for enums. */
+int32_t tp_option_check(const tp_option *option, const char *value, uint64_t *number,
+                        trigperf_error **err);
+
+#endif

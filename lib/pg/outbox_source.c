@@ -1,0 +1,725 @@
+/* A state machine over one connection:
+ *
+ *   CONNECTING: connection -> session checks -> registry -> claim (durable) or incarnation check
+ *               (ephemeral) -> first poll to its end
+ *   READY:      polls (or follows the notifier), stores acknowledged positions, beats
+ *   BACKOFF:    after any failure that may pass by itself
+ *   FAILED:     what only the host can mend (superseded, version, rights, not installed)
+ *
+ * On every new connection a durable consumer resumes from the position stored on that server; an
+ * ephemeral one keeps its own while the server's incarnation is the same, and else starts at the
+ * present with a resync of everything. */
+#include "pg/outbox_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/entropy.h"
+#include "base/text.h"
+#include "core/backoff.h"
+#include "pg/connection.h"
+#include "pg/notifier.h"
+#include "pg/pgerror.h"
+#include "pg/reader.h"
+#include "pg/session.h"
+#include "pg/wake.h"
+
+#define SAFETY_POLL_MS 5000
+#define SEEN_MS 10000
+
+struct tp_source {
+    tp_source_options options;
+    char *consumer;
+    char *application_name;
+    tp_loop *loop;
+    tp_engine *engine;
+    const tp_log *log;
+    tp_connection *connection;
+    tp_session *session;
+    tp_reader *reader;
+    tp_notifier *notifier;
+    tp_registry *registry;
+    tp_source_state state;
+    bool started;
+    bool session_up; /* checks passed on this connection */
+    bool loading;    /* the registry is being read: no poll meanwhile */
+    bool closing;
+    bool close_sent;
+    trigperf_error *error;
+    tp_backoff backoff;
+    uint64_t retry_at;
+    uint64_t now_ms;
+    char instance[37];
+    char incarnation[80]; /* of the last session, "" before */
+    uint64_t claim;
+    uint64_t tag_acked;
+    uint64_t resync_stored; /* claim whose resync is stored as done */
+    bool resync_due;        /* ephemeral: after the first poll of a new position */
+    uint64_t next_poll;
+    uint32_t poll_wait;
+    uint64_t rows_before;
+    bool poll_again;
+    uint64_t requested;
+    uint64_t poll_ticket;
+    uint64_t polled;
+    uint64_t next_store;
+    bool storing;
+    uint64_t acked_before;
+    uint64_t next_seen;
+    uint64_t reconnects;
+    uint64_t announcements;
+    uint64_t polls;
+};
+
+static void on_session(void *user, trigperf_error *error);
+static void on_registry(void *user, trigperf_error *error);
+static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf_error *error);
+static void on_reader_page(void *user, const tp_reader_page *page);
+static void on_notify(void *user, const char *channel, const char *payload, bool own);
+
+static bool durable(const tp_source *source) {
+    return source->consumer[0] != '\0';
+}
+
+static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_error **err) {
+    tp_connection_options connection = {.connect_timeout_ms = source->options.connect_timeout_ms,
+                                        .silence_timeout_ms = source->options.silence_timeout_ms,
+                                        .notify = on_notify,
+                                        .user = source,
+                                        .log = source->log};
+    tp_reader_handler handler = {source, on_reader_done, on_reader_page};
+    tp_notifier_options notifier = {source->instance, source->options.beat_ms,
+                                    source->options.notifier};
+    int32_t status = tp_connection_new(source->loop, info, &connection, &source->connection, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_session_new(source->connection, source->options.schema_version, on_session,
+                                source, &source->session, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = tp_reader_new(source->connection, source->engine, source->log, &handler,
+                               &source->reader, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status =
+            tp_notifier_new(source->connection, source->log, &notifier, &source->notifier, err);
+    }
+    return status;
+}
+
+int32_t tp_source_new(const tp_source_options *options, const tp_conninfo *info, tp_loop *loop,
+                      tp_engine *engine, const tp_log *log, tp_source **out, trigperf_error **err) {
+    tp_source *source = calloc(1, sizeof *source);
+    if (source == NULL) {
+        return tp_error_nomem(err);
+    }
+    source->options = *options;
+    source->consumer = tp_text_copy(options->consumer);
+    source->application_name = tp_text_copy(options->application_name);
+    source->loop = loop;
+    source->engine = engine;
+    source->log = log;
+    source->backoff = (tp_backoff){options->reconnect_min_ms, options->reconnect_max_ms, 0};
+    source->poll_wait = options->poll_min_ms;
+    int32_t status = TRIGPERF_OK;
+    if (source->consumer == NULL || source->application_name == NULL) {
+        status = tp_error_nomem(err);
+    } else if (!tp_entropy_uuid(source->instance)) {
+        status = tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
+                              "getrandom failed");
+    } else {
+        status = build_parts(source, info, err);
+    }
+    if (status != TRIGPERF_OK) {
+        tp_source_free(source);
+        return status;
+    }
+    *out = source;
+    return TRIGPERF_OK;
+}
+
+static void free_rest(tp_source *source) {
+    tp_reader_free(source->reader);
+    tp_notifier_free(source->notifier);
+    tp_session_free(source->session);
+    tp_registry_free(source->registry);
+    trigperf_error_free(source->error);
+    free(source->consumer);
+    free(source->application_name);
+    free(source);
+}
+
+void tp_source_free(tp_source *source) {
+    if (source != NULL) {
+        tp_connection_free(source->connection);
+        free_rest(source);
+    }
+}
+
+void tp_source_abandon(tp_source *source) {
+    if (source != NULL) {
+        tp_connection_abandon(source->connection);
+        free_rest(source);
+    }
+}
+
+static bool is_final(int32_t code) {
+    return code == TRIGPERF_E_VERSION || code == TRIGPERF_E_UNSUPPORTED ||
+           code == TRIGPERF_E_NOT_FOUND || code == TRIGPERF_E_PERMISSION ||
+           code == TRIGPERF_E_SUPERSEDED || code == TRIGPERF_E_CONFIG;
+}
+
+static uint32_t random_number(void) {
+    uint32_t number = 0;
+    tp_entropy_fill(&number, sizeof number);
+    return number;
+}
+
+static void drop_connection(tp_source *source) {
+    tp_connection_close(source->connection);
+    tp_reader_reset(source->reader);
+    tp_notifier_session(source->notifier, NULL, source->now_ms, NULL);
+    source->session_up = false;
+    source->loading = false;
+    source->storing = false;
+}
+
+/* The connection is of no use any more: try again later, or never. Takes the error. */
+static void give_up(tp_source *source, trigperf_error *error) {
+    drop_connection(source);
+    trigperf_error_free(source->error);
+    source->error = error;
+    if (is_final(trigperf_error_code(error))) {
+        source->state = TP_SOURCE_FAILED;
+        tp_log_write(source->log, TP_LOG_ERROR, "%s", trigperf_error_message(error));
+        return;
+    }
+    uint32_t wait = tp_backoff_next(&source->backoff, random_number());
+    source->state = TP_SOURCE_BACKOFF;
+    source->retry_at = source->now_ms + wait;
+    source->reconnects++;
+    tp_log_write(source->log, TP_LOG_WARNING, "%s; trying again in %u ms",
+                 trigperf_error_message(error), wait);
+}
+
+static void give_up_result(tp_source *source, const PGresult *result, const char *what) {
+    trigperf_error *error = NULL;
+    tp_pg_error(&error, tp_connection_raw(source->connection), result, what);
+    give_up(source, error);
+}
+
+/* For calls that report through err: nothing on success. */
+static void check(tp_source *source, int32_t status, trigperf_error *error) {
+    if (status != TRIGPERF_OK) {
+        give_up(source, error);
+    }
+}
+
+static void connect_now(tp_source *source) {
+    trigperf_error *error = NULL;
+    source->started = true;
+    source->state = TP_SOURCE_CONNECTING;
+    int32_t status = tp_connection_open(source->connection, source->now_ms, &error);
+    check(source, status, error);
+}
+
+static void poll_now(tp_source *source) {
+    trigperf_error *error = NULL;
+    if (!source->session_up || source->loading || source->registry == NULL ||
+        tp_reader_busy(source->reader)) {
+        source->poll_again = source->poll_again || source->session_up;
+        return;
+    }
+    source->poll_again = false;
+    source->poll_ticket = source->requested;
+    source->rows_before = tp_reader_rows(source->reader);
+    source->polls++;
+    int32_t status = tp_reader_poll(source->reader, &error);
+    check(source, status, error);
+}
+
+static void on_claim(void *user, PGresult *result) {
+    tp_source *source = user;
+    trigperf_error *error = NULL;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        give_up_result(source, result, "claiming the consumer");
+        return;
+    }
+    source->claim = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    int32_t status = tp_reader_set_position(source->reader, PQgetvalue(result, 0, 1), &error);
+    if (status != TRIGPERF_OK) {
+        give_up(source, error);
+        return;
+    }
+    tp_pipeline *pipeline = tp_engine_lock(source->engine);
+    tp_pipeline_rewind(pipeline);
+    if (PQgetvalue(result, 0, 2)[0] == 't') {
+        tp_pipeline_resync(pipeline, source->now_ms, NULL, source->claim, 0);
+    }
+    tp_engine_unlock(source->engine);
+    source->next_store = source->now_ms + source->options.ack_interval_ms;
+    poll_now(source);
+}
+
+static void claim(tp_source *source) {
+    trigperf_error *error = NULL;
+    const char *values[] = {source->consumer, source->instance, tp_session_system(source->session),
+                            strchr(tp_session_incarnation(source->session), '/') + 1};
+    tp_statement statement = {
+        .text = "SELECT claim, pos, needs_resync FROM "
+                "trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid)",
+        .count = 4,
+        .values = values,
+        .done = on_claim,
+        .user = source};
+    int32_t status = tp_connection_send(source->connection, &statement, &error);
+    check(source, status, error);
+}
+
+/* An ephemeral reader goes on where it was while the server is the same that it was. */
+static void start_ephemeral(tp_source *source) {
+    const char *incarnation = tp_session_incarnation(source->session);
+    bool same = strcmp(source->incarnation, incarnation) == 0;
+    tp_pipeline_rewind(tp_engine_lock(source->engine));
+    tp_engine_unlock(source->engine);
+    if (!same || !tp_reader_has_position(source->reader)) {
+        tp_reader_set_position(source->reader, NULL, NULL);
+        source->resync_due = true;
+    }
+    poll_now(source);
+}
+
+static void begin_reading(tp_source *source) {
+    source->next_seen = source->now_ms;
+    if (durable(source)) {
+        claim(source);
+    } else {
+        start_ephemeral(source);
+    }
+    snprintf(source->incarnation, sizeof source->incarnation, "%s",
+             tp_session_incarnation(source->session));
+}
+
+static void load_registry(tp_source *source) {
+    trigperf_error *error = NULL;
+    source->loading = true;
+    int32_t status =
+        tp_session_load_registry(source->session, source->engine, on_registry, source, &error);
+    check(source, status, error);
+}
+
+static void on_session(void *user, trigperf_error *error) {
+    tp_source *source = user;
+    if (error != NULL) {
+        give_up(source, tp_error_copy(error));
+        return;
+    }
+    source->session_up = true;
+    int32_t status = tp_notifier_session(source->notifier, tp_session_channel(source->session),
+                                         source->now_ms, &error);
+    check(source, status, error);
+    if (status == TRIGPERF_OK) {
+        load_registry(source);
+    }
+}
+
+/* At the start of a session, and whenever the registry's version changed. */
+static void on_registry(void *user, trigperf_error *error) {
+    tp_source *source = user;
+    source->loading = false;
+    if (error != NULL) {
+        give_up(source, tp_error_copy(error));
+        return;
+    }
+    bool first = source->state != TP_SOURCE_READY && !tp_reader_busy(source->reader) &&
+                 source->next_poll == UINT64_MAX;
+    tp_registry *former = source->registry;
+    source->registry = tp_session_take_registry(source->session);
+    int32_t status = tp_reader_set_registry(source->reader, source->registry, &error);
+    tp_registry_free(former);
+    check(source, status, error);
+    if (status != TRIGPERF_OK) {
+        return;
+    }
+    if (first) {
+        source->next_poll = source->now_ms;
+        begin_reading(source);
+    } else {
+        poll_now(source);
+    }
+}
+
+static void became_ready(tp_source *source) {
+    if (source->state == TP_SOURCE_READY) {
+        return;
+    }
+    source->state = TP_SOURCE_READY;
+    tp_backoff_reset(&source->backoff);
+    trigperf_error_free(source->error);
+    source->error = NULL;
+    tp_log_write(source->log, TP_LOG_INFO, "ready: %s%s",
+                 durable(source) ? "consumer " : "ephemeral reader",
+                 durable(source) ? source->consumer : "");
+}
+
+/* The position cannot be continued: durable consumers claim anew (which moves the position and asks
+ * for a resync), ephemeral ones start at the present. */
+static void start_over(tp_source *source) {
+    tp_log_write(source->log, TP_LOG_WARNING,
+                 "changes after the position were removed by retention: resync of everything");
+    if (durable(source)) {
+        claim(source);
+        return;
+    }
+    tp_reader_set_position(source->reader, NULL, NULL);
+    source->resync_due = true;
+    poll_now(source);
+}
+
+static void schedule_poll(tp_source *source) {
+    bool found = tp_reader_rows(source->reader) != source->rows_before;
+    uint32_t next = source->poll_wait * 2;
+    source->poll_wait = found                                ? source->options.poll_min_ms
+                        : next < source->options.poll_max_ms ? next
+                                                             : source->options.poll_max_ms;
+    bool follows = tp_notifier_follows(source->notifier, source->now_ms);
+    source->next_poll = source->now_ms + (follows ? SAFETY_POLL_MS : source->poll_wait);
+}
+
+static void poll_complete(tp_source *source) {
+    if (source->resync_due) {
+        source->resync_due = false;
+        tp_pipeline *pipeline = tp_engine_lock(source->engine);
+        tp_pipeline_resync(pipeline, source->now_ms, NULL, 0, 0);
+        tp_engine_unlock(source->engine);
+    }
+    source->polled = source->poll_ticket;
+    became_ready(source);
+    schedule_poll(source);
+    if (source->poll_again || source->requested > source->polled) {
+        poll_now(source);
+    }
+}
+
+static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf_error *error) {
+    tp_source *source = user;
+    switch (outcome) {
+    case TP_READER_DONE:
+        poll_complete(source);
+        break;
+    case TP_READER_REGISTRY:
+        source->next_poll = source->now_ms;
+        load_registry(source);
+        break;
+    case TP_READER_GAP:
+        start_over(source);
+        break;
+    case TP_READER_FAILED:
+        give_up(source, tp_error_copy(error));
+        break;
+    }
+}
+
+static void on_reader_page(void *user, const tp_reader_page *page) {
+    tp_source *source = user;
+    trigperf_error *error = NULL;
+    int32_t status = tp_notifier_share(source->notifier, page, source->registry, &error);
+    check(source, status, error);
+}
+
+static void use_announcement(tp_source *source, const tp_wake *wake) {
+    if (source->registry == NULL || !tp_reader_has_position(source->reader)) {
+        return;
+    }
+    source->announcements++;
+    if (tp_reader_busy(source->reader)) {
+        source->poll_again = true;
+        return;
+    }
+    trigperf_error *error = NULL;
+    int32_t status = TRIGPERF_OK;
+    tp_wake_use use = tp_wake_apply(wake, source->reader, source->registry, source->engine,
+                                    source->now_ms, source->log);
+    if (use == TP_WAKE_FETCH) {
+        poll_now(source);
+    } else if (use == TP_WAKE_APPLIED) {
+        source->next_poll = source->now_ms + SAFETY_POLL_MS;
+    }
+    check(source, status, error);
+}
+
+static void on_notify(void *user, const char *channel, const char *payload, bool own) {
+    tp_source *source = user;
+    if (strcmp(channel, tp_session_channel(source->session)) != 0) {
+        return;
+    }
+    tp_wake *wake = tp_wake_decode(payload);
+    tp_wake_kind kind = wake == NULL ? TP_WAKE_UNKNOWN : tp_wake_kind_of(wake);
+    if (kind == TP_WAKE_SELFTEST) {
+        tp_session_echo(source->session, tp_wake_nonce(wake));
+    } else if (kind == TP_WAKE_RESIGN && !own) {
+        tp_notifier_resigned(source->notifier, source->now_ms);
+        source->next_poll = source->now_ms;
+    } else if (kind != TP_WAKE_UNKNOWN && !own && !tp_notifier_leads(source->notifier)) {
+        tp_notifier_heard(source->notifier, source->now_ms);
+        if (kind != TP_WAKE_BEAT) {
+            use_announcement(source, wake);
+        }
+    }
+    tp_wake_free(wake);
+}
+
+static void on_stored(void *user, PGresult *result) {
+    tp_source *source = user;
+    source->storing = false;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        give_up_result(source, result, "storing the consumer's position");
+        return;
+    }
+    const char *answer = PQgetvalue(result, 0, 0);
+    if (strcmp(answer, "superseded") == 0) {
+        trigperf_error *error = NULL;
+        tp_error_set(&error, TRIGPERF_E_SUPERSEDED,
+                     "run one process per consumer name, or call trigperf_context_retry() to claim "
+                     "it back",
+                     "consumer \"%s\" was claimed by a newer process", source->consumer);
+        give_up(source, error);
+    } else if (strcmp(answer, "missing") == 0) {
+        tp_log_write(source->log, TP_LOG_WARNING, "consumer \"%s\" was dropped: registering anew",
+                     source->consumer);
+        claim(source);
+    }
+}
+
+static void send_store(tp_source *source, const char *position, bool resync_done) {
+    char claim_text[24];
+    trigperf_error *error = NULL;
+    snprintf(claim_text, sizeof claim_text, "%llu", (unsigned long long)source->claim);
+    const char *values[] = {source->consumer, claim_text, position, resync_done ? "t" : "f"};
+    tp_statement statement = {.text = "SELECT trigperf.consumer_store($1::text, $2::bigint, "
+                                      "$3::pg_snapshot, $4::bool)",
+                              .count = 4,
+                              .values = values,
+                              .done = on_stored,
+                              .user = source};
+    source->storing = true;
+    int32_t status = tp_connection_send(source->connection, &statement, &error);
+    check(source, status, error);
+}
+
+/* Stores the low-water position when something was acknowledged, and now and then when not. */
+static void store(tp_source *source, bool idle_too) {
+    if (!durable(source) || !source->session_up || source->storing || source->claim == 0) {
+        return;
+    }
+    tp_pipeline_counters counters;
+    bool resync_done = source->tag_acked == source->claim && source->resync_stored != source->claim;
+    tp_pipeline *pipeline = tp_engine_lock(source->engine);
+    tp_pipeline_counters_get(pipeline, &counters);
+    bool dirty = counters.acknowledged != source->acked_before || resync_done || idle_too;
+    const char *borrowed = dirty ? tp_pipeline_position(pipeline) : NULL;
+    char *position = borrowed == NULL ? NULL : tp_text_copy(borrowed);
+    tp_engine_unlock(source->engine);
+    source->acked_before = counters.acknowledged;
+    if (position != NULL || resync_done || (dirty && idle_too)) {
+        source->resync_stored = resync_done ? source->claim : source->resync_stored;
+        send_store(source, position, resync_done);
+    }
+    free(position);
+}
+
+static void seen(tp_source *source) {
+    tp_strbuf position = TP_STRBUF_INIT;
+    trigperf_error *error = NULL;
+    source->next_seen = source->now_ms + SEEN_MS;
+    if (tp_reader_has_position(source->reader) && !durable(source)) {
+        tp_snapshot_format(tp_reader_position(source->reader), &position);
+    }
+    const char *values[] = {source->instance, source->application_name,
+                            position.length == 0 ? NULL : tp_strbuf_str(&position)};
+    tp_statement statement = {
+        .text = "SELECT trigperf.member_seen($1::uuid, $2::text, $3::pg_snapshot)",
+        .count = 3,
+        .values = values};
+    int32_t status = tp_connection_send(source->connection, &statement, &error);
+    tp_strbuf_free(&position);
+    check(source, status, error);
+    store(source, true);
+}
+
+static void tick_session(tp_source *source) {
+    trigperf_error *error = NULL;
+    bool able = source->state == TP_SOURCE_READY && !source->closing &&
+                !tp_pipeline_full(tp_engine_lock(source->engine));
+    tp_engine_unlock(source->engine);
+    int32_t status = tp_notifier_tick(source->notifier, source->now_ms, able, &error);
+    check(source, status, error);
+    if (source->session_up && source->now_ms >= source->next_seen) {
+        seen(source);
+    }
+    if (source->session_up && source->now_ms >= source->next_store) {
+        source->next_store = source->now_ms + source->options.ack_interval_ms;
+        store(source, false);
+    }
+    bool silent = source->next_poll != UINT64_MAX && source->state == TP_SOURCE_READY &&
+                  !tp_notifier_follows(source->notifier, source->now_ms) &&
+                  source->next_poll > source->now_ms + source->options.poll_max_ms;
+    if (silent) {
+        source->next_poll = source->now_ms;
+    }
+    if (source->state == TP_SOURCE_READY && !tp_reader_busy(source->reader) &&
+        (source->now_ms >= source->next_poll || source->requested > source->polled)) {
+        poll_now(source);
+    }
+}
+
+static void send_farewell(tp_source *source) {
+    const char *values[] = {source->instance};
+    tp_statement statement = {
+        .text = "SELECT trigperf.member_gone($1::uuid)", .count = 1, .values = values};
+    source->close_sent = true;
+    store(source, true);
+    tp_notifier_resign(source->notifier);
+    tp_connection_send(source->connection, &statement, NULL);
+}
+
+static void drive(tp_source *source) {
+    trigperf_error *error = NULL;
+    tp_connection_state before = tp_connection_state_of(source->connection);
+    tp_reader_set_now(source->reader, source->now_ms);
+    int32_t status = tp_connection_process(source->connection, source->now_ms, &error);
+    if (status != TRIGPERF_OK) {
+        give_up(source, error);
+        return;
+    }
+    if (before != TP_CONNECTION_OPEN &&
+        tp_connection_state_of(source->connection) == TP_CONNECTION_OPEN) {
+        source->next_poll = UINT64_MAX;
+        status = tp_session_begin(source->session, source->now_ms, &error);
+        check(source, status, error);
+    }
+    if (source->state == TP_SOURCE_CONNECTING || source->state == TP_SOURCE_READY) {
+        tp_session_tick(source->session, source->now_ms);
+    }
+    if (source->session_up) {
+        status = tp_reader_resume(source->reader, source->now_ms, &error);
+        check(source, status, error);
+    }
+    if (source->session_up) {
+        tick_session(source);
+    }
+    if (source->closing && !source->close_sent && source->session_up && !source->storing) {
+        send_farewell(source);
+    }
+}
+
+int32_t tp_source_process(tp_source *source, uint64_t now_ms, trigperf_error **err) {
+    source->now_ms = now_ms;
+    if (source->state == TP_SOURCE_FAILED) {
+        return tp_error_move(err, tp_error_copy(source->error), trigperf_error_code(source->error));
+    }
+    if (!source->closing &&
+        (!source->started || (source->state == TP_SOURCE_BACKOFF && now_ms >= source->retry_at))) {
+        connect_now(source);
+    }
+    if (source->state == TP_SOURCE_CONNECTING || source->state == TP_SOURCE_READY) {
+        drive(source);
+        /* statements queued by this turn's handlers go out now, not at the next wake-up */
+        if (source->session_up) {
+            trigperf_error *error = NULL;
+            int32_t status = tp_connection_process(source->connection, now_ms, &error);
+            check(source, status, error);
+        }
+    }
+    if (source->state == TP_SOURCE_FAILED) {
+        return tp_error_move(err, tp_error_copy(source->error), trigperf_error_code(source->error));
+    }
+    return TRIGPERF_OK;
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+uint64_t tp_source_deadline(const tp_source *source) {
+    if (source->state == TP_SOURCE_FAILED || (source->closing && !source->session_up)) {
+        return UINT64_MAX;
+    }
+    if (!source->started) {
+        return 0;
+    }
+    if (source->state == TP_SOURCE_BACKOFF) {
+        return source->retry_at;
+    }
+    uint64_t deadline =
+        least(tp_connection_deadline(source->connection), tp_session_deadline(source->session));
+    if (source->session_up) {
+        deadline = least(deadline, tp_notifier_deadline(source->notifier));
+        deadline = least(deadline, source->next_seen);
+        deadline = durable(source) ? least(deadline, source->next_store) : deadline;
+        deadline = tp_reader_busy(source->reader) ? deadline : least(deadline, source->next_poll);
+    }
+    return deadline;
+}
+
+tp_source_state tp_source_state_of(const tp_source *source) {
+    return source->state;
+}
+
+const trigperf_error *tp_source_error(const tp_source *source) {
+    return source->error;
+}
+
+void tp_source_retry(tp_source *source) {
+    source->state = TP_SOURCE_BACKOFF;
+    source->retry_at = 0;
+    tp_backoff_reset(&source->backoff);
+}
+
+void tp_source_request(tp_source *source, uint64_t ticket) {
+    source->requested = ticket > source->requested ? ticket : source->requested;
+}
+
+uint64_t tp_source_polled(const tp_source *source) {
+    return source->polled;
+}
+
+bool tp_source_passed(const tp_source *source, uint64_t xid) {
+    return tp_reader_has_position(source->reader) &&
+           tp_snapshot_visible(tp_reader_position(source->reader), xid);
+}
+
+void tp_source_tag_acked(tp_source *source, uint64_t tag) {
+    source->tag_acked = tag;
+}
+
+void tp_source_close(tp_source *source, uint64_t now_ms) {
+    source->now_ms = now_ms;
+    source->closing = true;
+}
+
+bool tp_source_closed(const tp_source *source) {
+    return !source->session_up || (source->close_sent && tp_connection_quiet(source->connection));
+}
+
+void tp_source_status(const tp_source *source, tp_strbuf *json) {
+    static const char *const names[] = {"connecting", "ready", "backoff", "failed"};
+    tp_strbuf position = TP_STRBUF_INIT;
+    if (tp_reader_has_position(source->reader)) {
+        tp_snapshot_format(tp_reader_position(source->reader), &position);
+    }
+    tp_json_text(json, "state", names[source->state]);
+    tp_json_text(json, "consumer", durable(source) ? source->consumer : NULL);
+    tp_json_text(json, "instance", source->instance);
+    tp_json_uint(json, "claim", source->claim);
+    tp_json_text(json, "position", position.length == 0 ? NULL : tp_strbuf_str(&position));
+    tp_json_text(json, "incarnation", source->incarnation[0] == '\0' ? NULL : source->incarnation);
+    tp_json_bool(json, "notifier", tp_notifier_leads(source->notifier));
+    tp_json_uint(json, "rows", tp_reader_rows(source->reader));
+    tp_json_uint(json, "polls", source->polls);
+    tp_json_uint(json, "announcements", source->announcements);
+    tp_json_uint(json, "reconnects", source->reconnects);
+    tp_json_text(json, "error",
+                 source->error == NULL ? NULL : trigperf_error_message(source->error));
+    tp_strbuf_free(&position);
+}
