@@ -1,0 +1,159 @@
+/* A call centre that caches dashboards, calls, agents and balances in its own process while others
+ * write to the database. The phases:
+ *   set up       tables, rows, and which changes mean which cache keys
+ *   no cache     readers ask the database every time, for comparison
+ *   warm up      readers and writers with the cache
+ *   load         the same, counted; then every entry of the cache is compared with the database
+ *   lost         deliveries are dropped for a second: the same comparison must find stale entries
+ *   latency      from commit to host, with the library's window and without */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "feed.h"
+#include "report.h"
+#include "setup.h"
+
+static cc_world the_world; /* for the signal handler */
+
+static void interrupt(int signal) {
+    (void)signal;
+    atomic_store(&the_world.interrupted, true);
+}
+
+static void catch_signals(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = interrupt;
+    action.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* Lets the threads work, with a live line each second. */
+static void watch(cc_live *live, cc_world *world, double seconds) {
+    const uint64_t second_ns = 1000000000;
+    uint64_t end = now_ns() + (uint64_t)(seconds * 1e9);
+    while (now_ns() < end && !world_ending(world)) {
+        usleep(10000);
+        if (now_ns() >= live->last_ns + second_ns) {
+            live_line(live, world);
+        }
+    }
+}
+
+static bool work(cc_live *live, cc_world *world, cc_feed *feed, const char *phase, double seconds,
+                 cc_stretch *stretch) {
+    cc_crew *crew = crew_start(world, feed);
+    if (crew == NULL) {
+        return false;
+    }
+    live_phase(live, world, phase);
+    uint64_t begin_ns = now_ns();
+    cc_figures_copy begin = figures_take(&world->figures);
+    watch(live, world, seconds);
+    crew_stop(crew, stretch != NULL ? &stretch->reads : NULL);
+    bool fine = !world_ending(world) && (feed == NULL || feed_catch_up(feed));
+    if (stretch != NULL) {
+        stretch->figures = figures_since(&world->figures, &begin);
+        stretch->seconds = ms_between(begin_ns, now_ns()) / 1000;
+    }
+    return fine;
+}
+
+static bool check(cc_live *live, cc_world *world, cc_verdict *verdict) {
+    live_phase(live, world, "check");
+    live_note(live, "every entry of the cache against the database");
+    return checker_run(world, verdict);
+}
+
+static bool control(cc_live *live, cc_world *world, cc_feed *feed, cc_verdict *verdict) {
+    cc_crew *crew = crew_start(world, feed);
+    if (crew == NULL) {
+        return false;
+    }
+    live_phase(live, world, "lost");
+    live_note(live, "deliveries are dropped for a second, on purpose");
+    watch(live, world, 0.25);
+    feed_drop(feed, true);
+    watch(live, world, 1);
+    feed_drop(feed, false);
+    watch(live, world, 0.25);
+    crew_stop(crew, NULL);
+    return !world_ending(world) && feed_catch_up(feed) && check(live, world, verdict);
+}
+
+static bool with_feed(cc_live *live, cc_world *world, double seconds, cc_report *report) {
+    cc_feed *feed = feed_start(world, -1, NULL, NULL);
+    if (feed == NULL) {
+        return false;
+    }
+    bool fine = work(live, world, feed, "warm up", 0.10 * seconds, NULL) &&
+                work(live, world, feed, "load", 0.48 * seconds, &report->load) &&
+                check(live, world, &report->load_check) &&
+                control(live, world, feed, &report->control_check);
+    report->resyncs = feed_resyncs(feed);
+    feed_stop(feed);
+    cache_clear_prefix(world->cache, "");
+    return fine;
+}
+
+static bool phases(cc_live *live, cc_world *world, cc_report *report) {
+    double seconds = world->options->seconds - 1.5;
+    if (!work(live, world, NULL, "no cache", 0.12 * seconds, &report->uncached) ||
+        !with_feed(live, world, seconds, report)) {
+        return false;
+    }
+    static const int32_t windows[LATENCIES] = {-1, 0};
+    for (int i = 0; i < LATENCIES; i++) {
+        live_phase(live, world, "latency");
+        live_note(live, windows[i] < 0 ? "with the default window" : "without a window");
+        if (!latency_run(world, windows[i], 0.15 * seconds, &report->latencies[i])) {
+            return false;
+        }
+        report->resyncs += report->latencies[i].resyncs;
+    }
+    return !world_ending(world);
+}
+
+static bool set_up(const cc_options *options) {
+    uint64_t begin = now_ns();
+    printf("call_center: %u users, %u agents, %u calls; %u writers, %u readers\n", options->users,
+           options->agents, options->calls, options->writers, options->readers);
+    fflush(stdout);
+    if (!setup_tables(options) || !setup_attach(options)) {
+        return false;
+    }
+    printf("tables filled and attached in %.1f s\n", ms_between(begin, now_ns()) / 1000);
+    fflush(stdout);
+    return true;
+}
+
+int main(int argc, char **argv) {
+    cc_options options;
+    int exit_code = 0;
+    if (!options_parse(argc, argv, &options, &exit_code)) {
+        return exit_code;
+    }
+    cc_world *world = &the_world;
+    if (!world_open(world, &options)) {
+        return 1;
+    }
+    catch_signals();
+    cc_report report = {.resyncs = 0};
+    bool fine = set_up(&options);
+    if (fine) {
+        cc_live live = live_start(world);
+        fine = phases(&live, world, &report);
+        live_end(&live);
+        fine = fine && report_print(&report);
+    }
+    report_free(&report);
+    world_close(world);
+    if (atomic_load(&world->interrupted)) {
+        fputs("call_center: interrupted\n", stderr);
+    }
+    return fine ? 0 : 1;
+}

@@ -1,0 +1,91 @@
+/* Someone who looks at dashboards, calls, agents and balances. A miss is filled in the order that
+ * keeps the cache right: begin, read, put, check, and delete when the check fails. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "crew.h"
+#include "db.h"
+#include "model.h"
+
+enum { READS_PER_TURN = 6 };
+
+static void pick(cc_member *member, int *kind, int64_t *id) {
+    double share = dice_unit(&member->dice);
+    if (share < 0.40) {
+        *kind = MODEL_CALL;
+        *id = world_call(member->world, &member->dice);
+    } else if (share < 0.70) {
+        *kind = MODEL_DASHBOARD;
+        *id = world_user(member->world, &member->dice);
+    } else if (share < 0.85) {
+        *kind = MODEL_AGENT;
+        *id = world_agent(member->world, &member->dice);
+    } else {
+        *kind = share < 0.93 ? MODEL_AGENTS : MODEL_CREDITS;
+        *id = world_user(member->world, &member->dice);
+    }
+}
+
+static char *fill(cc_member *member, PGconn *conn, int kind, int64_t id, const char *key) {
+    trigperf_context *context = feed_context(member->feed);
+    uint64_t token = 0;
+    if (trigperf_fence_begin(context, &token) != 0) {
+        return NULL;
+    }
+    char *answer = model_read(conn, kind, id);
+    if (answer == NULL) {
+        return NULL;
+    }
+    cache_put(member->world->cache, key, answer);
+    if (trigperf_fence_check(context, token, key, strlen(key)) != 0) {
+        cache_delete(member->world->cache, key);
+        figures_add(&member->world->figures, FIGURE_DISCARDED, 1);
+    }
+    return answer;
+}
+
+static char *read_through_cache(cc_member *member, PGconn *conn, int kind, int64_t id) {
+    char key[MODEL_KEY_SIZE];
+    model_key(kind, id, key);
+    char *answer = cache_get(member->world->cache, key);
+    figures_add(&member->world->figures, answer != NULL ? FIGURE_HITS : FIGURE_MISSES, 1);
+    return answer != NULL ? answer : fill(member, conn, kind, id, key);
+}
+
+static bool read_one(cc_member *member, PGconn *conn) {
+    int kind;
+    int64_t id;
+    pick(member, &kind, &id);
+    uint64_t begin = now_ns();
+    char *answer = NULL;
+    if (member->feed != NULL) {
+        answer = read_through_cache(member, conn, kind, id);
+    } else {
+        answer = model_read(conn, kind, id);
+        figures_add(&member->world->figures, FIGURE_MISSES, 1);
+    }
+    samples_add(&member->reads, ms_between(begin, now_ns()));
+    free(answer);
+    return answer != NULL;
+}
+
+void *reader_run(void *argument) {
+    cc_member *member = argument;
+    const cc_options *options = member->world->options;
+    PGconn *conn = db_connect(options->conninfo, "call_center reader");
+    bool fine = conn != NULL && model_prepare(conn);
+    uint64_t turn_ns = (uint64_t)(1e9 * READS_PER_TURN * options->readers / options->read_rate);
+    uint64_t moment = now_ns();
+    while (fine && !atomic_load(member->ending)) {
+        for (int i = 0; fine && i < READS_PER_TURN; i++) {
+            fine = read_one(member, conn);
+        }
+        moment += turn_ns;
+        member_sleep_until(member, &moment);
+    }
+    if (!fine) {
+        world_fail(member->world);
+    }
+    PQfinish(conn);
+    return NULL;
+}
