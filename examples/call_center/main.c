@@ -90,8 +90,9 @@ static bool with_feed(cc_live *live, cc_world *world, double seconds, cc_report 
     if (feed == NULL) {
         return false;
     }
-    bool fine = work(live, world, feed, "warm up", 0.10 * seconds, NULL) &&
-                work(live, world, feed, "load", 0.48 * seconds, &report->load) &&
+    double warming = 0.12 * seconds > 1.2 ? 0.12 * seconds : 1.2;
+    bool fine = work(live, world, feed, "warm up", warming, NULL) &&
+                work(live, world, feed, "load", 0.46 * seconds, &report->load) &&
                 check(live, world, &report->load_check) &&
                 control(live, world, feed, &report->control_check);
     report->resyncs = feed_resyncs(feed);
@@ -102,7 +103,7 @@ static bool with_feed(cc_live *live, cc_world *world, double seconds, cc_report 
 
 static bool phases(cc_live *live, cc_world *world, cc_report *report) {
     double seconds = world->options->seconds - 1.5;
-    if (!work(live, world, NULL, "no cache", 0.12 * seconds, &report->uncached) ||
+    if (!work(live, world, NULL, "no cache", 0.10 * seconds, &report->uncached) ||
         !with_feed(live, world, seconds, report)) {
         return false;
     }

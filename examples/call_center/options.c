@@ -12,7 +12,7 @@ static const char usage[] =
     "Runs a call centre over an empty database and proves that its cache stays right.\n"
     "  -d, --database CONNINFO  default: libpq's PG* variables\n"
     "      --seconds N          of all phases together, 4 to 3600 (15)\n"
-    "      --short              --seconds 5 --calls 20000\n"
+    "      --short              --seconds 6 --calls 20000 --write-rate 150\n"
     "      --calls N            rows of the table calls at the start (100000)\n"
     "      --users N            (300)\n"
     "      --agents N           at least as many as users (1200)\n"
@@ -82,8 +82,9 @@ static bool apply(cc_options *options, int option, const char *text) {
     case SECONDS:
         return number(text, 4, 3600, &options->seconds);
     case SHORT:
-        options->seconds = 5;
+        options->seconds = 6;
         options->calls = 20000;
+        options->write_rate = 150;
         return true;
     case LIBRARY_THREAD:
         options->library_thread = true;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const double user_exponent = 0.8;
-static const double call_exponent = 1.05;
+static const double call_exponent = 1.2;
 enum { OPEN_CALLS = 2000 };
 
 bool world_open(cc_world *world, const cc_options *options) {
