@@ -12,7 +12,7 @@ import harness
 from harness import check, contains, equal, eventually, test
 
 PROGRAM = os.path.join(harness.BUILD, "examples", "call_center")
-SHORT = ["--short", "--calls", "5000", "--read-rate", "4000"]
+SHORT = ["--short"]
 
 
 def example(db, *args, ok=True):
