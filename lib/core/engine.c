@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 #include <time.h>
 
 #define FENCE_SLOTS 65536u
@@ -28,6 +30,9 @@ struct tp_engine {
     pthread_cond_t changed;
     atomic_uint references;
     bool shut;
+    void (*wake)(void *);
+    void *wake_user;
+    uint64_t tag_acked;
     tp_pipeline *pipeline;
     tp_cascade *cascade;
     tp_fence *fence;
@@ -36,7 +41,7 @@ struct tp_engine {
 };
 
 static char *copy_or_null(const char *text, bool *failed) {
-    char *copy = text == NULL ? NULL : strdup(text);
+    char *copy = text == NULL ? NULL : tp_text_copy(text);
     *failed = *failed || (text != NULL && copy == NULL);
     return copy;
 }
@@ -131,6 +136,7 @@ void tp_engine_unref(tp_engine *engine) {
 void tp_engine_shut(tp_engine *engine) {
     pthread_mutex_lock(&engine->mutex);
     engine->shut = true;
+    engine->wake = NULL;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->mutex);
 }
@@ -172,6 +178,73 @@ void tp_engine_sleep(tp_engine *engine, uint64_t deadline_ms) {
     }
     struct timespec until = {(time_t)(deadline_ms / 1000), (long)(deadline_ms % 1000 * 1000000)};
     pthread_cond_timedwait(&engine->changed, &engine->mutex, &until);
+}
+
+void tp_engine_set_wake(tp_engine *engine, void (*wake)(void *), void *user) {
+    pthread_mutex_lock(&engine->mutex);
+    engine->wake = wake;
+    engine->wake_user = user;
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+static void wake_locked(tp_engine *engine) {
+    if (engine->wake != NULL) {
+        engine->wake(engine->wake_user);
+    }
+}
+
+void tp_engine_wake(tp_engine *engine) {
+    pthread_mutex_lock(&engine->mutex);
+    wake_locked(engine);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+static bool take_back(tp_engine *engine, tp_batch *batch, bool acked, uint64_t now_ms) {
+    pthread_mutex_lock(&engine->mutex);
+    bool alive = !engine->shut;
+    if (alive) {
+        uint64_t tag = tp_batch_tag(batch);
+        if (acked) {
+            tp_pipeline_ack(engine->pipeline, batch);
+            engine->tag_acked = tag > engine->tag_acked ? tag : engine->tag_acked;
+        } else {
+            tp_pipeline_nack(engine->pipeline, now_ms, batch);
+        }
+        pthread_cond_broadcast(&engine->changed);
+        wake_locked(engine);
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    if (!alive) {
+        tp_batch_free(batch);
+    }
+    return alive;
+}
+
+bool tp_engine_ack(tp_engine *engine, tp_batch *batch) {
+    return take_back(engine, batch, true, 0);
+}
+
+bool tp_engine_nack(tp_engine *engine, uint64_t now_ms, tp_batch *batch) {
+    return take_back(engine, batch, false, now_ms);
+}
+
+void tp_engine_drop(tp_engine *engine, tp_batch *batch) {
+    pthread_mutex_lock(&engine->mutex);
+    bool alive = !engine->shut;
+    if (alive) {
+        tp_pipeline_abandon(engine->pipeline, batch);
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    if (!alive) {
+        tp_batch_free(batch);
+    }
+}
+
+uint64_t tp_engine_tag_acked(tp_engine *engine) {
+    pthread_mutex_lock(&engine->mutex);
+    uint64_t tag = engine->tag_acked;
+    pthread_mutex_unlock(&engine->mutex);
+    return tag;
 }
 
 int32_t tp_engine_cascade_begin(tp_engine *engine, tp_cascade **out, trigperf_error **err) {

@@ -45,10 +45,24 @@ void tp_engine_broadcast(tp_engine *engine);
 /* While locked: sleeps until a broadcast or a monotonic time in ms (UINT64_MAX: no limit). */
 void tp_engine_sleep(tp_engine *engine, uint64_t deadline_ms);
 
+/* Called, from any thread, when the processing thread has something to do; cleared by shut. */
+void tp_engine_set_wake(tp_engine *engine, void (*wake)(void *), void *user);
+void tp_engine_wake(tp_engine *engine);
+
+/* Acknowledges (or gives back) a batch and wakes whoever waits for that. After shut it only
+ * releases the batch, and returns false. */
+bool tp_engine_ack(tp_engine *engine, tp_batch *batch);
+bool tp_engine_nack(tp_engine *engine, uint64_t now_ms, tp_batch *batch);
+/* Releases a batch without saying whether it was applied: it holds the low-water mark from now on.
+ */
+void tp_engine_drop(tp_engine *engine, tp_batch *batch);
+/* The newest tag of an acknowledged batch (see tp_pipeline_resync), 0 before. */
+uint64_t tp_engine_tag_acked(tp_engine *engine);
+
 /* A cascade that holds the configured rules, not yet prepared: the database's are added to it. */
 int32_t tp_engine_cascade_begin(tp_engine *engine, tp_cascade **out, trigperf_error **err);
 /* Prepares it and puts it into use; takes ownership on success. Tables that the host pushed are
- * carried over. */
+ * declared again when it pushes the next time. */
 int32_t tp_engine_cascade_use(tp_engine *engine, tp_cascade *cascade, trigperf_error **err);
 
 /* A change that the host names by key names; tables not known from the database are declared as

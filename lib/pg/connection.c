@@ -118,14 +118,9 @@ void tp_connection_free(tp_connection *connection) {
 }
 
 void tp_connection_abandon(tp_connection *connection) {
-    if (connection == NULL) {
-        return;
-    }
-    if (connection->pg != NULL && PQsocket(connection->pg) >= 0) {
+    if (connection != NULL && connection->pg != NULL && PQsocket(connection->pg) >= 0) {
         close(PQsocket(connection->pg));
     }
-    drop_queue(connection);
-    free(connection);
 }
 
 static int32_t fail(tp_connection *connection, const char *what, trigperf_error **err) {

@@ -53,7 +53,6 @@ struct tp_source {
     char instance[37];
     char incarnation[80]; /* of the last session, "" before */
     uint64_t claim;
-    uint64_t tag_acked;
     uint64_t resync_stored; /* claim whose resync is stored as done */
     bool resync_due;        /* ephemeral: after the first poll of a new position */
     uint64_t next_poll;
@@ -138,7 +137,11 @@ int32_t tp_source_new(const tp_source_options *options, const tp_conninfo *info,
     return TRIGPERF_OK;
 }
 
-static void free_rest(tp_source *source) {
+void tp_source_free(tp_source *source) {
+    if (source == NULL) {
+        return;
+    }
+    tp_connection_free(source->connection);
     tp_reader_free(source->reader);
     tp_notifier_free(source->notifier);
     tp_session_free(source->session);
@@ -149,17 +152,9 @@ static void free_rest(tp_source *source) {
     free(source);
 }
 
-void tp_source_free(tp_source *source) {
-    if (source != NULL) {
-        tp_connection_free(source->connection);
-        free_rest(source);
-    }
-}
-
 void tp_source_abandon(tp_source *source) {
     if (source != NULL) {
         tp_connection_abandon(source->connection);
-        free_rest(source);
     }
 }
 
@@ -513,7 +508,8 @@ static void store(tp_source *source, bool idle_too) {
         return;
     }
     tp_pipeline_counters counters;
-    bool resync_done = source->tag_acked == source->claim && source->resync_stored != source->claim;
+    bool resync_done = tp_engine_tag_acked(source->engine) == source->claim &&
+                       source->resync_stored != source->claim;
     tp_pipeline *pipeline = tp_engine_lock(source->engine);
     tp_pipeline_counters_get(pipeline, &counters);
     bool dirty = counters.acknowledged != source->acked_before || resync_done || idle_too;
@@ -687,10 +683,6 @@ uint64_t tp_source_polled(const tp_source *source) {
 bool tp_source_passed(const tp_source *source, uint64_t xid) {
     return tp_reader_has_position(source->reader) &&
            tp_snapshot_visible(tp_reader_position(source->reader), xid);
-}
-
-void tp_source_tag_acked(tp_source *source, uint64_t tag) {
-    source->tag_acked = tag;
 }
 
 void tp_source_close(tp_source *source, uint64_t now_ms) {

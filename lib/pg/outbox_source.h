@@ -62,9 +62,6 @@ uint64_t tp_source_polled(const tp_source *source);
 /* Whether the position has passed a transaction. */
 bool tp_source_passed(const tp_source *source, uint64_t xid);
 
-/* A batch that carried this tag was acknowledged. */
-void tp_source_tag_acked(tp_source *source, uint64_t tag);
-
 /* Begins the way out: stores the position, resigns. closed() when all of that is done. */
 void tp_source_close(tp_source *source, uint64_t now_ms);
 bool tp_source_closed(const tp_source *source);
