@@ -1,17 +1,20 @@
 /* The version stands in meson.build alone. */
 #include <trigperf/version.h>
 
+#include <stdlib.h>
+
 #include "db/migrate.h"
 
-#define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
-
 const char *trigperf_version(void) {
-    return TEXT(TP_VERSION_MAJOR) "." TEXT(TP_VERSION_MINOR) "." TEXT(TP_VERSION_PATCH);
+    return TP_VERSION;
 }
 
 int32_t trigperf_version_number(void) {
-    return TP_VERSION_MAJOR * 10000 + TP_VERSION_MINOR * 100 + TP_VERSION_PATCH;
+    char *rest = NULL;
+    long major = strtol(TP_VERSION, &rest, 10);
+    long minor = strtol(rest + 1, &rest, 10);
+    long patch = strtol(rest + 1, NULL, 10);
+    return (int32_t)(major * 10000 + minor * 100 + patch);
 }
 
 int32_t trigperf_schema_version(void) {

@@ -54,8 +54,8 @@ int32_t tp_connection_new(tp_loop *loop, const tp_conninfo *info,
                           trigperf_error **err);
 /* Closes politely with a Terminate message when open. */
 void tp_connection_free(tp_connection *connection);
-/* In a forked child: closes the descriptor without a word on the wire. Memory stays, since a thread of
- * the parent may have been changing it at the fork. */
+/* In a forked child: closes the descriptor without a word on the wire. Memory stays, since a thread
+ * of the parent may have been changing it at the fork. */
 void tp_connection_abandon(tp_connection *connection);
 
 int32_t tp_connection_open(tp_connection *connection, uint64_t now_ms, trigperf_error **err);

@@ -19,8 +19,8 @@
 #include "base/text.h"
 #include "core/backoff.h"
 #include "pg/connection.h"
+#include "pg/consumer.h"
 #include "pg/notifier.h"
-#include "pg/pgerror.h"
 #include "pg/reader.h"
 #include "pg/session.h"
 #include "pg/wake.h"
@@ -30,7 +30,7 @@
 
 struct tp_source {
     tp_source_options options;
-    char *consumer;
+    char *name; /* of the consumer, "" when ephemeral */
     char *application_name;
     tp_loop *loop;
     tp_engine *engine;
@@ -39,6 +39,7 @@ struct tp_source {
     tp_session *session;
     tp_reader *reader;
     tp_notifier *notifier;
+    tp_consumer *consumer; /* NULL when ephemeral */
     tp_registry *registry;
     tp_source_state state;
     bool started;
@@ -52,9 +53,7 @@ struct tp_source {
     uint64_t now_ms;
     char instance[37];
     char incarnation[80]; /* of the last session, "" before */
-    uint64_t claim;
-    uint64_t resync_stored; /* claim whose resync is stored as done */
-    bool resync_due;        /* ephemeral: after the first poll of a new position */
+    bool resync_due;      /* ephemeral: after the first poll of a new position */
     uint64_t next_poll;
     uint32_t poll_wait;
     uint64_t rows_before;
@@ -63,8 +62,6 @@ struct tp_source {
     uint64_t poll_ticket;
     uint64_t polled;
     uint64_t next_store;
-    bool storing;
-    uint64_t acked_before;
     uint64_t next_seen;
     uint64_t reconnects;
     uint64_t announcements;
@@ -76,9 +73,12 @@ static void on_registry(void *user, trigperf_error *error);
 static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf_error *error);
 static void on_reader_page(void *user, const tp_reader_page *page);
 static void on_notify(void *user, const char *channel, const char *payload, bool own);
+static void on_claimed(void *user, const char *position, bool needs_resync);
+static void on_missing(void *user);
+static void on_consumer_failed(void *user, trigperf_error *error);
 
 static bool durable(const tp_source *source) {
-    return source->consumer[0] != '\0';
+    return source->name[0] != '\0';
 }
 
 static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_error **err) {
@@ -90,6 +90,7 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
     tp_reader_handler handler = {source, on_reader_done, on_reader_page};
     tp_notifier_options notifier = {source->instance, source->options.beat_ms,
                                     source->options.notifier};
+    tp_consumer_handler consumer = {source, on_claimed, on_missing, on_consumer_failed};
     int32_t status = tp_connection_new(source->loop, info, &connection, &source->connection, err);
     if (status == TRIGPERF_OK) {
         status = tp_session_new(source->connection, source->options.schema_version, on_session,
@@ -113,7 +114,7 @@ int32_t tp_source_new(const tp_source_options *options, const tp_conninfo *info,
         return tp_error_nomem(err);
     }
     source->options = *options;
-    source->consumer = tp_text_copy(options->consumer);
+    source->name = tp_text_copy(options->consumer);
     source->application_name = tp_text_copy(options->application_name);
     source->loop = loop;
     source->engine = engine;
@@ -121,7 +122,7 @@ int32_t tp_source_new(const tp_source_options *options, const tp_conninfo *info,
     source->backoff = (tp_backoff){options->reconnect_min_ms, options->reconnect_max_ms, 0};
     source->poll_wait = options->poll_min_ms;
     int32_t status = TRIGPERF_OK;
-    if (source->consumer == NULL || source->application_name == NULL) {
+    if (source->name == NULL || source->application_name == NULL) {
         status = tp_error_nomem(err);
     } else if (!tp_entropy_uuid(source->instance)) {
         status = tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
@@ -144,10 +145,11 @@ void tp_source_free(tp_source *source) {
     tp_connection_free(source->connection);
     tp_reader_free(source->reader);
     tp_notifier_free(source->notifier);
+    tp_consumer_free(source->consumer);
     tp_session_free(source->session);
     tp_registry_free(source->registry);
     trigperf_error_free(source->error);
-    free(source->consumer);
+    free(source->name);
     free(source->application_name);
     free(source);
 }
@@ -176,7 +178,9 @@ static void drop_connection(tp_source *source) {
     tp_notifier_session(source->notifier, NULL, source->now_ms, NULL);
     source->session_up = false;
     source->loading = false;
-    source->storing = false;
+    if (source->consumer != NULL) {
+        tp_consumer_reset(source->consumer);
+    }
 }
 
 /* The connection is of no use any more: try again later, or never. Takes the error. */
@@ -195,12 +199,6 @@ static void give_up(tp_source *source, trigperf_error *error) {
     source->reconnects++;
     tp_log_write(source->log, TP_LOG_WARNING, "%s; trying again in %u ms",
                  trigperf_error_message(error), wait);
-}
-
-static void give_up_result(tp_source *source, const PGresult *result, const char *what) {
-    trigperf_error *error = NULL;
-    tp_pg_error(&error, tp_connection_raw(source->connection), result, what);
-    give_up(source, error);
 }
 
 /* For calls that report through err: nothing on success. */
@@ -233,23 +231,19 @@ static void poll_now(tp_source *source) {
     check(source, status, error);
 }
 
-static void on_claim(void *user, PGresult *result) {
+static void on_claimed(void *user, const char *position, bool needs_resync) {
     tp_source *source = user;
     trigperf_error *error = NULL;
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
-        give_up_result(source, result, "claiming the consumer");
-        return;
-    }
-    source->claim = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-    int32_t status = tp_reader_set_position(source->reader, PQgetvalue(result, 0, 1), &error);
+    int32_t status = tp_reader_set_position(source->reader, position, &error);
     if (status != TRIGPERF_OK) {
         give_up(source, error);
         return;
     }
     tp_pipeline *pipeline = tp_engine_lock(source->engine);
     tp_pipeline_rewind(pipeline);
-    if (PQgetvalue(result, 0, 2)[0] == 't') {
-        tp_pipeline_resync(pipeline, source->now_ms, NULL, source->claim, 0);
+    if (needs_resync) {
+        tp_pipeline_resync(pipeline, source->now_ms, NULL,
+                           tp_consumer_claim_number(source->consumer), 0);
     }
     tp_engine_unlock(source->engine);
     source->next_store = source->now_ms + source->options.ack_interval_ms;
@@ -258,17 +252,19 @@ static void on_claim(void *user, PGresult *result) {
 
 static void claim(tp_source *source) {
     trigperf_error *error = NULL;
-    const char *values[] = {source->consumer, source->instance, tp_session_system(source->session),
-                            strchr(tp_session_incarnation(source->session), '/') + 1};
-    tp_statement statement = {
-        .text = "SELECT claim, pos, needs_resync FROM "
-                "trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid)",
-        .count = 4,
-        .values = values,
-        .done = on_claim,
-        .user = source};
-    int32_t status = tp_connection_send(source->connection, &statement, &error);
+    int32_t status = tp_consumer_claim(source->consumer, tp_session_system(source->session),
+                                       tp_session_incarnation(source->session), &error);
     check(source, status, error);
+}
+
+static void on_missing(void *user) {
+    tp_source *source = user;
+    tp_log_write(source->log, TP_LOG_WARNING, "the consumer was dropped: registering it anew");
+    claim(source);
+}
+
+static void on_consumer_failed(void *user, trigperf_error *error) {
+    give_up(user, error);
 }
 
 /* An ephemeral reader goes on where it was while the server is the same that it was. */
@@ -353,8 +349,7 @@ static void became_ready(tp_source *source) {
     trigperf_error_free(source->error);
     source->error = NULL;
     tp_log_write(source->log, TP_LOG_INFO, "ready: %s%s",
-                 durable(source) ? "consumer " : "ephemeral reader",
-                 durable(source) ? source->consumer : "");
+                 durable(source) ? "consumer " : "ephemeral reader", source->name);
 }
 
 /* The position cannot be continued: durable consumers claim anew (which moves the position and asks
@@ -464,64 +459,12 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
     tp_wake_free(wake);
 }
 
-static void on_stored(void *user, PGresult *result) {
-    tp_source *source = user;
-    source->storing = false;
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
-        give_up_result(source, result, "storing the consumer's position");
-        return;
-    }
-    const char *answer = PQgetvalue(result, 0, 0);
-    if (strcmp(answer, "superseded") == 0) {
-        trigperf_error *error = NULL;
-        tp_error_set(&error, TRIGPERF_E_SUPERSEDED,
-                     "run one process per consumer name, or call trigperf_context_retry() to claim "
-                     "it back",
-                     "consumer \"%s\" was claimed by a newer process", source->consumer);
-        give_up(source, error);
-    } else if (strcmp(answer, "missing") == 0) {
-        tp_log_write(source->log, TP_LOG_WARNING, "consumer \"%s\" was dropped: registering anew",
-                     source->consumer);
-        claim(source);
-    }
-}
-
-static void send_store(tp_source *source, const char *position, bool resync_done) {
-    char claim_text[24];
-    trigperf_error *error = NULL;
-    snprintf(claim_text, sizeof claim_text, "%llu", (unsigned long long)source->claim);
-    const char *values[] = {source->consumer, claim_text, position, resync_done ? "t" : "f"};
-    tp_statement statement = {.text = "SELECT trigperf.consumer_store($1::text, $2::bigint, "
-                                      "$3::pg_snapshot, $4::bool)",
-                              .count = 4,
-                              .values = values,
-                              .done = on_stored,
-                              .user = source};
-    source->storing = true;
-    int32_t status = tp_connection_send(source->connection, &statement, &error);
-    check(source, status, error);
-}
-
-/* Stores the low-water position when something was acknowledged, and now and then when not. */
 static void store(tp_source *source, bool idle_too) {
-    if (!durable(source) || !source->session_up || source->storing || source->claim == 0) {
-        return;
+    trigperf_error *error = NULL;
+    if (source->consumer != NULL && source->session_up) {
+        int32_t status = tp_consumer_store(source->consumer, idle_too, &error);
+        check(source, status, error);
     }
-    tp_pipeline_counters counters;
-    bool resync_done = tp_engine_tag_acked(source->engine) == source->claim &&
-                       source->resync_stored != source->claim;
-    tp_pipeline *pipeline = tp_engine_lock(source->engine);
-    tp_pipeline_counters_get(pipeline, &counters);
-    bool dirty = counters.acknowledged != source->acked_before || resync_done || idle_too;
-    const char *borrowed = dirty ? tp_pipeline_position(pipeline) : NULL;
-    char *position = borrowed == NULL ? NULL : tp_text_copy(borrowed);
-    tp_engine_unlock(source->engine);
-    source->acked_before = counters.acknowledged;
-    if (position != NULL || resync_done || (dirty && idle_too)) {
-        source->resync_stored = resync_done ? source->claim : source->resync_stored;
-        send_store(source, position, resync_done);
-    }
-    free(position);
 }
 
 static void seen(tp_source *source) {
@@ -604,7 +547,8 @@ static void drive(tp_source *source) {
     if (source->session_up) {
         tick_session(source);
     }
-    if (source->closing && !source->close_sent && source->session_up && !source->storing) {
+    bool storing = source->consumer != NULL && tp_consumer_storing(source->consumer);
+    if (source->closing && !source->close_sent && source->session_up && !storing) {
         send_farewell(source);
     }
 }
@@ -701,9 +645,10 @@ void tp_source_status(const tp_source *source, tp_strbuf *json) {
         tp_snapshot_format(tp_reader_position(source->reader), &position);
     }
     tp_json_text(json, "state", names[source->state]);
-    tp_json_text(json, "consumer", durable(source) ? source->consumer : NULL);
+    tp_json_text(json, "consumer", durable(source) ? source->name : NULL);
     tp_json_text(json, "instance", source->instance);
-    tp_json_uint(json, "claim", source->claim);
+    tp_json_uint(json, "claim",
+                 source->consumer == NULL ? 0 : tp_consumer_claim_number(source->consumer));
     tp_json_text(json, "position", position.length == 0 ? NULL : tp_strbuf_str(&position));
     tp_json_text(json, "incarnation", source->incarnation[0] == '\0' ? NULL : source->incarnation);
     tp_json_bool(json, "notifier", tp_notifier_leads(source->notifier));

@@ -158,8 +158,7 @@ static void on_schema(void *user, PGresult *result) {
     }
     snprintf(session->channel, sizeof session->channel, "%s", PQgetvalue(result, 0, 2));
     snprintf(session->system, sizeof session->system, "%s", PQgetvalue(result, 0, 4));
-    snprintf(session->incarnation, sizeof session->incarnation, "%s/%s", session->system,
-             PQgetvalue(result, 0, 3));
+    snprintf(session->incarnation, sizeof session->incarnation, "%s", PQgetvalue(result, 0, 3));
     char listen[100];
     snprintf(listen, sizeof listen, "LISTEN \"%s\"", session->channel);
     send_or_refuse(session, listen, on_listen);

@@ -29,7 +29,7 @@ uint64_t tp_session_deadline(const tp_session *session);
 
 /* Facts, once it stands. */
 const char *tp_session_channel(const tp_session *session);
-const char *tp_session_incarnation(const tp_session *session); /* "system identifier/uuid" */
+const char *tp_session_incarnation(const tp_session *session); /* a uuid */
 const char *tp_session_system(const tp_session *session);
 
 /* Loads the registry and puts it into use; done(user, NULL or error). The registry belongs to the

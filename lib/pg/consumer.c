@@ -1,0 +1,155 @@
+/* The claim number goes with every store: whoever claimed later wins, and the earlier one learns it
+ * at its next store. The resync that a new (or broken) consumer owes is tagged with the claim
+ * number, so that acknowledging an old one does not clear a newer debt.
+ *
+ * A store writes to the server and so moves its snapshot, which the next poll would take for news;
+ * therefore positions are stored when something was acknowledged, and otherwise only now and then.
+ */
+#include "pg/consumer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "pg/pgerror.h"
+
+struct tp_consumer {
+    tp_connection *connection;
+    tp_engine *engine;
+    char *name;
+    const char *instance;
+    tp_consumer_handler handler;
+    uint64_t claim;
+    uint64_t resync_stored; /* claim whose resync is stored as done */
+    uint64_t acked_before;
+    bool storing;
+};
+
+int32_t tp_consumer_new(tp_connection *connection, tp_engine *engine, const char *name,
+                        const char *instance, const tp_consumer_handler *handler, tp_consumer **out,
+                        trigperf_error **err) {
+    tp_consumer *consumer = calloc(1, sizeof *consumer);
+    char *copy = tp_text_copy(name);
+    if (consumer == NULL || copy == NULL) {
+        free(consumer);
+        free(copy);
+        return tp_error_nomem(err);
+    }
+    consumer->connection = connection;
+    consumer->engine = engine;
+    consumer->name = copy;
+    consumer->instance = instance;
+    consumer->handler = *handler;
+    *out = consumer;
+    return TRIGPERF_OK;
+}
+
+void tp_consumer_free(tp_consumer *consumer) {
+    if (consumer != NULL) {
+        free(consumer->name);
+        free(consumer);
+    }
+}
+
+void tp_consumer_reset(tp_consumer *consumer) {
+    consumer->storing = false;
+}
+
+static void fail_result(tp_consumer *consumer, const PGresult *result, const char *what) {
+    trigperf_error *error = NULL;
+    tp_pg_error(&error, tp_connection_raw(consumer->connection), result, what);
+    consumer->handler.failed(consumer->handler.user, error);
+}
+
+static void on_claim(void *user, PGresult *result) {
+    tp_consumer *consumer = user;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        fail_result(consumer, result, "claiming the consumer");
+        return;
+    }
+    consumer->claim = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    consumer->handler.claimed(consumer->handler.user, PQgetvalue(result, 0, 1),
+                              PQgetvalue(result, 0, 2)[0] == 't');
+}
+
+int32_t tp_consumer_claim(tp_consumer *consumer, const char *system, const char *incarnation,
+                          trigperf_error **err) {
+    const char *values[] = {consumer->name, consumer->instance, system, incarnation};
+    tp_statement statement = {
+        .text = "SELECT claim, pos, needs_resync FROM "
+                "trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid)",
+        .count = 4,
+        .values = values,
+        .done = on_claim,
+        .user = consumer};
+    return tp_connection_send(consumer->connection, &statement, err);
+}
+
+uint64_t tp_consumer_claim_number(const tp_consumer *consumer) {
+    return consumer->claim;
+}
+
+static void on_stored(void *user, PGresult *result) {
+    tp_consumer *consumer = user;
+    consumer->storing = false;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
+        fail_result(consumer, result, "storing the consumer's position");
+        return;
+    }
+    const char *answer = PQgetvalue(result, 0, 0);
+    if (strcmp(answer, "superseded") == 0) {
+        trigperf_error *error = NULL;
+        tp_error_set(&error, TRIGPERF_E_SUPERSEDED,
+                     "run one process per consumer name, or call trigperf_context_retry() to claim "
+                     "it back",
+                     "consumer \"%s\" was claimed by a newer process", consumer->name);
+        consumer->handler.failed(consumer->handler.user, error);
+    } else if (strcmp(answer, "missing") == 0) {
+        consumer->handler.missing(consumer->handler.user);
+    }
+}
+
+static int32_t send_store(tp_consumer *consumer, const char *position, bool resync_done,
+                          trigperf_error **err) {
+    char claim[24];
+    snprintf(claim, sizeof claim, "%llu", (unsigned long long)consumer->claim);
+    const char *values[] = {consumer->name, claim, position, resync_done ? "t" : "f"};
+    tp_statement statement = {.text = "SELECT trigperf.consumer_store($1::text, $2::bigint, "
+                                      "$3::pg_snapshot, $4::bool)",
+                              .count = 4,
+                              .values = values,
+                              .done = on_stored,
+                              .user = consumer};
+    int32_t status = tp_connection_send(consumer->connection, &statement, err);
+    if (status == TRIGPERF_OK) {
+        consumer->storing = true;
+        consumer->resync_stored = resync_done ? consumer->claim : consumer->resync_stored;
+    }
+    return status;
+}
+
+int32_t tp_consumer_store(tp_consumer *consumer, bool idle_too, trigperf_error **err) {
+    if (consumer->storing || consumer->claim == 0) {
+        return TRIGPERF_OK;
+    }
+    bool resync_done = tp_engine_tag_acked(consumer->engine) == consumer->claim &&
+                       consumer->resync_stored != consumer->claim;
+    tp_pipeline_counters counters;
+    tp_pipeline *pipeline = tp_engine_lock(consumer->engine);
+    tp_pipeline_counters_get(pipeline, &counters);
+    bool due = counters.acknowledged != consumer->acked_before || resync_done || idle_too;
+    const char *borrowed = due ? tp_pipeline_position(pipeline) : NULL;
+    char *position = borrowed == NULL ? NULL : tp_text_copy(borrowed);
+    tp_engine_unlock(consumer->engine);
+    consumer->acked_before = counters.acknowledged;
+    int32_t status = position != NULL || resync_done || idle_too
+                         ? send_store(consumer, position, resync_done, err)
+                         : TRIGPERF_OK;
+    free(position);
+    return status;
+}
+
+bool tp_consumer_storing(const tp_consumer *consumer) {
+    return consumer->storing;
+}
