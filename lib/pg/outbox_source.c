@@ -53,7 +53,8 @@ struct tp_source {
     uint64_t now_ms;
     char instance[37];
     char incarnation[80]; /* of the last session, "" before */
-    bool resync_due;      /* ephemeral: after the first poll of a new position */
+    char system[32];
+    bool resync_due; /* ephemeral: after the first poll of a new position */
     uint64_t next_poll;
     uint32_t poll_wait;
     uint64_t rows_before;
@@ -103,6 +104,10 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
     if (status == TRIGPERF_OK) {
         status =
             tp_notifier_new(source->connection, source->log, &notifier, &source->notifier, err);
+    }
+    if (status == TRIGPERF_OK && durable(source)) {
+        status = tp_consumer_new(source->connection, source->engine, source->name, source->instance,
+                                 &consumer, &source->consumer, err);
     }
     return status;
 }
@@ -269,8 +274,8 @@ static void on_consumer_failed(void *user, trigperf_error *error) {
 
 /* An ephemeral reader goes on where it was while the server is the same that it was. */
 static void start_ephemeral(tp_source *source) {
-    const char *incarnation = tp_session_incarnation(source->session);
-    bool same = strcmp(source->incarnation, incarnation) == 0;
+    bool same = strcmp(source->incarnation, tp_session_incarnation(source->session)) == 0 &&
+                strcmp(source->system, tp_session_system(source->session)) == 0;
     tp_pipeline_rewind(tp_engine_lock(source->engine));
     tp_engine_unlock(source->engine);
     if (!same || !tp_reader_has_position(source->reader)) {
@@ -289,6 +294,7 @@ static void begin_reading(tp_source *source) {
     }
     snprintf(source->incarnation, sizeof source->incarnation, "%s",
              tp_session_incarnation(source->session));
+    snprintf(source->system, sizeof source->system, "%s", tp_session_system(source->session));
 }
 
 static void load_registry(tp_source *source) {
