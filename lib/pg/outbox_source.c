@@ -20,12 +20,13 @@
 #include "core/backoff.h"
 #include "pg/connection.h"
 #include "pg/consumer.h"
+#include "pg/member.h"
 #include "pg/notifier.h"
+#include "pg/pace.h"
 #include "pg/reader.h"
 #include "pg/session.h"
 #include "pg/wake.h"
 
-#define SAFETY_POLL_MS 5000
 #define SEEN_MS 10000
 
 struct tp_source {
@@ -55,8 +56,7 @@ struct tp_source {
     char incarnation[80]; /* of the last session, "" before */
     char system[32];
     bool resync_due; /* ephemeral: after the first poll of a new position */
-    uint64_t next_poll;
-    uint32_t poll_wait;
+    tp_pace pace;
     uint64_t rows_before;
     bool poll_again;
     uint64_t requested;
@@ -125,7 +125,7 @@ int32_t tp_source_new(const tp_source_options *options, const tp_conninfo *info,
     source->engine = engine;
     source->log = log;
     source->backoff = (tp_backoff){options->reconnect_min_ms, options->reconnect_max_ms, 0};
-    source->poll_wait = options->poll_min_ms;
+    tp_pace_init(&source->pace, options->poll_min_ms, options->poll_max_ms);
     int32_t status = TRIGPERF_OK;
     if (source->name == NULL || source->application_name == NULL) {
         status = tp_error_nomem(err);
@@ -329,7 +329,7 @@ static void on_registry(void *user, trigperf_error *error) {
         return;
     }
     bool first = source->state != TP_SOURCE_READY && !tp_reader_busy(source->reader) &&
-                 source->next_poll == UINT64_MAX;
+                 tp_pace_stopped(&source->pace);
     tp_registry *former = source->registry;
     source->registry = tp_session_take_registry(source->session);
     int32_t status = tp_reader_set_registry(source->reader, source->registry, &error);
@@ -339,7 +339,7 @@ static void on_registry(void *user, trigperf_error *error) {
         return;
     }
     if (first) {
-        source->next_poll = source->now_ms;
+        tp_pace_now(&source->pace, source->now_ms);
         begin_reading(source);
     } else {
         poll_now(source);
@@ -372,16 +372,6 @@ static void start_over(tp_source *source) {
     poll_now(source);
 }
 
-static void schedule_poll(tp_source *source) {
-    bool found = tp_reader_rows(source->reader) != source->rows_before;
-    uint32_t next = source->poll_wait * 2;
-    source->poll_wait = found                                ? source->options.poll_min_ms
-                        : next < source->options.poll_max_ms ? next
-                                                             : source->options.poll_max_ms;
-    bool follows = tp_notifier_follows(source->notifier, source->now_ms);
-    source->next_poll = source->now_ms + (follows ? SAFETY_POLL_MS : source->poll_wait);
-}
-
 static void poll_complete(tp_source *source) {
     if (source->resync_due) {
         source->resync_due = false;
@@ -391,7 +381,9 @@ static void poll_complete(tp_source *source) {
     }
     source->polled = source->poll_ticket;
     became_ready(source);
-    schedule_poll(source);
+    tp_pace_polled(&source->pace, source->now_ms,
+                   tp_reader_rows(source->reader) != source->rows_before,
+                   tp_notifier_follows(source->notifier, source->now_ms));
     if (source->poll_again || source->requested > source->polled) {
         poll_now(source);
     }
@@ -404,7 +396,7 @@ static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf
         poll_complete(source);
         break;
     case TP_READER_REGISTRY:
-        source->next_poll = source->now_ms;
+        tp_pace_now(&source->pace, source->now_ms);
         load_registry(source);
         break;
     case TP_READER_GAP:
@@ -432,16 +424,13 @@ static void use_announcement(tp_source *source, const tp_wake *wake) {
         source->poll_again = true;
         return;
     }
-    trigperf_error *error = NULL;
-    int32_t status = TRIGPERF_OK;
     tp_wake_use use = tp_wake_apply(wake, source->reader, source->registry, source->engine,
                                     source->now_ms, source->log);
     if (use == TP_WAKE_FETCH) {
         poll_now(source);
     } else if (use == TP_WAKE_APPLIED) {
-        source->next_poll = source->now_ms + SAFETY_POLL_MS;
+        tp_pace_told(&source->pace, source->now_ms);
     }
-    check(source, status, error);
 }
 
 static void on_notify(void *user, const char *channel, const char *payload, bool own) {
@@ -455,7 +444,7 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
         tp_session_echo(source->session, tp_wake_nonce(wake));
     } else if (kind == TP_WAKE_RESIGN && !own) {
         tp_notifier_resigned(source->notifier, source->now_ms);
-        source->next_poll = source->now_ms;
+        tp_pace_now(&source->pace, source->now_ms);
     } else if (kind != TP_WAKE_UNKNOWN && !own && !tp_notifier_leads(source->notifier)) {
         tp_notifier_heard(source->notifier, source->now_ms);
         if (kind != TP_WAKE_BEAT) {
@@ -474,20 +463,11 @@ static void store(tp_source *source, bool idle_too) {
 }
 
 static void seen(tp_source *source) {
-    tp_strbuf position = TP_STRBUF_INIT;
     trigperf_error *error = NULL;
+    bool show = tp_reader_has_position(source->reader) && !durable(source);
     source->next_seen = source->now_ms + SEEN_MS;
-    if (tp_reader_has_position(source->reader) && !durable(source)) {
-        tp_snapshot_format(tp_reader_position(source->reader), &position);
-    }
-    const char *values[] = {source->instance, source->application_name,
-                            position.length == 0 ? NULL : tp_strbuf_str(&position)};
-    tp_statement statement = {
-        .text = "SELECT trigperf.member_seen($1::uuid, $2::text, $3::pg_snapshot)",
-        .count = 3,
-        .values = values};
-    int32_t status = tp_connection_send(source->connection, &statement, &error);
-    tp_strbuf_free(&position);
+    int32_t status = tp_member_seen(source->connection, source->instance, source->application_name,
+                                    show ? tp_reader_position(source->reader) : NULL, &error);
     check(source, status, error);
     store(source, true);
 }
@@ -506,26 +486,20 @@ static void tick_session(tp_source *source) {
         source->next_store = source->now_ms + source->options.ack_interval_ms;
         store(source, false);
     }
-    bool silent = source->next_poll != UINT64_MAX && source->state == TP_SOURCE_READY &&
-                  !tp_notifier_follows(source->notifier, source->now_ms) &&
-                  source->next_poll > source->now_ms + source->options.poll_max_ms;
-    if (silent) {
-        source->next_poll = source->now_ms;
+    if (!tp_notifier_follows(source->notifier, source->now_ms)) {
+        tp_pace_alone(&source->pace, source->now_ms);
     }
     if (source->state == TP_SOURCE_READY && !tp_reader_busy(source->reader) &&
-        (source->now_ms >= source->next_poll || source->requested > source->polled)) {
+        (tp_pace_due(&source->pace, source->now_ms) || source->requested > source->polled)) {
         poll_now(source);
     }
 }
 
 static void send_farewell(tp_source *source) {
-    const char *values[] = {source->instance};
-    tp_statement statement = {
-        .text = "SELECT trigperf.member_gone($1::uuid)", .count = 1, .values = values};
     source->close_sent = true;
     store(source, true);
     tp_notifier_resign(source->notifier);
-    tp_connection_send(source->connection, &statement, NULL);
+    tp_member_gone(source->connection, source->instance, NULL);
 }
 
 static void drive(tp_source *source) {
@@ -539,7 +513,7 @@ static void drive(tp_source *source) {
     }
     if (before != TP_CONNECTION_OPEN &&
         tp_connection_state_of(source->connection) == TP_CONNECTION_OPEN) {
-        source->next_poll = UINT64_MAX;
+        tp_pace_stop(&source->pace);
         status = tp_session_begin(source->session, source->now_ms, &error);
         check(source, status, error);
     }
@@ -603,7 +577,8 @@ uint64_t tp_source_deadline(const tp_source *source) {
         deadline = least(deadline, tp_notifier_deadline(source->notifier));
         deadline = least(deadline, source->next_seen);
         deadline = durable(source) ? least(deadline, source->next_store) : deadline;
-        deadline = tp_reader_busy(source->reader) ? deadline : least(deadline, source->next_poll);
+        deadline =
+            tp_reader_busy(source->reader) ? deadline : least(deadline, source->pace.next_ms);
     }
     return deadline;
 }
