@@ -17,12 +17,11 @@
 
 #include "base/entropy.h"
 #include "base/text.h"
-#include "core/backoff.h"
 #include "pg/connection.h"
 #include "pg/consumer.h"
 #include "pg/member.h"
 #include "pg/notifier.h"
-#include "pg/pace.h"
+#include "pg/poller.h"
 #include "pg/reader.h"
 #include "pg/session.h"
 #include "pg/wake.h"
@@ -42,31 +41,21 @@ struct tp_source {
     tp_notifier *notifier;
     tp_consumer *consumer; /* NULL when ephemeral */
     tp_registry *registry;
-    tp_source_state state;
+    tp_lifecycle life;
     bool started;
     bool session_up; /* checks passed on this connection */
     bool loading;    /* the registry is being read: no poll meanwhile */
     bool closing;
     bool close_sent;
-    trigperf_error *error;
-    tp_backoff backoff;
-    uint64_t retry_at;
     uint64_t now_ms;
     char instance[37];
     char incarnation[80]; /* of the last session, "" before */
     char system[32];
     bool resync_due; /* ephemeral: after the first poll of a new position */
-    tp_pace pace;
-    uint64_t rows_before;
-    bool poll_again;
-    uint64_t requested;
-    uint64_t poll_ticket;
-    uint64_t polled;
+    tp_poller poller;
     uint64_t next_store;
     uint64_t next_seen;
-    uint64_t reconnects;
     uint64_t announcements;
-    uint64_t polls;
 };
 
 static void on_session(void *user, trigperf_error *error);
@@ -102,6 +91,8 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
                                &source->reader, err);
     }
     if (status == TRIGPERF_OK) {
+        tp_poller_init(&source->poller, source->reader, source->options.poll_min_ms,
+                       source->options.poll_max_ms);
         status =
             tp_notifier_new(source->connection, source->log, &notifier, &source->notifier, err);
     }
@@ -124,8 +115,7 @@ int32_t tp_source_new(const tp_source_options *options, const tp_conninfo *info,
     source->loop = loop;
     source->engine = engine;
     source->log = log;
-    source->backoff = (tp_backoff){options->reconnect_min_ms, options->reconnect_max_ms, 0};
-    tp_pace_init(&source->pace, options->poll_min_ms, options->poll_max_ms);
+    tp_lifecycle_init(&source->life, options->reconnect_min_ms, options->reconnect_max_ms, log);
     int32_t status = TRIGPERF_OK;
     if (source->name == NULL || source->application_name == NULL) {
         status = tp_error_nomem(err);
@@ -153,7 +143,7 @@ void tp_source_free(tp_source *source) {
     tp_consumer_free(source->consumer);
     tp_session_free(source->session);
     tp_registry_free(source->registry);
-    trigperf_error_free(source->error);
+    tp_lifecycle_free(&source->life);
     free(source->name);
     free(source->application_name);
     free(source);
@@ -163,18 +153,6 @@ void tp_source_abandon(tp_source *source) {
     if (source != NULL) {
         tp_connection_abandon(source->connection);
     }
-}
-
-static bool is_final(int32_t code) {
-    return code == TRIGPERF_E_VERSION || code == TRIGPERF_E_UNSUPPORTED ||
-           code == TRIGPERF_E_NOT_FOUND || code == TRIGPERF_E_PERMISSION ||
-           code == TRIGPERF_E_SUPERSEDED || code == TRIGPERF_E_CONFIG;
-}
-
-static uint32_t random_number(void) {
-    uint32_t number = 0;
-    tp_entropy_fill(&number, sizeof number);
-    return number;
 }
 
 static void drop_connection(tp_source *source) {
@@ -191,19 +169,7 @@ static void drop_connection(tp_source *source) {
 /* The connection is of no use any more: try again later, or never. Takes the error. */
 static void give_up(tp_source *source, trigperf_error *error) {
     drop_connection(source);
-    trigperf_error_free(source->error);
-    source->error = error;
-    if (is_final(trigperf_error_code(error))) {
-        source->state = TP_SOURCE_FAILED;
-        tp_log_write(source->log, TP_LOG_ERROR, "%s", trigperf_error_message(error));
-        return;
-    }
-    uint32_t wait = tp_backoff_next(&source->backoff, random_number());
-    source->state = TP_SOURCE_BACKOFF;
-    source->retry_at = source->now_ms + wait;
-    source->reconnects++;
-    tp_log_write(source->log, TP_LOG_WARNING, "%s; trying again in %u ms",
-                 trigperf_error_message(error), wait);
+    tp_lifecycle_fail(&source->life, source->now_ms, error);
 }
 
 /* For calls that report through err: nothing on success. */
@@ -216,23 +182,18 @@ static void check(tp_source *source, int32_t status, trigperf_error *error) {
 static void connect_now(tp_source *source) {
     trigperf_error *error = NULL;
     source->started = true;
-    source->state = TP_SOURCE_CONNECTING;
+    source->life.state = TP_SOURCE_CONNECTING;
     int32_t status = tp_connection_open(source->connection, source->now_ms, &error);
     check(source, status, error);
 }
 
 static void poll_now(tp_source *source) {
     trigperf_error *error = NULL;
-    if (!source->session_up || source->loading || source->registry == NULL ||
-        tp_reader_busy(source->reader)) {
-        source->poll_again = source->poll_again || source->session_up;
+    if (!source->session_up || source->loading || source->registry == NULL) {
+        tp_poller_defer(&source->poller);
         return;
     }
-    source->poll_again = false;
-    source->poll_ticket = source->requested;
-    source->rows_before = tp_reader_rows(source->reader);
-    source->polls++;
-    int32_t status = tp_reader_poll(source->reader, &error);
+    int32_t status = tp_poller_poll(&source->poller, &error);
     check(source, status, error);
 }
 
@@ -328,8 +289,8 @@ static void on_registry(void *user, trigperf_error *error) {
         give_up(source, tp_error_copy(error));
         return;
     }
-    bool first = source->state != TP_SOURCE_READY && !tp_reader_busy(source->reader) &&
-                 tp_pace_stopped(&source->pace);
+    bool first = source->life.state != TP_SOURCE_READY && !tp_reader_busy(source->reader) &&
+                 tp_pace_stopped(&source->poller.pace);
     tp_registry *former = source->registry;
     source->registry = tp_session_take_registry(source->session);
     int32_t status = tp_reader_set_registry(source->reader, source->registry, &error);
@@ -339,7 +300,7 @@ static void on_registry(void *user, trigperf_error *error) {
         return;
     }
     if (first) {
-        tp_pace_now(&source->pace, source->now_ms);
+        tp_pace_now(&source->poller.pace, source->now_ms);
         begin_reading(source);
     } else {
         poll_now(source);
@@ -347,15 +308,10 @@ static void on_registry(void *user, trigperf_error *error) {
 }
 
 static void became_ready(tp_source *source) {
-    if (source->state == TP_SOURCE_READY) {
-        return;
+    if (tp_lifecycle_ready(&source->life)) {
+        tp_log_write(source->log, TP_LOG_INFO, "ready: %s%s",
+                     durable(source) ? "consumer " : "ephemeral reader", source->name);
     }
-    source->state = TP_SOURCE_READY;
-    tp_backoff_reset(&source->backoff);
-    trigperf_error_free(source->error);
-    source->error = NULL;
-    tp_log_write(source->log, TP_LOG_INFO, "ready: %s%s",
-                 durable(source) ? "consumer " : "ephemeral reader", source->name);
 }
 
 /* The position cannot be continued: durable consumers claim anew (which moves the position and asks
@@ -379,12 +335,9 @@ static void poll_complete(tp_source *source) {
         tp_pipeline_resync(pipeline, source->now_ms, NULL, 0, 0);
         tp_engine_unlock(source->engine);
     }
-    source->polled = source->poll_ticket;
     became_ready(source);
-    tp_pace_polled(&source->pace, source->now_ms,
-                   tp_reader_rows(source->reader) != source->rows_before,
-                   tp_notifier_follows(source->notifier, source->now_ms));
-    if (source->poll_again || source->requested > source->polled) {
+    if (tp_poller_ended(&source->poller, source->now_ms,
+                        tp_notifier_follows(source->notifier, source->now_ms))) {
         poll_now(source);
     }
 }
@@ -396,7 +349,7 @@ static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf
         poll_complete(source);
         break;
     case TP_READER_REGISTRY:
-        tp_pace_now(&source->pace, source->now_ms);
+        tp_pace_now(&source->poller.pace, source->now_ms);
         load_registry(source);
         break;
     case TP_READER_GAP:
@@ -421,7 +374,7 @@ static void use_announcement(tp_source *source, const tp_wake *wake) {
     }
     source->announcements++;
     if (tp_reader_busy(source->reader)) {
-        source->poll_again = true;
+        tp_poller_defer(&source->poller);
         return;
     }
     tp_wake_use use = tp_wake_apply(wake, source->reader, source->registry, source->engine,
@@ -429,7 +382,7 @@ static void use_announcement(tp_source *source, const tp_wake *wake) {
     if (use == TP_WAKE_FETCH) {
         poll_now(source);
     } else if (use == TP_WAKE_APPLIED) {
-        tp_pace_told(&source->pace, source->now_ms);
+        tp_pace_told(&source->poller.pace, source->now_ms);
     }
 }
 
@@ -444,7 +397,7 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
         tp_session_echo(source->session, tp_wake_nonce(wake));
     } else if (kind == TP_WAKE_RESIGN && !own) {
         tp_notifier_resigned(source->notifier, source->now_ms);
-        tp_pace_now(&source->pace, source->now_ms);
+        tp_pace_now(&source->poller.pace, source->now_ms);
     } else if (kind != TP_WAKE_UNKNOWN && !own && !tp_notifier_leads(source->notifier)) {
         tp_notifier_heard(source->notifier, source->now_ms);
         if (kind != TP_WAKE_BEAT) {
@@ -474,7 +427,7 @@ static void seen(tp_source *source) {
 
 static void tick_session(tp_source *source) {
     trigperf_error *error = NULL;
-    bool able = source->state == TP_SOURCE_READY && !source->closing &&
+    bool able = source->life.state == TP_SOURCE_READY && !source->closing &&
                 !tp_pipeline_full(tp_engine_lock(source->engine));
     tp_engine_unlock(source->engine);
     int32_t status = tp_notifier_tick(source->notifier, source->now_ms, able, &error);
@@ -487,10 +440,9 @@ static void tick_session(tp_source *source) {
         store(source, false);
     }
     if (!tp_notifier_follows(source->notifier, source->now_ms)) {
-        tp_pace_alone(&source->pace, source->now_ms);
+        tp_pace_alone(&source->poller.pace, source->now_ms);
     }
-    if (source->state == TP_SOURCE_READY && !tp_reader_busy(source->reader) &&
-        (tp_pace_due(&source->pace, source->now_ms) || source->requested > source->polled)) {
+    if (source->life.state == TP_SOURCE_READY && tp_poller_due(&source->poller, source->now_ms)) {
         poll_now(source);
     }
 }
@@ -513,11 +465,11 @@ static void drive(tp_source *source) {
     }
     if (before != TP_CONNECTION_OPEN &&
         tp_connection_state_of(source->connection) == TP_CONNECTION_OPEN) {
-        tp_pace_stop(&source->pace);
+        tp_pace_stop(&source->poller.pace);
         status = tp_session_begin(source->session, source->now_ms, &error);
         check(source, status, error);
     }
-    if (source->state == TP_SOURCE_CONNECTING || source->state == TP_SOURCE_READY) {
+    if (source->life.state == TP_SOURCE_CONNECTING || source->life.state == TP_SOURCE_READY) {
         tp_session_tick(source->session, source->now_ms);
     }
     if (source->session_up) {
@@ -535,26 +487,19 @@ static void drive(tp_source *source) {
 
 int32_t tp_source_process(tp_source *source, uint64_t now_ms, trigperf_error **err) {
     source->now_ms = now_ms;
-    if (source->state == TP_SOURCE_FAILED) {
-        return tp_error_move(err, tp_error_copy(source->error), trigperf_error_code(source->error));
-    }
-    if (!source->closing &&
-        (!source->started || (source->state == TP_SOURCE_BACKOFF && now_ms >= source->retry_at))) {
+    if (!source->closing && (!source->started || tp_lifecycle_due(&source->life, now_ms))) {
         connect_now(source);
     }
-    if (source->state == TP_SOURCE_CONNECTING || source->state == TP_SOURCE_READY) {
+    if (source->life.state == TP_SOURCE_CONNECTING || source->life.state == TP_SOURCE_READY) {
         drive(source);
-        /* statements queued by this turn's handlers go out now, not at the next wake-up */
-        if (source->session_up) {
-            trigperf_error *error = NULL;
-            int32_t status = tp_connection_process(source->connection, now_ms, &error);
-            check(source, status, error);
-        }
     }
-    if (source->state == TP_SOURCE_FAILED) {
-        return tp_error_move(err, tp_error_copy(source->error), trigperf_error_code(source->error));
+    /* statements queued by this turn's handlers go out now, not at the next wake-up */
+    if (source->session_up) {
+        trigperf_error *error = NULL;
+        int32_t status = tp_connection_process(source->connection, now_ms, &error);
+        check(source, status, error);
     }
-    return TRIGPERF_OK;
+    return tp_lifecycle_verdict(&source->life, err);
 }
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -562,14 +507,14 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 uint64_t tp_source_deadline(const tp_source *source) {
-    if (source->state == TP_SOURCE_FAILED || (source->closing && !source->session_up)) {
+    if (source->life.state == TP_SOURCE_FAILED || (source->closing && !source->session_up)) {
         return UINT64_MAX;
     }
     if (!source->started) {
         return 0;
     }
-    if (source->state == TP_SOURCE_BACKOFF) {
-        return source->retry_at;
+    if (source->life.state == TP_SOURCE_BACKOFF) {
+        return source->life.retry_at;
     }
     uint64_t deadline =
         least(tp_connection_deadline(source->connection), tp_session_deadline(source->session));
@@ -577,32 +522,29 @@ uint64_t tp_source_deadline(const tp_source *source) {
         deadline = least(deadline, tp_notifier_deadline(source->notifier));
         deadline = least(deadline, source->next_seen);
         deadline = durable(source) ? least(deadline, source->next_store) : deadline;
-        deadline =
-            tp_reader_busy(source->reader) ? deadline : least(deadline, source->pace.next_ms);
+        deadline = least(deadline, tp_poller_deadline(&source->poller));
     }
     return deadline;
 }
 
 tp_source_state tp_source_state_of(const tp_source *source) {
-    return source->state;
+    return source->life.state;
 }
 
 const trigperf_error *tp_source_error(const tp_source *source) {
-    return source->error;
+    return source->life.error;
 }
 
 void tp_source_retry(tp_source *source) {
-    source->state = TP_SOURCE_BACKOFF;
-    source->retry_at = 0;
-    tp_backoff_reset(&source->backoff);
+    tp_lifecycle_retry(&source->life);
 }
 
 void tp_source_request(tp_source *source, uint64_t ticket) {
-    source->requested = ticket > source->requested ? ticket : source->requested;
+    tp_poller_request(&source->poller, ticket);
 }
 
 uint64_t tp_source_polled(const tp_source *source) {
-    return source->polled;
+    return source->poller.complete;
 }
 
 bool tp_source_passed(const tp_source *source, uint64_t xid) {
@@ -620,12 +562,11 @@ bool tp_source_closed(const tp_source *source) {
 }
 
 void tp_source_status(const tp_source *source, tp_strbuf *json) {
-    static const char *const names[] = {"connecting", "ready", "backoff", "failed"};
     tp_strbuf position = TP_STRBUF_INIT;
     if (tp_reader_has_position(source->reader)) {
         tp_snapshot_format(tp_reader_position(source->reader), &position);
     }
-    tp_json_text(json, "state", names[source->state]);
+    tp_json_text(json, "state", tp_lifecycle_name(&source->life));
     tp_json_text(json, "consumer", durable(source) ? source->name : NULL);
     tp_json_text(json, "instance", source->instance);
     tp_json_uint(json, "claim",
@@ -634,10 +575,10 @@ void tp_source_status(const tp_source *source, tp_strbuf *json) {
     tp_json_text(json, "incarnation", source->incarnation[0] == '\0' ? NULL : source->incarnation);
     tp_json_bool(json, "notifier", tp_notifier_leads(source->notifier));
     tp_json_uint(json, "rows", tp_reader_rows(source->reader));
-    tp_json_uint(json, "polls", source->polls);
+    tp_json_uint(json, "polls", source->poller.polls);
     tp_json_uint(json, "announcements", source->announcements);
-    tp_json_uint(json, "reconnects", source->reconnects);
+    tp_json_uint(json, "reconnects", source->life.reconnects);
     tp_json_text(json, "error",
-                 source->error == NULL ? NULL : trigperf_error_message(source->error));
+                 source->life.error == NULL ? NULL : trigperf_error_message(source->life.error));
     tp_strbuf_free(&position);
 }

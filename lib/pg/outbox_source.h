@@ -12,15 +12,9 @@
 #include "base/loop.h"
 #include "core/engine.h"
 #include "pg/conninfo.h"
+#include "pg/lifecycle.h"
 
 typedef struct tp_source tp_source;
-
-typedef enum tp_source_state {
-    TP_SOURCE_CONNECTING,
-    TP_SOURCE_READY,
-    TP_SOURCE_BACKOFF,
-    TP_SOURCE_FAILED
-} tp_source_state;
 
 typedef struct tp_source_options {
     const char *consumer; /* "" : ephemeral */
