@@ -87,6 +87,16 @@ void tp_strbuf_printf(tp_strbuf *buffer, const char *format, ...) {
     va_end(args);
 }
 
+char *tp_strbuf_room(tp_strbuf *buffer, size_t length) {
+    tp_strbuf_reset(buffer);
+    if (!reserve(buffer, length)) {
+        return NULL;
+    }
+    buffer->length = length;
+    buffer->data[length] = '\0';
+    return buffer->data;
+}
+
 const char *tp_strbuf_str(const tp_strbuf *buffer) {
     return buffer->data == NULL ? "" : buffer->data;
 }

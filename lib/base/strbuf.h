@@ -25,6 +25,9 @@ void tp_strbuf_putu(tp_strbuf *buffer, uint64_t number);
 void tp_strbuf_printf(tp_strbuf *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Replaces the contents by `length` bytes for the caller to fill in; NULL when memory is short. */
+char *tp_strbuf_room(tp_strbuf *buffer, size_t length);
+
 /* Contents as a C string, "" when empty. Valid until the next change. */
 const char *tp_strbuf_str(const tp_strbuf *buffer);
 

@@ -48,10 +48,10 @@ typedef struct tp_pipeline_counters {
     uint64_t batches;
     uint64_t redelivered;
     uint64_t acknowledged;
-    uint64_t resyncs;
-    uint64_t collapsed; /* changes that became a resync because memory was full */
-    uint64_t pending_changes;
-    uint64_t pending_keys; /* window and limiter */
+    uint64_t resyncs;         /* batches of reason resync among them */
+    uint64_t collapsed;       /* changes that became a resync because memory was full */
+    uint64_t pending_changes; /* distinct ones in window and limiter */
+    uint64_t pending_keys;
     uint64_t pending_batches;
     uint64_t bytes;
 } tp_pipeline_counters;
@@ -75,9 +75,10 @@ int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_chan
 int32_t tp_pipeline_key(tp_pipeline *pipeline, uint64_t now_ms, const char *key, size_t length,
                         trigperf_error **err);
 /* Anything under table may have changed; NULL: everything. Marks the fence, raises generations.
- * Never fails for lack of memory: it falls back to a preallocated "everything". tag 0, or a number
- * that tp_batch_tag() gives back on the batch that carries it (to clear needs_resync on ack). A
- * resync of everything is delivered at once; of a table with the window. */
+ * Never fails for lack of memory: it falls back to "everything", which needs none. tag 0, or a
+ * number that tp_batch_tag() gives back on the batch that carries it (to clear needs_resync on
+ * ack); where several resyncs become one batch it gives back the largest. A resync of everything is
+ * delivered at once; of a table with the window. table belongs to the cascade in use. */
 void tp_pipeline_resync(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *table, uint64_t tag,
                         uint64_t lsn);
 
@@ -85,9 +86,9 @@ void tp_pipeline_resync(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *
 int32_t tp_pipeline_checkpoint(tp_pipeline *pipeline, const char *position, uint64_t lsn,
                                trigperf_error **err);
 
-/* Forget everything that waits (not batches handed out: their later ack or nack is ignored for the
- * position) and all checkpoints: used before replaying from a stored position after reconnecting.
- */
+/* Forgets all checkpoints, and batches handed out no longer hold the position (a nack still brings
+ * them back): used before replaying from a stored position after reconnecting. What waits stays:
+ * the host may have pushed it, and what is replayed merges with it. */
 void tp_pipeline_rewind(tp_pipeline *pipeline);
 
 /* Moves what is due into batches: window end, limiter, redelivery. Bounded work per call: returns
@@ -108,13 +109,17 @@ uint64_t tp_pipeline_low_water(const tp_pipeline *pipeline);
 /* Position of the newest checkpoint below the low-water mark when it is newer than the last one
  * returned, else NULL. Valid until the next call of anything. */
 const char *tp_pipeline_position(tp_pipeline *pipeline);
+/* The lsn that came with the position returned last. */
+uint64_t tp_pipeline_position_lsn(const tp_pipeline *pipeline);
 
 /* The next batch to hand over (borrowed by the caller until ack, nack or free), or NULL. */
 tp_batch *tp_pipeline_next(tp_pipeline *pipeline);
 bool tp_pipeline_has_next(const tp_pipeline *pipeline);
-/* Both consume the batch. */
+/* All consume the batch. Order does not matter. */
 void tp_pipeline_ack(tp_pipeline *pipeline, tp_batch *batch);
 void tp_pipeline_nack(tp_pipeline *pipeline, uint64_t now_ms, tp_batch *batch);
+/* Neither: its changes stay undelivered, and hold the position, until the next rewind. */
+void tp_pipeline_drop(tp_pipeline *pipeline, tp_batch *batch);
 /* For a batch whose pipeline is gone. */
 void tp_batch_free(tp_batch *batch);
 

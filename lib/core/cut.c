@@ -1,0 +1,196 @@
+/* Four walks over the window: judge each key (due, or too early), make room in the limiter for what
+ * is too early, copy the rest into batches, and then, when nothing can fail any more, tell the
+ * limiter.
+ *
+ * A window that had to wait for the host may hold more than max_keys keys; it becomes several
+ * batches. Each takes whole changes as long as they fit. A key shared by changes of two batches is
+ * in the first: it is made after both changes arrived, so forgetting it once is enough. */
+#include "core/cut.h"
+
+enum fate { FATE_DUE, FATE_HELD, FATE_TAKEN };
+
+/* ---- judging ---- */
+
+static bool judge_key(const tp_cut *cut, tp_key *key) {
+    key->fate = FATE_DUE;
+    key->limit = tp_limiter_find(cut->limiter, key);
+    if (key->limit == TP_LIMIT_NONE) {
+        if (key->interval_ms == 0) {
+            return true;
+        }
+        key->limit = tp_limiter_add(cut->limiter, key, cut->now_ms);
+        return key->limit != TP_LIMIT_NONE;
+    }
+    uint64_t at = cut->reason == TP_BATCH_FLUSH ? UINT64_MAX : cut->now_ms;
+    if (tp_limiter_is_early(cut->limiter, key->limit, at)) {
+        key->fate = FATE_HELD;
+        tp_limiter_announce_none(cut->limiter, key->limit);
+    }
+    return true;
+}
+
+static bool judge(tp_cut *cut) {
+    for (tp_key *key = NULL; (key = tp_window_next_key(cut->window, key)) != NULL;) {
+        if (!judge_key(cut, key)) {
+            return false;
+        }
+        cut->held_keys += key->fate == FATE_HELD ? 1 : 0;
+        cut->due_keys += key->fate == FATE_DUE ? 1 : 0;
+    }
+    return true;
+}
+
+/* ---- room in the limiter ---- */
+
+typedef void (*held_visitor)(tp_limiter *limiter, uint32_t limit, const tp_delta *delta);
+
+static void visit_held(const tp_cut *cut, held_visitor visit) {
+    for (tp_delta *d = NULL; (d = tp_window_next_delta(cut->window, d)) != NULL;) {
+        const tp_ref *refs = tp_window_refs(cut->window, d);
+        for (uint32_t i = 0; i < d->ref_count; i++) {
+            const tp_key *key = tp_window_key(cut->window, refs[i].key);
+            if (key->fate == FATE_HELD) {
+                visit(cut->limiter, key->limit, d);
+            }
+        }
+    }
+}
+
+static bool make_room(const tp_cut *cut) {
+    if (cut->held_keys == 0) {
+        return true;
+    }
+    visit_held(cut, tp_limiter_announce);
+    for (tp_key *key = NULL; (key = tp_window_next_key(cut->window, key)) != NULL;) {
+        if (key->fate == FATE_HELD && !tp_limiter_make_room(cut->limiter, key->limit)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- batches ---- */
+
+static bool seal_last(tp_cut *cut) {
+    return cut->last == NULL || tp_batch_seal(cut->last, cut->position);
+}
+
+static bool begin_batch(tp_cut *cut) {
+    tp_batch *batch = seal_last(cut) ? tp_batch_new(cut->reason) : NULL;
+    if (batch == NULL) {
+        return false;
+    }
+    if (cut->last == NULL) {
+        cut->batches = batch;
+    } else {
+        tp_batch_link_of(cut->last)->next = batch;
+    }
+    cut->last = batch;
+    cut->batch_count++;
+    return true;
+}
+
+/* Makes sure that the last batch has room for so much more weight. */
+static bool ready_batch(tp_cut *cut, uint32_t *weight, uint32_t more) {
+    bool fits = *weight == 0 || more == 0 || *weight + more <= cut->max_keys;
+    if (cut->last != NULL && fits) {
+        *weight += more;
+        return true;
+    }
+    *weight = more;
+    return begin_batch(cut);
+}
+
+static void take_key(tp_cut *cut, tp_key *key) {
+    if (key->fate == FATE_DUE) {
+        key->fate = FATE_TAKEN;
+        tp_batch_add_key(cut->last, key->bytes, key->length);
+        tp_batch_raise(cut->last, key->lsn, 0);
+    }
+}
+
+/* How many keys of a delta are due and in no batch yet; *held counts those held back. */
+static uint32_t count_due(const tp_cut *cut, const tp_delta *delta, uint32_t *held) {
+    const tp_ref *refs = tp_window_refs(cut->window, delta);
+    uint32_t due = 0;
+    *held = 0;
+    for (uint32_t i = 0; i < delta->ref_count; i++) {
+        uint32_t fate = tp_window_key(cut->window, refs[i].key)->fate;
+        due += fate == FATE_DUE ? 1 : 0;
+        *held += fate == FATE_HELD ? 1 : 0;
+    }
+    return due;
+}
+
+static bool take_delta(tp_cut *cut, uint32_t *weight, const tp_delta *delta) {
+    uint32_t held = 0;
+    uint32_t due = count_due(cut, delta, &held);
+    if (delta->ref_count > 0 && held == delta->ref_count) {
+        return true;
+    }
+    if (!ready_batch(cut, weight, delta->ref_count == 0 ? 1 : due)) {
+        return false;
+    }
+    const tp_ref *refs = tp_window_refs(cut->window, delta);
+    for (uint32_t i = 0; i < delta->ref_count; i++) {
+        take_key(cut, tp_window_key(cut->window, refs[i].key));
+    }
+    tp_batch_add_delta(cut->last, delta);
+    return true;
+}
+
+static bool make_batches(tp_cut *cut) {
+    uint32_t weight = 0;
+    for (tp_delta *d = NULL; (d = tp_window_next_delta(cut->window, d)) != NULL;) {
+        if (!take_delta(cut, &weight, d)) {
+            return false;
+        }
+    }
+    for (tp_key *key = NULL; (key = tp_window_next_key(cut->window, key)) != NULL;) {
+        if (key->fate == FATE_DUE) {
+            if (!ready_batch(cut, &weight, 1)) {
+                return false;
+            }
+            take_key(cut, key);
+        }
+    }
+    return seal_last(cut);
+}
+
+/* ---- all together ---- */
+
+bool tp_cut_prepare(tp_cut *cut) {
+    cut->batches = NULL;
+    cut->last = NULL;
+    cut->batch_count = 0;
+    cut->due_keys = 0;
+    cut->held_keys = 0;
+    if (judge(cut) && make_room(cut) && make_batches(cut)) {
+        return true;
+    }
+    tp_cut_abandon(cut);
+    return false;
+}
+
+void tp_cut_abandon(tp_cut *cut) {
+    while (cut->batches != NULL) {
+        tp_batch *batch = cut->batches;
+        cut->batches = tp_batch_link_of(batch)->next;
+        tp_batch_free(batch);
+    }
+    cut->last = NULL;
+    cut->batch_count = 0;
+}
+
+void tp_cut_commit(tp_cut *cut) {
+    for (tp_key *key = NULL; (key = tp_window_next_key(cut->window, key)) != NULL;) {
+        if (key->fate == FATE_HELD) {
+            tp_limiter_hold(cut->limiter, key->limit, key);
+        } else if (key->limit != TP_LIMIT_NONE) {
+            tp_limiter_delivered(cut->limiter, key->limit, cut->now_ms, key->interval_ms);
+        }
+    }
+    if (cut->held_keys > 0) {
+        visit_held(cut, tp_limiter_hold_delta);
+    }
+}

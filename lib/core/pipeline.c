@@ -1,0 +1,568 @@
+/* The engines put together. What this file decides is order and fallback; how things are done is in
+ * the modules it uses.
+ *
+ * A change that is merged into one that waits, which is what bursts consist of, touches the
+ * window's index, the waiting delta and the fence, and nothing else: its keys are known already.
+ * Everything else may run out of memory, and then nothing has happened: a change is staged before
+ * it is committed, a window is closed only when all its batches are made. What may not fail (a
+ * resync) falls back to a flag that says "everything".
+ *
+ * A window stays open past its end while the host has max_pending batches to work off: merging goes
+ * on, which is the best use of the time. max_bytes is the limit to that; beyond it, changes that
+ * find nothing to merge into become a resync of their table. */
+#include "core/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/batch.h"
+#include "core/checkpoints.h"
+#include "core/cut.h"
+#include "core/delivery.h"
+#include "core/generations.h"
+#include "core/limiter.h"
+#include "core/release.h"
+#include "core/resyncs.h"
+#include "core/tables.h"
+#include "core/window.h"
+
+#define WORK_PER_TURN 1024u /* rate-limited keys released or forgotten */
+#define MEMORY_RETRY_MS 20u /* wait after memory was short */
+#define KEY_MAX (UINT32_C(1) << 30)
+
+struct tp_pipeline {
+    tp_pipeline_options options;
+    tp_cascade *cascade;
+    tp_fence *fence;
+    tp_tables *tables;
+    tp_window *window;
+    tp_limiter *limiter;
+    tp_resyncs *resyncs;
+    tp_delivery *delivery;
+    tp_checkpoints *checkpoints;
+    tp_generations *generations;
+    tp_batch *ready_all; /* a resync of everything that was not handed out yet */
+    uint64_t now_ms;     /* never goes back */
+    uint64_t arrived;
+    uint64_t window_due_ms; /* UINT64_MAX: no window is open */
+    uint64_t retry_ms;      /* memory was short: not before */
+    uint64_t position_lsn;
+    tp_pipeline_counters counters;
+};
+
+/* ---- life ---- */
+
+static tp_pipeline_options sane(tp_pipeline_options options) {
+    options.max_keys = options.max_keys > 0 ? options.max_keys : 1;
+    options.max_pending = options.max_pending > 0 ? options.max_pending : 1;
+    return options;
+}
+
+static bool add_generations(tp_pipeline *pipeline, const tp_cascade *cascade) {
+    bool fine = true;
+    for (uint32_t i = 0; i < tp_cascade_template_count(cascade) && fine; i++) {
+        fine = tp_generations_add(pipeline->generations, tp_cascade_template(cascade, i));
+    }
+    return fine;
+}
+
+static bool build(tp_pipeline *pipeline) {
+    const tp_pipeline_options *options = &pipeline->options;
+    pipeline->tables = tp_tables_new();
+    pipeline->window = tp_window_new(&options->hash_key);
+    pipeline->limiter = tp_limiter_new();
+    pipeline->resyncs = tp_resyncs_new();
+    pipeline->delivery = tp_delivery_new(options->nack_delay_ms, options->nack_delay_max_ms);
+    pipeline->checkpoints = tp_checkpoints_new();
+    pipeline->generations = tp_generations_new();
+    return pipeline->tables != NULL && pipeline->window != NULL && pipeline->limiter != NULL &&
+           pipeline->resyncs != NULL && pipeline->delivery != NULL &&
+           pipeline->checkpoints != NULL && pipeline->generations != NULL &&
+           add_generations(pipeline, pipeline->cascade);
+}
+
+int32_t tp_pipeline_new(const tp_pipeline_options *options, tp_cascade *cascade, tp_fence *fence,
+                        tp_pipeline **out, trigperf_error **err) {
+    tp_pipeline *pipeline = calloc(1, sizeof *pipeline);
+    if (pipeline == NULL) {
+        return tp_error_nomem(err);
+    }
+    pipeline->options = sane(*options);
+    pipeline->cascade = cascade;
+    pipeline->fence = fence;
+    pipeline->window_due_ms = UINT64_MAX;
+    if (!build(pipeline)) {
+        tp_pipeline_free(pipeline);
+        return tp_error_nomem(err);
+    }
+    *out = pipeline;
+    return TRIGPERF_OK;
+}
+
+void tp_pipeline_free(tp_pipeline *pipeline) {
+    if (pipeline == NULL) {
+        return;
+    }
+    tp_tables_free(pipeline->tables);
+    tp_window_free(pipeline->window);
+    tp_limiter_free(pipeline->limiter);
+    tp_resyncs_free(pipeline->resyncs);
+    tp_delivery_free(pipeline->delivery);
+    tp_checkpoints_free(pipeline->checkpoints);
+    tp_generations_free(pipeline->generations);
+    free(pipeline);
+}
+
+int32_t tp_pipeline_set_cascade(tp_pipeline *pipeline, tp_cascade *cascade, trigperf_error **err) {
+    if (!add_generations(pipeline, cascade)) {
+        return tp_error_nomem(err);
+    }
+    pipeline->cascade = cascade;
+    tp_tables_forget_originals(pipeline->tables);
+    tp_window_forget_expansions(pipeline->window);
+    tp_resyncs_rules_changed(pipeline->resyncs);
+    bool unused = tp_window_delta_count(pipeline->window) == 0 &&
+                  tp_limiter_held_changes(pipeline->limiter) == 0 &&
+                  tp_resyncs_arrival(pipeline->resyncs) == UINT64_MAX;
+    if (unused) {
+        tp_tables_clear(pipeline->tables);
+    }
+    return TRIGPERF_OK;
+}
+
+/* ---- figures that decide ---- */
+
+static void turn(tp_pipeline *pipeline, uint64_t now_ms) {
+    pipeline->now_ms = now_ms > pipeline->now_ms ? now_ms : pipeline->now_ms;
+}
+
+static uint64_t after(const tp_pipeline *pipeline, uint32_t ms) {
+    return pipeline->now_ms > UINT64_MAX - ms ? UINT64_MAX : pipeline->now_ms + ms;
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t bytes_used(const tp_pipeline *pipeline) {
+    return tp_window_bytes(pipeline->window) + tp_limiter_bytes(pipeline->limiter) +
+           tp_resyncs_bytes(pipeline->resyncs) + tp_delivery_bytes(pipeline->delivery);
+}
+
+static bool has_room(const tp_pipeline *pipeline) {
+    return tp_delivery_pending(pipeline->delivery) < pipeline->options.max_pending;
+}
+
+static bool window_is_empty(const tp_pipeline *pipeline) {
+    return tp_window_arrival(pipeline->window) == UINT64_MAX;
+}
+
+static uint64_t known_lsn(uint64_t lsn) {
+    return lsn == 0 ? TP_LSN_UNKNOWN : lsn;
+}
+
+/* ---- closing the window ---- */
+
+static void open_window(tp_pipeline *pipeline) {
+    if (pipeline->window_due_ms == UINT64_MAX) {
+        pipeline->window_due_ms = after(pipeline, pipeline->options.window_ms);
+    }
+}
+
+static bool memory_is_short(tp_pipeline *pipeline) {
+    pipeline->retry_ms = after(pipeline, MEMORY_RETRY_MS);
+    return false;
+}
+
+/* The batch of what is to be resynced goes into the queue. */
+static bool emit_resync(tp_pipeline *pipeline) {
+    bool all = tp_resyncs_has_all(pipeline->resyncs);
+    uint64_t arrival = tp_resyncs_arrival(pipeline->resyncs);
+    tp_batch *batch = NULL;
+    if (tp_delivery_reserve(pipeline->delivery, 1)) {
+        batch = tp_resyncs_take(pipeline->resyncs, pipeline->cascade,
+                                tp_checkpoints_newest(pipeline->checkpoints));
+    }
+    if (batch == NULL) {
+        return memory_is_short(pipeline);
+    }
+    tp_delivery_add(pipeline->delivery, batch, arrival);
+    pipeline->ready_all = all ? batch : pipeline->ready_all;
+    pipeline->counters.batches++;
+    pipeline->counters.resyncs++;
+    return true;
+}
+
+static void emit_cut(tp_pipeline *pipeline, tp_cut *cut) {
+    uint64_t arrival = tp_window_arrival(pipeline->window);
+    while (cut->batches != NULL) {
+        tp_batch *batch = cut->batches;
+        cut->batches = tp_batch_link_of(batch)->next;
+        tp_delivery_add(pipeline->delivery, batch, arrival);
+    }
+    pipeline->counters.batches += cut->batch_count;
+    pipeline->counters.keys += cut->due_keys;
+    pipeline->counters.keys_limited += cut->held_keys;
+}
+
+static bool cut_window(tp_pipeline *pipeline, tp_batch_reason reason) {
+    tp_cut cut = {.window = pipeline->window,
+                  .limiter = pipeline->limiter,
+                  .reason = reason,
+                  .now_ms = pipeline->now_ms,
+                  .max_keys = pipeline->options.max_keys,
+                  .position = tp_checkpoints_newest(pipeline->checkpoints)};
+    if (!tp_cut_prepare(&cut)) {
+        return memory_is_short(pipeline);
+    }
+    if (!tp_delivery_reserve(pipeline->delivery, cut.batch_count)) {
+        tp_cut_abandon(&cut);
+        return memory_is_short(pipeline);
+    }
+    tp_cut_commit(&cut);
+    emit_cut(pipeline, &cut);
+    tp_window_clear(pipeline->window);
+    return true;
+}
+
+/* Resyncs and window become batches. False when memory was short: what could not be made waits. */
+static bool close_window(tp_pipeline *pipeline, tp_batch_reason reason) {
+    if (tp_resyncs_arrival(pipeline->resyncs) != UINT64_MAX && !emit_resync(pipeline)) {
+        return false;
+    }
+    if (!window_is_empty(pipeline) && !cut_window(pipeline, reason)) {
+        return false;
+    }
+    pipeline->window_due_ms = UINT64_MAX;
+    return true;
+}
+
+/* The window has reached its size: it closes now, or as soon as the host has made room. */
+static void close_full(tp_pipeline *pipeline) {
+    if (!has_room(pipeline) || !close_window(pipeline, TP_BATCH_SIZE)) {
+        pipeline->window_due_ms = least(pipeline->window_due_ms, pipeline->now_ms);
+    }
+}
+
+/* ---- arrivals ---- */
+
+static void mark_everything(tp_pipeline *pipeline, const tp_table *table) {
+    if (pipeline->fence != NULL) {
+        tp_fence_mark_all(pipeline->fence);
+    }
+    if (table == NULL) {
+        tp_generations_raise_all(pipeline->generations);
+        return;
+    }
+    const tp_cascade *cascade = pipeline->cascade;
+    for (uint32_t i = 0; i < tp_cascade_table_template_count(cascade, table); i++) {
+        uint32_t index = tp_cascade_table_template(cascade, table, i);
+        tp_generations_raise(pipeline->generations, tp_cascade_template(cascade, index));
+    }
+}
+
+/* table NULL: everything. A resync of everything that waits for the host covers this one too. */
+static void resync_arrives(tp_pipeline *pipeline, const tp_table *table, uint64_t tag,
+                           uint64_t lsn) {
+    tp_resync_mark mark = {++pipeline->arrived, known_lsn(lsn), tag};
+    mark_everything(pipeline, table);
+    if (pipeline->ready_all != NULL) {
+        tp_batch_raise(pipeline->ready_all, mark.lsn, mark.tag);
+    } else if (table == NULL) {
+        tp_resyncs_add_all(pipeline->resyncs, &mark);
+    } else {
+        tp_resyncs_add(pipeline->resyncs, pipeline->cascade, table, &mark);
+        open_window(pipeline);
+    }
+}
+
+static int32_t collapse(tp_pipeline *pipeline, const tp_table *table, uint64_t lsn) {
+    resync_arrives(pipeline, table, 0, lsn);
+    pipeline->counters.changes++;
+    pipeline->counters.collapsed++;
+    return TRIGPERF_OK;
+}
+
+static int32_t truncate_arrives(tp_pipeline *pipeline, const tp_change *change,
+                                const tp_table *copy, trigperf_error **err) {
+    tp_addition addition = {1, pipeline->arrived + 1, known_lsn(change->lsn), TP_OP_TRUNCATE};
+    if (!tp_resyncs_add_truncate(pipeline->resyncs, copy, &addition)) {
+        return tp_error_nomem(err);
+    }
+    pipeline->ready_all = NULL; /* it cannot take the change object along */
+    resync_arrives(pipeline, change->table, 0, change->lsn);
+    pipeline->counters.changes++;
+    return TRIGPERF_OK;
+}
+
+/* A change of key values that wait already, with an operation whose keys are known. */
+static void merge(tp_pipeline *pipeline, tp_delta *delta, const tp_addition *addition) {
+    tp_delta_merge(delta, addition);
+    const tp_ref *refs = tp_window_refs(pipeline->window, delta);
+    for (uint32_t i = 0; i < delta->ref_count && pipeline->fence != NULL; i++) {
+        tp_fence_mark_slot(pipeline->fence, refs[i].fence_slot);
+    }
+    pipeline->counters.keys_merged += delta->ref_count;
+    pipeline->counters.keyless += delta->ref_count == 0 ? 1 : 0;
+    pipeline->counters.merged++;
+}
+
+static uint32_t mark_key(tp_pipeline *pipeline, const char *key, size_t length) {
+    if (pipeline->fence == NULL) {
+        return 0;
+    }
+    uint32_t slot = tp_fence_slot(pipeline->fence, key, length);
+    tp_fence_mark_slot(pipeline->fence, slot);
+    return slot;
+}
+
+static bool stage_key(tp_pipeline *pipeline, const char *key, size_t length, uint32_t interval_ms,
+                      uint64_t lsn) {
+    uint32_t slot = mark_key(pipeline, key, length);
+    uint32_t interval = interval_ms > 0 ? interval_ms : pipeline->options.key_interval_ms;
+    tp_staged_key staged = {key, (uint32_t)length, interval, slot, pipeline->arrived + 1, lsn};
+    return length <= KEY_MAX && tp_window_stage_key(pipeline->window, &staged);
+}
+
+static bool stage_expanded(void *user, const char *key, size_t length, uint32_t template_index,
+                           uint32_t min_interval_ms) {
+    (void)template_index;
+    return stage_key(user, key, length, min_interval_ms, 0);
+}
+
+/* What is staged goes into the window, which is closed before if that would be too much for it. */
+static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_t expanded,
+                      trigperf_error **err) {
+    uint32_t weight = tp_window_weight(pipeline->window);
+    uint32_t more = tp_window_staged_weight(pipeline->window);
+    if (weight > 0 && weight + more > pipeline->options.max_keys) {
+        close_full(pipeline);
+    }
+    const tp_delta *match = tp_window_match(pipeline->window);
+    uint32_t keys = tp_window_staged_count(pipeline->window);
+    bool keyless = keys == 0 && (match == NULL || match->ref_count == 0);
+    bool merged = match != NULL;
+    more = tp_window_staged_weight(pipeline->window);
+    if (!tp_window_commit(pipeline->window, addition, expanded)) {
+        return tp_error_nomem(err);
+    }
+    pipeline->arrived = addition->arrival;
+    pipeline->counters.changes++;
+    pipeline->counters.merged += merged ? 1 : 0;
+    pipeline->counters.keyless += keyless ? 1 : 0;
+    pipeline->counters.keys_merged += keys > more ? keys - more : 0;
+    open_window(pipeline);
+    if (tp_window_weight(pipeline->window) >= pipeline->options.max_keys) {
+        close_full(pipeline);
+    }
+    return TRIGPERF_OK;
+}
+
+int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_change *change,
+                           trigperf_error **err) {
+    turn(pipeline, now_ms);
+    const tp_table *table = tp_tables_copy(pipeline->tables, change->table);
+    if (table == NULL) {
+        return tp_error_nomem(err);
+    }
+    if (change->op == TP_OP_TRUNCATE) {
+        return truncate_arrives(pipeline, change, table, err);
+    }
+    int32_t status = tp_window_stage(pipeline->window, table, change->values, err);
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
+    uint8_t op = (uint8_t)change->op;
+    tp_addition addition = {1, pipeline->arrived + 1, known_lsn(change->lsn), op};
+    tp_delta *match = tp_window_match(pipeline->window);
+    if (match != NULL && (match->expanded & op) != 0) {
+        merge(pipeline, match, &addition);
+        pipeline->arrived++;
+        pipeline->counters.changes++;
+        return TRIGPERF_OK;
+    }
+    if (bytes_used(pipeline) >= pipeline->options.max_bytes) {
+        return collapse(pipeline, change->table, change->lsn);
+    }
+    if (!tp_cascade_expand(pipeline->cascade, change, stage_expanded, pipeline)) {
+        return tp_error_nomem(err);
+    }
+    return commit(pipeline, &addition, op, err);
+}
+
+int32_t tp_pipeline_key(tp_pipeline *pipeline, uint64_t now_ms, const char *key, size_t length,
+                        trigperf_error **err) {
+    turn(pipeline, now_ms);
+    if (length == 0 || length > KEY_MAX) {
+        return tp_error_set(err, TRIGPERF_E_INVALID, "name the cache key to forget",
+                            "a key of 1 to %u bytes was expected, got %zu bytes", KEY_MAX, length);
+    }
+    tp_window_stage_nothing(pipeline->window);
+    if (!stage_key(pipeline, key, length, 0, TP_LSN_UNKNOWN)) {
+        return tp_error_nomem(err);
+    }
+    if (bytes_used(pipeline) >= pipeline->options.max_bytes &&
+        tp_window_staged_weight(pipeline->window) > 0) {
+        return collapse(pipeline, NULL, 0);
+    }
+    tp_addition addition = {1, pipeline->arrived + 1, TP_LSN_UNKNOWN, 0};
+    return commit(pipeline, &addition, 0, err);
+}
+
+void tp_pipeline_resync(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *table, uint64_t tag,
+                        uint64_t lsn) {
+    turn(pipeline, now_ms);
+    resync_arrives(pipeline, table, tag, lsn);
+}
+
+int32_t tp_pipeline_checkpoint(tp_pipeline *pipeline, const char *position, uint64_t lsn,
+                               trigperf_error **err) {
+    return tp_checkpoints_add(pipeline->checkpoints, pipeline->arrived, position, lsn)
+               ? TRIGPERF_OK
+               : tp_error_nomem(err);
+}
+
+void tp_pipeline_rewind(tp_pipeline *pipeline) {
+    tp_checkpoints_clear(pipeline->checkpoints);
+    tp_delivery_let_go(pipeline->delivery);
+}
+
+/* ---- time passes ---- */
+
+/* Keys held back until then go back into the window. Returns whether there are more; what failed
+ * for lack of memory is tried again in a while. */
+static bool release_due(tp_pipeline *pipeline, uint64_t until_ms, uint32_t work) {
+    tp_limit *limit = NULL;
+    while ((limit = tp_limiter_due(pipeline->limiter, until_ms)) != NULL) {
+        if (work-- == 0) {
+            return true;
+        }
+        open_window(pipeline);
+        if (!tp_release(pipeline->limiter, limit, pipeline->window, pipeline->fence)) {
+            memory_is_short(pipeline);
+            tp_limiter_postpone(pipeline->limiter, limit, pipeline->retry_ms);
+            return false;
+        }
+    }
+    return false;
+}
+
+bool tp_pipeline_tick(tp_pipeline *pipeline, uint64_t now_ms) {
+    turn(pipeline, now_ms);
+    uint64_t now = pipeline->now_ms;
+    bool more =
+        tp_limiter_expire(pipeline->limiter, now, pipeline->options.max_bytes / 4, WORK_PER_TURN);
+    more = release_due(pipeline, now, WORK_PER_TURN) || more;
+    pipeline->counters.redelivered += tp_delivery_retry(pipeline->delivery, now);
+    if (now < pipeline->retry_ms) {
+        return more;
+    }
+    if (tp_resyncs_has_all(pipeline->resyncs) && !emit_resync(pipeline)) {
+        return more;
+    }
+    if (pipeline->window_due_ms <= now && has_room(pipeline)) {
+        bool full = tp_window_weight(pipeline->window) >= pipeline->options.max_keys;
+        close_window(pipeline, full ? TP_BATCH_SIZE : TP_BATCH_WINDOW);
+    }
+    return more;
+}
+
+uint64_t tp_pipeline_deadline(const tp_pipeline *pipeline) {
+    uint64_t due = UINT64_MAX;
+    if (tp_resyncs_has_all(pipeline->resyncs)) {
+        due = 0;
+    } else if (has_room(pipeline)) {
+        due = pipeline->window_due_ms;
+    }
+    due = due < pipeline->retry_ms ? pipeline->retry_ms : due;
+    due = least(due, tp_limiter_deadline(pipeline->limiter));
+    return least(due, tp_delivery_deadline(pipeline->delivery));
+}
+
+void tp_pipeline_flush(tp_pipeline *pipeline, uint64_t now_ms) {
+    turn(pipeline, now_ms);
+    release_due(pipeline, UINT64_MAX, UINT32_MAX);
+    if (!close_window(pipeline, TP_BATCH_FLUSH)) {
+        pipeline->window_due_ms = least(pipeline->window_due_ms, pipeline->retry_ms);
+    }
+}
+
+/* ---- figures ---- */
+
+bool tp_pipeline_full(const tp_pipeline *pipeline) {
+    return !has_room(pipeline) || bytes_used(pipeline) >= pipeline->options.max_bytes;
+}
+
+bool tp_pipeline_idle(const tp_pipeline *pipeline) {
+    return window_is_empty(pipeline) && tp_resyncs_arrival(pipeline->resyncs) == UINT64_MAX &&
+           tp_limiter_held_keys(pipeline->limiter) == 0 &&
+           tp_delivery_pending(pipeline->delivery) == 0;
+}
+
+uint64_t tp_pipeline_arrived(const tp_pipeline *pipeline) {
+    return pipeline->arrived;
+}
+
+uint64_t tp_pipeline_low_water(const tp_pipeline *pipeline) {
+    uint64_t oldest = pipeline->arrived + 1;
+    oldest = least(oldest, tp_window_arrival(pipeline->window));
+    oldest = least(oldest, tp_resyncs_arrival(pipeline->resyncs));
+    oldest = least(oldest, tp_limiter_arrival(pipeline->limiter));
+    return least(oldest, tp_delivery_arrival(pipeline->delivery));
+}
+
+const char *tp_pipeline_position(tp_pipeline *pipeline) {
+    const tp_checkpoint *passed =
+        tp_checkpoints_pass(pipeline->checkpoints, tp_pipeline_low_water(pipeline));
+    if (passed == NULL) {
+        return NULL;
+    }
+    pipeline->position_lsn = passed->lsn;
+    return passed->position;
+}
+
+uint64_t tp_pipeline_position_lsn(const tp_pipeline *pipeline) {
+    return pipeline->position_lsn;
+}
+
+uint64_t tp_pipeline_generation(const tp_pipeline *pipeline, const char *template_text) {
+    return tp_generations_get(pipeline->generations, template_text);
+}
+
+void tp_pipeline_counters_get(const tp_pipeline *pipeline, tp_pipeline_counters *out) {
+    *out = pipeline->counters;
+    out->pending_changes =
+        tp_window_delta_count(pipeline->window) + tp_limiter_held_changes(pipeline->limiter);
+    out->pending_keys =
+        tp_window_key_count(pipeline->window) + tp_limiter_held_keys(pipeline->limiter);
+    out->pending_batches = tp_delivery_pending(pipeline->delivery);
+    out->bytes = bytes_used(pipeline);
+}
+
+/* ---- handing over ---- */
+
+tp_batch *tp_pipeline_next(tp_pipeline *pipeline) {
+    tp_batch *batch = tp_delivery_next(pipeline->delivery);
+    if (batch == pipeline->ready_all) {
+        pipeline->ready_all = NULL;
+    }
+    return batch;
+}
+
+bool tp_pipeline_has_next(const tp_pipeline *pipeline) {
+    return tp_delivery_has_next(pipeline->delivery);
+}
+
+void tp_pipeline_ack(tp_pipeline *pipeline, tp_batch *batch) {
+    tp_delivery_ack(pipeline->delivery, batch);
+    pipeline->counters.acknowledged++;
+}
+
+void tp_pipeline_nack(tp_pipeline *pipeline, uint64_t now_ms, tp_batch *batch) {
+    turn(pipeline, now_ms);
+    tp_delivery_nack(pipeline->delivery, pipeline->now_ms, batch);
+}
+
+void tp_pipeline_drop(tp_pipeline *pipeline, tp_batch *batch) {
+    tp_delivery_drop(pipeline->delivery, batch);
+}

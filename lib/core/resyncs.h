@@ -1,0 +1,43 @@
+/* Resyncs that wait: of tables until the window ends, of everything until the next turn. */
+#ifndef TP_CORE_RESYNCS_H
+#define TP_CORE_RESYNCS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/batch.h"
+#include "core/cascade.h"
+#include "core/coalescer.h"
+
+typedef struct tp_resyncs tp_resyncs;
+
+typedef struct tp_resync_mark {
+    uint64_t arrival;
+    uint64_t lsn; /* TP_LSN_UNKNOWN */
+    uint64_t tag;
+} tp_resync_mark;
+
+tp_resyncs *tp_resyncs_new(void); /* NULL when memory is short */
+void tp_resyncs_free(tp_resyncs *resyncs);
+
+/* A table of the cascade; when memory is short, everything. No more than a note of the mark while
+ * everything is asked for already. */
+void tp_resyncs_add(tp_resyncs *resyncs, const tp_cascade *cascade, const tp_table *table,
+                    const tp_resync_mark *mark);
+/* Everything; swallows what was asked for tables. */
+void tp_resyncs_add_all(tp_resyncs *resyncs, const tp_resync_mark *mark);
+/* A TRUNCATE, to be shown beside the resync. False when memory is short. */
+bool tp_resyncs_add_truncate(tp_resyncs *resyncs, const tp_table *table,
+                             const tp_addition *addition);
+/* The rules have changed: the templates of a table may be others now. */
+void tp_resyncs_rules_changed(tp_resyncs *resyncs);
+
+bool tp_resyncs_has_tables(const tp_resyncs *resyncs);
+bool tp_resyncs_has_all(const tp_resyncs *resyncs);
+uint64_t tp_resyncs_arrival(const tp_resyncs *resyncs); /* the oldest; UINT64_MAX when none */
+uint64_t tp_resyncs_bytes(const tp_resyncs *resyncs);
+
+/* Makes a sealed batch of what waits, and forgets it. NULL when memory is short: it still waits. */
+tp_batch *tp_resyncs_take(tp_resyncs *resyncs, const tp_cascade *cascade, const char *position);
+
+#endif

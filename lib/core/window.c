@@ -1,0 +1,291 @@
+/* The keys of a delta are a run of references in an arena of their own. A delta that gets more keys
+ * later (an operation with other rules) gets a new run; the old one is wasted until the window is
+ * emptied, which is soon. */
+#include "core/window.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/strbuf.h"
+#include "core/tuple.h"
+
+#define TUPLE_MAX (UINT32_C(1) << 30)
+
+typedef struct staged {
+    tp_staged_key key; /* bytes: unused, see start */
+    size_t start;      /* in key_bytes */
+    uint64_t hash;
+    uint32_t handle; /* in the key set, or TP_KEY_NONE */
+} staged;
+
+struct tp_window {
+    tp_hash_key hash_key;
+    tp_coalescer deltas;
+    tp_keyset keys;
+    tp_arena refs;
+    uint32_t keyless;
+    uint64_t arrival;
+    /* What is staged. */
+    const tp_table *table; /* NULL: keys alone */
+    const char *tuple;
+    uint32_t tuple_length;
+    uint64_t tuple_hash;
+    tp_strbuf tuple_bytes;
+    tp_strbuf key_bytes;
+    staged *staged;
+    uint32_t staged_count;
+    uint32_t staged_capacity;
+};
+
+tp_window *tp_window_new(const tp_hash_key *key) {
+    tp_window *window = calloc(1, sizeof *window);
+    if (window != NULL) {
+        window->hash_key = *key;
+        window->arrival = UINT64_MAX;
+    }
+    return window;
+}
+
+void tp_window_free(tp_window *window) {
+    if (window == NULL) {
+        return;
+    }
+    tp_coalescer_free(&window->deltas);
+    tp_keyset_free(&window->keys);
+    tp_arena_free(&window->refs);
+    tp_strbuf_free(&window->tuple_bytes);
+    tp_strbuf_free(&window->key_bytes);
+    free(window->staged);
+    free(window);
+}
+
+void tp_window_clear(tp_window *window) {
+    tp_coalescer_clear(&window->deltas);
+    tp_keyset_clear(&window->keys);
+    tp_arena_clear(&window->refs);
+    window->keyless = 0;
+    window->arrival = UINT64_MAX;
+}
+
+/* ---- staging ---- */
+
+void tp_window_stage_nothing(tp_window *window) {
+    window->table = NULL;
+    window->staged_count = 0;
+    tp_strbuf_reset(&window->key_bytes);
+}
+
+static void stage_tuple(tp_window *window, const tp_table *table, const char *tuple,
+                        uint32_t length) {
+    tp_window_stage_nothing(window);
+    window->table = table;
+    window->tuple = tuple;
+    window->tuple_length = length;
+    window->tuple_hash = tp_hash64(&window->hash_key, tuple, length);
+}
+
+int32_t tp_window_stage(tp_window *window, const tp_table *table, const tp_value *values,
+                        trigperf_error **err) {
+    uint64_t length = tp_tuple_length(values, table->key_count);
+    if (length > TUPLE_MAX) {
+        return tp_error_set(err, TRIGPERF_E_LIMIT, "use shorter keys, such as a hash of the value",
+                            "the key values of a change of %s may have 1 GB together, got more",
+                            table->name);
+    }
+    char *room = tp_strbuf_room(&window->tuple_bytes, (size_t)length);
+    if (room == NULL) {
+        return tp_error_nomem(err);
+    }
+    tp_tuple_encode(values, table->key_count, room);
+    stage_tuple(window, table, room, (uint32_t)length);
+    return TRIGPERF_OK;
+}
+
+void tp_window_stage_delta(tp_window *window, const tp_delta *delta) {
+    stage_tuple(window, delta->table, delta->tuple, delta->tuple_length);
+}
+
+bool tp_window_stage_key(tp_window *window, const tp_staged_key *key) {
+    staged *list = tp_array_reserve(window->staged, &window->staged_capacity,
+                                    window->staged_count + 1, sizeof *list);
+    if (list == NULL) {
+        return false;
+    }
+    window->staged = list;
+    size_t start = window->key_bytes.length;
+    tp_strbuf_add(&window->key_bytes, key->bytes, key->length);
+    if (window->key_bytes.failed) {
+        return false;
+    }
+    uint64_t hash = tp_hash64(&window->hash_key, key->bytes, key->length);
+    list[window->staged_count++] = (staged){*key, start, hash, TP_KEY_NONE};
+    return true;
+}
+
+static const char *bytes_of(const tp_window *window, const staged *item) {
+    return window->key_bytes.data + item->start;
+}
+
+tp_delta *tp_window_match(tp_window *window) {
+    if (window->table == NULL) {
+        return NULL;
+    }
+    return tp_coalescer_find(&window->deltas, window->table, window->tuple, window->tuple_length,
+                             window->tuple_hash);
+}
+
+/* Looks the staged keys up; returns how many are new, and their bytes. */
+static uint32_t look_up_keys(tp_window *window, size_t *bytes) {
+    uint32_t fresh = 0;
+    *bytes = 0;
+    for (uint32_t i = 0; i < window->staged_count; i++) {
+        staged *item = &window->staged[i];
+        item->handle =
+            tp_keyset_find(&window->keys, bytes_of(window, item), item->key.length, item->hash);
+        if (item->handle == TP_KEY_NONE) {
+            fresh++;
+            *bytes += item->key.length;
+        }
+    }
+    return fresh;
+}
+
+uint32_t tp_window_staged_count(const tp_window *window) {
+    return window->staged_count;
+}
+
+uint32_t tp_window_staged_weight(tp_window *window) {
+    size_t bytes = 0;
+    uint32_t fresh = look_up_keys(window, &bytes);
+    bool lone = window->staged_count == 0 && tp_window_match(window) == NULL;
+    return fresh + (lone ? 1 : 0);
+}
+
+static bool reserve(tp_window *window, const tp_delta *match) {
+    size_t bytes = 0;
+    uint32_t fresh = look_up_keys(window, &bytes);
+    uint32_t deltas = window->table != NULL && match == NULL ? 1 : 0;
+    size_t refs = (match == NULL ? 0 : match->ref_count) + (size_t)window->staged_count;
+    return tp_keyset_reserve(&window->keys, fresh, bytes) &&
+           tp_coalescer_reserve(&window->deltas, deltas, deltas * window->tuple_length) &&
+           tp_arena_reserve(&window->refs, refs * sizeof(tp_ref));
+}
+
+static void commit_keys(tp_window *window) {
+    for (uint32_t i = 0; i < window->staged_count; i++) {
+        staged *item = &window->staged[i];
+        const tp_staged_key *from = &item->key;
+        if (item->handle == TP_KEY_NONE) {
+            item->handle =
+                tp_keyset_add(&window->keys, bytes_of(window, item), from->length, item->hash);
+        }
+        tp_key *key = tp_keyset_at(&window->keys, item->handle);
+        key->arrival = from->arrival < key->arrival ? from->arrival : key->arrival;
+        key->lsn = from->lsn > key->lsn ? from->lsn : key->lsn;
+        key->interval_ms =
+            from->interval_ms > key->interval_ms ? from->interval_ms : key->interval_ms;
+    }
+}
+
+static bool has_ref(const tp_ref *refs, uint32_t count, uint32_t key) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (refs[i].key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The delta's run of references, the staged keys that it lacks added. */
+static void commit_refs(tp_window *window, tp_delta *delta) {
+    const tp_ref *old = tp_window_refs(window, delta);
+    uint32_t count = delta->ref_count;
+    uint32_t at = window->refs.used;
+    tp_ref *run = tp_arena_at(&window->refs, at);
+    for (uint32_t i = 0; i < window->staged_count; i++) {
+        const staged *item = &window->staged[i];
+        if (!has_ref(old, delta->ref_count, item->handle)) {
+            run[count++] = (tp_ref){item->handle, item->key.fence_slot};
+        }
+    }
+    if (count > delta->ref_count) {
+        if (delta->ref_count > 0) {
+            memcpy(run, old, delta->ref_count * sizeof *run);
+        }
+        delta->refs = tp_arena_take(&window->refs, count * sizeof *run);
+        delta->ref_count = count;
+    }
+}
+
+static void commit_delta(tp_window *window, tp_delta *delta, const tp_addition *addition,
+                         uint8_t expanded) {
+    bool fresh = delta == NULL;
+    if (fresh) {
+        delta = tp_coalescer_add(&window->deltas, window->table, window->tuple,
+                                 window->tuple_length, window->tuple_hash);
+    }
+    bool was_keyless = !fresh && delta->ref_count == 0;
+    tp_delta_merge(delta, addition);
+    delta->expanded |= expanded;
+    commit_refs(window, delta);
+    bool is_keyless = delta->ref_count == 0;
+    window->keyless += (is_keyless ? 1u : 0u) - (was_keyless ? 1u : 0u);
+}
+
+bool tp_window_commit(tp_window *window, const tp_addition *addition, uint8_t expanded) {
+    if (!reserve(window, tp_window_match(window))) {
+        return false;
+    }
+    commit_keys(window);
+    if (window->table != NULL) {
+        commit_delta(window, tp_window_match(window), addition, expanded);
+    }
+    window->arrival = addition->arrival < window->arrival ? addition->arrival : window->arrival;
+    return true;
+}
+
+/* ---- contents ---- */
+
+uint32_t tp_window_weight(const tp_window *window) {
+    return tp_keyset_count(&window->keys) + window->keyless;
+}
+
+uint32_t tp_window_key_count(const tp_window *window) {
+    return tp_keyset_count(&window->keys);
+}
+
+uint32_t tp_window_delta_count(const tp_window *window) {
+    return window->deltas.count;
+}
+
+uint64_t tp_window_arrival(const tp_window *window) {
+    return window->arrival;
+}
+
+uint64_t tp_window_bytes(const tp_window *window) {
+    return tp_coalescer_bytes(&window->deltas) + tp_keyset_bytes(&window->keys) +
+           (uint64_t)window->refs.used * TP_ARENA_UNIT;
+}
+
+tp_delta *tp_window_next_delta(const tp_window *window, const tp_delta *delta) {
+    return tp_coalescer_next(&window->deltas, delta);
+}
+
+const tp_ref *tp_window_refs(const tp_window *window, const tp_delta *delta) {
+    return delta->ref_count == 0 ? NULL : tp_arena_at(&window->refs, delta->refs);
+}
+
+tp_key *tp_window_key(const tp_window *window, uint32_t key) {
+    return tp_keyset_at(&window->keys, key);
+}
+
+tp_key *tp_window_next_key(const tp_window *window, const tp_key *key) {
+    return tp_keyset_next(&window->keys, key);
+}
+
+void tp_window_forget_expansions(tp_window *window) {
+    for (tp_delta *d = NULL; (d = tp_coalescer_next(&window->deltas, d)) != NULL;) {
+        d->expanded = 0;
+    }
+}
