@@ -108,9 +108,9 @@ uint32_t trigperf_batch_key_count(const trigperf_batch *batch) {
     return tp_batch_key_count(batch->inner);
 }
 
-static const char *with_length(const char *text, size_t got, uint64_t *length) {
+static const char *with_length(const char *text, const size_t *got, uint64_t *length) {
     if (length != NULL && text != NULL) {
-        *length = got;
+        *length = *got;
     }
     return text;
 }
@@ -119,7 +119,7 @@ const char *trigperf_batch_key_at(const trigperf_batch *batch, uint32_t index, u
     size_t got = 0;
     return index >= tp_batch_key_count(batch->inner)
                ? NULL
-               : with_length(tp_batch_key(batch->inner, index, &got), got, length);
+               : with_length(tp_batch_key(batch->inner, index, &got), &got, length);
 }
 
 uint32_t trigperf_batch_change_count(const trigperf_batch *batch) {
@@ -157,7 +157,7 @@ const char *trigperf_batch_change_key_value(const trigperf_batch *batch, uint32_
                                             uint32_t key, uint64_t *length) {
     size_t got = 0;
     return key < trigperf_batch_change_key_count(batch, index)
-               ? with_length(tp_batch_change_value(batch->inner, index, key, &got), got, length)
+               ? with_length(tp_batch_change_value(batch->inner, index, key, &got), &got, length)
                : NULL;
 }
 
@@ -202,6 +202,6 @@ int32_t trigperf_batch_json(trigperf_batch *batch, const char **json, uint64_t *
     if (text == NULL) {
         return tp_error_nomem(error);
     }
-    *json = with_length(text, got, length);
+    *json = with_length(text, &got, length);
     return TRIGPERF_OK;
 }

@@ -71,8 +71,7 @@ static int on_line(void *user, const char *section, const char *name, const char
 }
 
 static int32_t line_error(loader *from, const char *path, int line, trigperf_error **error) {
-    int32_t status =
-        from->status == TRIGPERF_E_NOMEM ? TRIGPERF_E_NOMEM : TRIGPERF_E_CONFIG;
+    int32_t status = from->status == TRIGPERF_E_NOMEM ? TRIGPERF_E_NOMEM : TRIGPERF_E_CONFIG;
     tp_error_set(error, status,
                  from->error == NULL ? "write lines as 'name = value' below '[section]'"
                                      : trigperf_error_hint(from->error),

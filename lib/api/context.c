@@ -149,7 +149,9 @@ void trigperf_context_free(trigperf_context *context) {
         tp_loop_free(context->loop);
         return;
     }
-    trigperf_thread_stop(context, NULL);
+    if (context->runner != NULL) {
+        trigperf_thread_stop(context, NULL);
+    }
     if (context->engine != NULL) {
         tp_engine_shut(context->engine);
     }

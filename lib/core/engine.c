@@ -232,7 +232,7 @@ void tp_engine_drop(tp_engine *engine, tp_batch *batch) {
     pthread_mutex_lock(&engine->mutex);
     bool alive = !engine->shut;
     if (alive) {
-        tp_pipeline_abandon(engine->pipeline, batch);
+        tp_pipeline_drop(engine->pipeline, batch);
     }
     pthread_mutex_unlock(&engine->mutex);
     if (!alive) {
