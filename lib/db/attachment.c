@@ -1,0 +1,171 @@
+/* Lists grow one element at a time: a table has a handful of keys, and a few rules. */
+#include "db/attachment.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "core/change.h"
+#include "core/template.h"
+
+int32_t trigperf_attachment_new(const char *table, trigperf_attachment **attachment,
+                                trigperf_error **error) {
+    if (table == NULL || table[0] == '\0') {
+        return tp_error_set(error, TRIGPERF_E_INVALID, "name it as schema.table",
+                            "expected the name of a table, got nothing");
+    }
+    trigperf_attachment *fresh = calloc(1, sizeof *fresh);
+    char *copy = tp_text_copy(table);
+    if (fresh == NULL || copy == NULL) {
+        free(fresh);
+        free(copy);
+        return tp_error_nomem(error);
+    }
+    fresh->table = copy;
+    *attachment = fresh;
+    return TRIGPERF_OK;
+}
+
+void trigperf_attachment_free(trigperf_attachment *attachment) {
+    if (attachment == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < attachment->key_count; i++) {
+        free(attachment->keys[i].name);
+        free(attachment->keys[i].expression);
+    }
+    for (uint32_t i = 0; i < attachment->watch_count; i++) {
+        free(attachment->watch[i]);
+    }
+    for (uint32_t i = 0; i < attachment->rule_count; i++) {
+        free(attachment->rules[i].key_template);
+    }
+    free(attachment->keys);
+    free(attachment->watch);
+    free(attachment->rules);
+    free(attachment->table);
+    free(attachment);
+}
+
+static int32_t check_name(const char *what, const char *name, trigperf_error **error) {
+    if (name == NULL || name[0] == '\0') {
+        return tp_error_set(error, TRIGPERF_E_INVALID, "give it a name",
+                            "expected a %s, got nothing", what);
+    }
+    return TRIGPERF_OK;
+}
+
+static bool grow(void **list, uint32_t count, size_t size) {
+    void *grown = realloc(*list, (count + 1) * size);
+    if (grown == NULL) {
+        return false;
+    }
+    *list = grown;
+    return true;
+}
+
+int32_t trigperf_attachment_key(trigperf_attachment *attachment, const char *name,
+                                const char *expression, trigperf_error **error) {
+    int32_t status = check_name("key name", name, error);
+    if (status == TRIGPERF_OK && expression != NULL) {
+        status = check_name("key expression", expression, error);
+    }
+    for (uint32_t i = 0; status == TRIGPERF_OK && i < attachment->key_count; i++) {
+        if (strcmp(attachment->keys[i].name, name) == 0) {
+            status = tp_error_set(error, TRIGPERF_E_EXISTS, "name each key once",
+                                  "key \"%s\" is given twice", name);
+        }
+    }
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
+    tp_attachment_key key = {tp_text_copy(name),
+                             expression == NULL ? NULL : tp_text_copy(expression)};
+    if (key.name == NULL || (expression != NULL && key.expression == NULL) ||
+        !grow((void **)&attachment->keys, attachment->key_count, sizeof key)) {
+        free(key.name);
+        free(key.expression);
+        return tp_error_nomem(error);
+    }
+    attachment->keys[attachment->key_count++] = key;
+    return TRIGPERF_OK;
+}
+
+int32_t trigperf_attachment_watch(trigperf_attachment *attachment, const char *column,
+                                  trigperf_error **error) {
+    int32_t status = check_name("column to watch", column, error);
+    for (uint32_t i = 0; status == TRIGPERF_OK && i < attachment->watch_count; i++) {
+        if (strcmp(attachment->watch[i], column) == 0) {
+            status = tp_error_set(error, TRIGPERF_E_EXISTS, "name each watched column once",
+                                  "column \"%s\" is watched twice", column);
+        }
+    }
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
+    char *copy = tp_text_copy(column);
+    if (copy == NULL || !grow((void **)&attachment->watch, attachment->watch_count, sizeof copy)) {
+        free(copy);
+        return tp_error_nomem(error);
+    }
+    attachment->watch[attachment->watch_count++] = copy;
+    return TRIGPERF_OK;
+}
+
+int32_t tp_attachment_operations(const char *list, uint32_t *ops, trigperf_error **err) {
+    uint32_t found = 0;
+    for (const char *at = list == NULL ? "" : list; *at != '\0';) {
+        size_t length = strcspn(at, ", ");
+        uint32_t op = tp_op_parse(at, length);
+        if (op == 0 && length > 0) {
+            return tp_error_set(err, TRIGPERF_E_INVALID, "write them as insert,update",
+                                "expected operations among insert, update, delete, truncate; got "
+                                "\"%.*s\"",
+                                (int)length, at);
+        }
+        found |= op;
+        at += length + (at[length] == '\0' ? 0 : 1);
+    }
+    *ops = found;
+    return TRIGPERF_OK;
+}
+
+int32_t trigperf_attachment_rule(trigperf_attachment *attachment, const char *key_template,
+                                 const char *operations, uint32_t min_interval_ms,
+                                 trigperf_error **error) {
+    tp_attachment_rule rule = {NULL, 0, min_interval_ms};
+    int32_t status = check_name("key template", key_template, error);
+    if (status == TRIGPERF_OK) {
+        status = tp_template_check(key_template, error);
+    }
+    if (status == TRIGPERF_OK) {
+        status = tp_attachment_operations(operations, &rule.ops, error);
+    }
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
+    rule.key_template = tp_text_copy(key_template);
+    if (rule.key_template == NULL ||
+        !grow((void **)&attachment->rules, attachment->rule_count, sizeof rule)) {
+        free(rule.key_template);
+        return tp_error_nomem(error);
+    }
+    attachment->rules[attachment->rule_count++] = rule;
+    return TRIGPERF_OK;
+}
+
+int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const char *granularity,
+                                        trigperf_error **error) {
+    static const char *const names[] = {"auto", "statement", "row"};
+    for (int i = 0; i < 3; i++) {
+        if (granularity != NULL && strcasecmp(granularity, names[i]) == 0) {
+            attachment->granularity = (tp_granularity)i;
+            return TRIGPERF_OK;
+        }
+    }
+    return tp_error_set(error, TRIGPERF_E_INVALID, "auto looks at the table's statistics",
+                        "expected a granularity among auto, statement, row; got \"%s\"",
+                        granularity == NULL ? "" : granularity);
+}

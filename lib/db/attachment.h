@@ -1,0 +1,40 @@
+/* What to capture of one table, as the host describes it: names only, nothing looked up yet. */
+#ifndef TP_DB_ATTACHMENT_H
+#define TP_DB_ATTACHMENT_H
+
+#include <stdint.h>
+
+#include <trigperf/admin.h>
+
+typedef struct tp_attachment_key {
+    char *name;
+    char *expression; /* NULL: a column of that name */
+} tp_attachment_key;
+
+typedef struct tp_attachment_rule {
+    char *key_template;
+    uint32_t ops; /* bits of tp_op; 0: all */
+    uint32_t min_interval_ms;
+} tp_attachment_rule;
+
+typedef enum tp_granularity {
+    TP_GRANULARITY_AUTO,
+    TP_GRANULARITY_STATEMENT,
+    TP_GRANULARITY_ROW
+} tp_granularity;
+
+struct trigperf_attachment {
+    char *table; /* as in SQL */
+    tp_attachment_key *keys;
+    uint32_t key_count;
+    char **watch;
+    uint32_t watch_count;
+    tp_attachment_rule *rules;
+    uint32_t rule_count;
+    tp_granularity granularity;
+};
+
+/* Comma-separated operation names as bits; NULL or "": 0. E_INVALID names the one not known. */
+int32_t tp_attachment_operations(const char *list, uint32_t *ops, trigperf_error **err);
+
+#endif
