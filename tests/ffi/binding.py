@@ -32,6 +32,8 @@ def ctype(text):
         if base == "void":
             return None
         return SCALARS.get(base) or CALLBACKS[base]
+    if base == "char" and "const" not in text and stars == 1:
+        return ctypes.c_void_p
     if base == "char":
         return ctypes.c_char_p if stars == 1 else ctypes.POINTER(ctypes.c_char_p) \
             if re.search(r"\*\s*const\s*\*", text) else ctypes.POINTER(ctypes.c_void_p)

@@ -106,7 +106,7 @@ def _(tmp):
     del os.environ["TRIGPERF_BATCH_WINDOW_MS"]
     equal(LIB.text("trigperf_config_get", handle, b"batch.window_ms"), "350", "value of the environment")
     contains(LIB.text("trigperf_config_describe", b"json"), "batch.window_ms", "description")
-    LIB.fails(INVALID, "trigperf_config_describe", b"papyrus")
+    LIB.fails(INVALID, "trigperf_config_describe", b"papyrus", ctypes.byref(ctypes.c_void_p()))
     LIB.trigperf_config_free(handle)
 
 
@@ -163,6 +163,7 @@ def _():
 def _():
     with Host() as host:
         before, after = ctypes.c_uint64(), ctypes.c_uint64()
+        LIB.check("trigperf_batch_ack", host.batch_of(1))
         LIB.check("trigperf_generation", host.context, b"call:{id}", ctypes.byref(before))
         LIB.check("trigperf_push_resync", host.context, b"public.calls")
         LIB.check("trigperf_flush", host.context)

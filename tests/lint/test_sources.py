@@ -162,7 +162,7 @@ def _():
             head = read(path).split("\n", 1)[0]
             if re.match(r"#!.*\b(bash|sh)$", head):
                 argv = ["bash", "-n", path]
-            elif path.endswith(".py") or "python3" in head:
+            elif path.endswith(".py") or re.match(r"#!.*python3", head):
                 argv = ["/usr/bin/python3", "-c", "import py_compile, sys; py_compile.compile("
                         "sys.argv[1], cfile=sys.argv[2], doraise=True)", path, folder + "/out"]
             else:
