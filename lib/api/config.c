@@ -105,23 +105,6 @@ int32_t trigperf_config_get(const trigperf_config *config, const char *name, cha
     return TRIGPERF_OK;
 }
 
-static int32_t parse_operations(const char *list, uint32_t *ops, trigperf_error **error) {
-    *ops = 0;
-    for (const char *at = list == NULL ? "" : list; *at != '\0';) {
-        size_t length = strcspn(at, ", ");
-        uint32_t op = tp_op_parse(at, length);
-        if (op == 0 && length > 0) {
-            return tp_error_set(error, TRIGPERF_E_CONFIG, "write them as insert,update",
-                                "expected operations among insert, update, delete, truncate; got "
-                                "\"%.*s\"",
-                                (int)length, at);
-        }
-        *ops |= op;
-        at += length + (at[length] == '\0' ? 0 : 1);
-    }
-    return TRIGPERF_OK;
-}
-
 static bool copy_rule(tp_engine_rule *rule, const char *table, const char *scope, uint32_t ops,
                       const char *template_text, uint32_t interval) {
     rule->table = table == NULL ? NULL : tp_text_copy(table);
@@ -164,7 +147,7 @@ int32_t trigperf_config_rule(trigperf_config *config, const char *table, const c
                             "expected exactly one of table and scope, and a template");
     }
     tp_engine_rule rule = {table, scope, 0, key_template, min_interval_ms};
-    int32_t status = parse_operations(operations, &rule.ops, error);
+    int32_t status = tp_op_parse_list(operations, &rule.ops, error);
     if (status == TRIGPERF_OK) {
         status = tp_template_check(key_template, error);
     }

@@ -44,3 +44,21 @@ uint32_t tp_op_parse(const char *name, size_t length) {
     }
     return 0;
 }
+
+int32_t tp_op_parse_list(const char *list, uint32_t *ops, trigperf_error **err) {
+    uint32_t found = 0;
+    for (const char *at = list == NULL ? "" : list; *at != '\0';) {
+        size_t length = strcspn(at, ", ");
+        uint32_t op = tp_op_parse(at, length);
+        if (op == 0 && length > 0) {
+            return tp_error_set(err, TRIGPERF_E_INVALID, "write them as insert,update",
+                                "expected operations among insert, update, delete, truncate; got "
+                                "\"%.*s\"",
+                                (int)length, at);
+        }
+        found |= op;
+        at += length + (at[length] == '\0' ? 0 : 1);
+    }
+    *ops = found;
+    return TRIGPERF_OK;
+}

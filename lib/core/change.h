@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 enum tp_op { TP_OP_DELETE = 1, TP_OP_INSERT = 2, TP_OP_TRUNCATE = 4, TP_OP_UPDATE = 8 };
 #define TP_OP_ALL 15u
 
@@ -12,6 +14,9 @@ enum tp_op { TP_OP_DELETE = 1, TP_OP_INSERT = 2, TP_OP_TRUNCATE = 4, TP_OP_UPDAT
 const char *tp_op_name(uint32_t op);
 /* The op of a name (any case), or 0. */
 uint32_t tp_op_parse(const char *name, size_t length);
+
+/* Comma-separated names as bits; NULL or "" gives 0. E_INVALID names the one that is not known. */
+int32_t tp_op_parse_list(const char *list, uint32_t *ops, trigperf_error **err);
 
 /* A key value as text; data NULL means SQL NULL. Not NUL-terminated. */
 typedef struct tp_value {

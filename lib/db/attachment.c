@@ -114,24 +114,6 @@ int32_t trigperf_attachment_watch(trigperf_attachment *attachment, const char *c
     return TRIGPERF_OK;
 }
 
-int32_t tp_attachment_operations(const char *list, uint32_t *ops, trigperf_error **err) {
-    uint32_t found = 0;
-    for (const char *at = list == NULL ? "" : list; *at != '\0';) {
-        size_t length = strcspn(at, ", ");
-        uint32_t op = tp_op_parse(at, length);
-        if (op == 0 && length > 0) {
-            return tp_error_set(err, TRIGPERF_E_INVALID, "write them as insert,update",
-                                "expected operations among insert, update, delete, truncate; got "
-                                "\"%.*s\"",
-                                (int)length, at);
-        }
-        found |= op;
-        at += length + (at[length] == '\0' ? 0 : 1);
-    }
-    *ops = found;
-    return TRIGPERF_OK;
-}
-
 int32_t trigperf_attachment_rule(trigperf_attachment *attachment, const char *key_template,
                                  const char *operations, uint32_t min_interval_ms,
                                  trigperf_error **error) {
@@ -141,7 +123,7 @@ int32_t trigperf_attachment_rule(trigperf_attachment *attachment, const char *ke
         status = tp_template_check(key_template, error);
     }
     if (status == TRIGPERF_OK) {
-        status = tp_attachment_operations(operations, &rule.ops, error);
+        status = tp_op_parse_list(operations, &rule.ops, error);
     }
     if (status != TRIGPERF_OK) {
         return status;

@@ -34,7 +34,4 @@ struct trigperf_attachment {
     tp_granularity granularity;
 };
 
-/* Comma-separated operation names as bits; NULL or "": 0. E_INVALID names the one not known. */
-int32_t tp_attachment_operations(const char *list, uint32_t *ops, trigperf_error **err);
-
 #endif

@@ -109,21 +109,16 @@ static int32_t add_table(tp_registry *registry, tp_cascade *cascade, const PGres
     return status;
 }
 
-static uint32_t parse_ops(const char *list) {
-    uint32_t ops = 0;
-    while (*list != '\0') {
-        size_t length = strcspn(list, ",");
-        ops |= tp_op_parse(list, length);
-        list += length + (list[length] == ',' ? 1 : 0);
-    }
-    return ops;
-}
-
 static int32_t add_rule(tp_cascade *cascade, const PGresult *rules, int row, trigperf_error **err) {
     bool scoped = !PQgetisnull(rules, row, 1);
+    uint32_t ops = 0;
+    int32_t status = tp_op_parse_list(PQgetvalue(rules, row, 2), &ops, err);
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
     return tp_cascade_rule(cascade, scoped ? NULL : PQgetvalue(rules, row, 0),
-                           scoped ? PQgetvalue(rules, row, 1) : NULL,
-                           parse_ops(PQgetvalue(rules, row, 2)), PQgetvalue(rules, row, 3),
+                           scoped ? PQgetvalue(rules, row, 1) : NULL, ops,
+                           PQgetvalue(rules, row, 3),
                            (uint32_t)strtoul(PQgetvalue(rules, row, 4), NULL, 10), err);
 }
 
