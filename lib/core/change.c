@@ -3,6 +3,7 @@
 #include "core/change.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 static const struct {
     uint32_t op;
