@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <string.h>
 
 static const struct {
     uint32_t op;
