@@ -1,0 +1,66 @@
+/* The SQL of a table's capture function and triggers, from a description. Pure text: no server. */
+#ifndef TP_DB_CAPTURE_H
+#define TP_DB_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+enum tp_key_kind { TP_KEY_INT, TP_KEY_UUID, TP_KEY_TEXT };
+
+/* Session settings that the text form of a key's type depends on; the function fixes them. Each
+ * costs about a microsecond a call, so only those that are needed are set. */
+enum tp_rendering {
+    TP_RENDER_DATESTYLE = 1,
+    TP_RENDER_TIMEZONE = 2,
+    TP_RENDER_INTERVAL = 4,
+    TP_RENDER_BYTEA = 8,
+    TP_RENDER_FLOAT = 16,
+    TP_RENDER_MONEY = 32,
+    TP_RENDER_SEARCH_PATH = 64,
+    TP_RENDER_ALL = 127
+};
+
+#define TP_CAPTURE_KEYS_MAX 14 /* 4 integers, 2 uuids, 8 texts */
+
+typedef struct tp_capture_key {
+    const char *name;
+    const char *column;     /* NULL: an expression */
+    const char *expression; /* NULL: a column */
+    uint32_t kind;          /* tp_key_kind; expressions are text */
+    uint32_t rendering;     /* tp_rendering */
+    char slot[4];           /* outbox column: set by tp_capture_slots() */
+} tp_capture_key;
+
+typedef struct tp_capture {
+    int32_t id;
+    const char *schema;
+    const char *table;
+    const tp_capture_key *keys;
+    uint32_t key_count;
+    const char *const *watch; /* none: every column */
+    uint32_t watch_count;
+    const char *const *columns; /* all of the table */
+    uint32_t column_count;
+    const char *const *identity; /* primary key fit to pair rows by; none: by position */
+    uint32_t identity_count;
+    int32_t max_keys;
+    bool by_row;
+    bool isolate_full;
+} tp_capture;
+
+/* Chooses an outbox column for every key: integers and uuids in typed ones while these last, the
+ * rest as text. E_LIMIT when there are more keys than columns. */
+int32_t tp_capture_slots(tp_capture_key *keys, uint32_t count, trigperf_error **err);
+
+/* CREATE FUNCTION trigperf.capture_<id>(). */
+void tp_capture_function(const tp_capture *capture, tp_strbuf *out);
+
+/* CREATE TRIGGER statements for one relation (quoted, with its schema). below: a partition or an
+ * inheriting table of the attached one; row triggers reach partitions by themselves. */
+void tp_capture_triggers(const tp_capture *capture, const char *relation, bool below,
+                         tp_strbuf *out);
+
+#endif
