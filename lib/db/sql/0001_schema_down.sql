@@ -1,6 +1,9 @@
 -- Takes version 1 back, object by object: anything else that stands in the schema makes the last
 -- statement fail, and with it the whole transaction.
 
+DROP FUNCTION trigperf.status();
+DROP FUNCTION trigperf.status_strays();
+DROP FUNCTION trigperf.status_tables();
 DROP FUNCTION trigperf.outbox_rotate();
 DROP FUNCTION trigperf.outbox_passed(smallint, xid8);
 DROP FUNCTION trigperf.notifier_resign(uuid);

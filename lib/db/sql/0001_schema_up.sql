@@ -434,4 +434,103 @@ BEGIN
 END
 $$;
 
+-- ---------------------------------------------------------------------------------------------
+-- Status: what is installed, and what does not fit together, with the way to mend it.
+
+CREATE FUNCTION trigperf.status_tables() RETURNS TABLE (
+    id int, name text, keys text[], watch text[], granularity text, reason text, max_keys int,
+    attached_at timestamptz, triggers int, disabled int, state text, fix text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.id, q.registered, c.key_names, c.watch, c.granularity, c.granularity_reason,
+           c.max_keys, c.attached_at, t.total, t.disabled, s.state,
+           CASE s.state
+               WHEN 'dropped' THEN 'the table is gone: trigperf detach ' || q.registered
+               WHEN 'renamed' THEN 'the table is called ' || q.present || ' now: trigperf detach '
+                                   || q.registered || ', then attach it under its new name'
+               WHEN 'missing' THEN 'its triggers are gone: detach it and attach it again'
+               WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || ' ENABLE TRIGGER USER'
+           END
+    FROM trigperf.captured_table c
+    LEFT JOIN pg_class r ON r.oid = c.relid
+    LEFT JOIN pg_namespace n ON n.oid = r.relnamespace
+    CROSS JOIN LATERAL (
+        SELECT quote_ident(c.schema_name) || '.' || quote_ident(c.table_name),
+               quote_ident(n.nspname) || '.' || quote_ident(r.relname)
+    ) AS q(registered, present)
+    CROSS JOIN LATERAL (
+        SELECT count(*)::int, count(*) FILTER (WHERE g.tgenabled = 'D')::int
+        FROM pg_trigger g
+        WHERE g.tgrelid = c.relid AND g.tgname LIKE 'trigperf\_capture\_%' AND NOT g.tgisinternal
+    ) AS t(total, disabled)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
+                    WHEN q.present <> q.registered THEN 'renamed'
+                    WHEN t.total = 0 THEN 'missing'
+                    WHEN t.disabled > 0 THEN 'disabled'
+                    ELSE 'ok' END
+    ) AS s(state)
+    ORDER BY q.registered
+$$;
+
+-- Capture triggers on tables that the registry does not know: left by a restored dump or a copy.
+CREATE FUNCTION trigperf.status_strays() RETURNS TABLE (relation text, trigger text, fix text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT quote_ident(n.nspname) || '.' || quote_ident(r.relname), g.tgname::text,
+           'DROP TRIGGER ' || quote_ident(g.tgname) || ' ON ' || quote_ident(n.nspname) || '.'
+               || quote_ident(r.relname)
+    FROM pg_trigger g
+    JOIN pg_class r ON r.oid = g.tgrelid
+    JOIN pg_namespace n ON n.oid = r.relnamespace
+    JOIN pg_proc p ON p.oid = g.tgfoid
+    JOIN pg_namespace f ON f.oid = p.pronamespace
+    WHERE g.tgname LIKE 'trigperf\_capture\_%' AND f.nspname = 'trigperf' AND NOT g.tgisinternal
+      AND g.tgparentid = 0
+      AND NOT EXISTS (SELECT FROM trigperf.captured_table c
+                      WHERE c.function_name = 'trigperf.' || p.proname)
+    ORDER BY 1, 2
+$$;
+
+CREATE FUNCTION trigperf.status() RETURNS json
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT json_build_object(
+        'installed', true,
+        'schema_version', (SELECT max(version) FROM trigperf.migration),
+        'database', current_database(),
+        'server_version', current_setting('server_version'),
+        'tables', (SELECT COALESCE(json_agg(json_build_object(
+                'table', t.name, 'keys', t.keys, 'watch', t.watch, 'granularity', t.granularity,
+                'reason', t.reason, 'max_keys', t.max_keys, 'attached_at', t.attached_at,
+                'triggers', t.triggers, 'disabled', t.disabled, 'state', t.state, 'fix', t.fix,
+                'rules', (SELECT COALESCE(json_agg(r.template ORDER BY r.id), '[]')
+                          FROM trigperf.cascade_rule r WHERE r.table_id = t.id))), '[]')
+            FROM trigperf.status_tables() t),
+        'strays', (SELECT COALESCE(json_agg(row_to_json(s)), '[]') FROM trigperf.status_strays() s),
+        'consumers', (SELECT COALESCE(json_agg(json_build_object(
+                'name', c.name, 'claim', c.claim, 'owner', c.owner, 'needs_resync', c.needs_resync,
+                'position', c.position::text, 'created_at', c.created_at, 'seen_at', c.seen_at,
+                'acked_at', c.acked_at,
+                'seen_age_s', round(EXTRACT(epoch FROM clock_timestamp() - c.seen_at)::numeric, 1),
+                'behind_transactions', pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+                                       - pg_snapshot_xmin(c.position)::text::bigint)
+                ORDER BY c.name), '[]') FROM trigperf.consumer c),
+        'members', (SELECT count(*) FROM trigperf.member m
+                    WHERE m.seen_at > clock_timestamp() - interval '30 seconds'),
+        'notifier', (SELECT json_build_object('instance', n.instance, 'claim', n.claim,
+                'beat_age_s', round(EXTRACT(epoch FROM clock_timestamp() - n.beat)::numeric, 1))
+            FROM trigperf.notifier n),
+        'outbox', json_build_object(
+            'bytes', (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i
+                      WHERE i.inhparent = 'trigperf.outbox'::regclass),
+            'slots', (SELECT json_agg(json_build_object('slot', o.slot, 'bytes',
+                          pg_total_relation_size(('trigperf.outbox_' || o.slot)::regclass),
+                          'truncated_at', o.truncated_at) ORDER BY o.slot)
+                      FROM trigperf.outbox_slot o)),
+        'errors', json_build_object(
+            'last_24h', (SELECT count(*) FROM trigperf.trigger_error_log e
+                         WHERE e.occurred_at > clock_timestamp() - interval '24 hours'),
+            'latest', (SELECT json_build_object('table', e.table_name, 'operation', e.operation,
+                           'message', e.error_message, 'occurred_at', e.occurred_at)
+                       FROM trigperf.trigger_error_log e ORDER BY e.occurred_at DESC LIMIT 1)))
+$$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;
