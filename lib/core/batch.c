@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/strbuf.h"
+#include "core/batch_json.h"
 #include "core/tuple.h"
 
 typedef struct span {

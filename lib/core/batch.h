@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/strbuf.h"
 #include "core/coalescer.h"
 #include "core/heap.h"
 #include "core/pipeline.h"
@@ -42,8 +41,5 @@ tp_batch_link *tp_batch_link_of(tp_batch *batch);
 /* Another attempt: the number of attempts in the JSON text changes. */
 void tp_batch_forget_json(tp_batch *batch);
 uint64_t tp_batch_bytes(const tp_batch *batch);
-
-/* The JSON object; the batch itself caches it. */
-void tp_batch_write_json(const tp_batch *batch, tp_strbuf *out);
 
 #endif

@@ -1,6 +1,8 @@
-/* A batch as one JSON object on one line. The order of the fields is part of the interface. */
+/* The order of the fields is part of the interface. Written through the reading functions of a
+ * batch, so that nothing appears here that a host cannot read there. */
+#include "core/batch_json.h"
+
 #include "base/json.h"
-#include "core/batch.h"
 #include "core/lsn.h"
 
 static void write_ops(tp_strbuf *out, uint32_t ops) {
