@@ -199,6 +199,9 @@ static bool has_ref(const tp_ref *refs, uint32_t count, uint32_t key) {
 
 /* The delta's run of references, the staged keys that it lacks added. */
 static void commit_refs(tp_window *window, tp_delta *delta) {
+    if (window->staged_count == 0) {
+        return;
+    }
     const tp_ref *old = tp_window_refs(window, delta);
     uint32_t count = delta->ref_count;
     uint32_t at = window->refs.used;
