@@ -175,6 +175,7 @@ static int32_t add_checked(PGconn *connection, const tp_rule_spec *rule, const c
     tp_strbuf sql = TP_STRBUF_INIT;
     trigperf_error *cause = NULL;
     tp_rules_put_insert(&sql, table_id, rule);
+    tp_strbuf_printf(&sql, "SELECT trigperf.resync(%s);\n", table_id);
     int32_t status = run_in_transaction(connection, &sql, "adding the rule", &cause);
     tp_strbuf_free(&sql);
     return status == TRIGPERF_OK ? TRIGPERF_OK : duplicate(rule, err, cause, status);

@@ -142,6 +142,20 @@ CREATE TABLE trigperf.outbox_3 PARTITION OF trigperf.outbox FOR VALUES IN (3)
     WITH (autovacuum_enabled = false, toast.autovacuum_enabled = false);
 CREATE INDEX outbox_xid ON trigperf.outbox (xid);
 
+-- Tells every reader that anything under a table (null: under any attached table) may have changed.
+-- Attaching does so, because changes before it were not captured; a new rule does, because its keys
+-- were not forgotten before; and whoever mends something by hand should.
+CREATE FUNCTION trigperf.resync(p_table_id int DEFAULT NULL) RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH told AS (
+        INSERT INTO trigperf.outbox (slot, table_id, n, op)
+        SELECT (txid_current() >> 17) & 3, c.id, 0, 'B'
+        FROM trigperf.captured_table c
+        WHERE p_table_id IS NULL OR c.id = p_table_id
+        RETURNING 1)
+    SELECT count(*) FROM told
+$$;
+
 CREATE TABLE trigperf.outbox_slot (
     slot             smallint PRIMARY KEY,
     removed_max      xid8,
@@ -448,7 +462,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                WHEN 'renamed' THEN 'the table is called ' || q.present || ' now: trigperf detach '
                                    || q.registered || ', then attach it under its new name'
                WHEN 'missing' THEN 'its triggers are gone: detach it and attach it again'
-               WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || ' ENABLE TRIGGER USER'
+               WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || ' ENABLE TRIGGER USER; SELECT trigperf.resync(' || c.id || ')'
            END
     FROM trigperf.captured_table c
     LEFT JOIN pg_class r ON r.oid = c.relid
