@@ -113,7 +113,7 @@ void tp_capture_function(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf text = TP_STRBUF_INIT;
     body(capture, &text);
     tp_strbuf_printf(out,
-                     "CREATE FUNCTION trigperf.capture_%d() RETURNS trigger\n"
+                     "CREATE FUNCTION trigperf.capture_%d() RETURNS pg_catalog.trigger\n"
                      "LANGUAGE plpgsql SECURITY DEFINER",
                      capture->id);
     settings(capture, out);
@@ -124,10 +124,10 @@ void tp_capture_function(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_free(&text);
 }
 
-static void trigger(const tp_capture *capture, const char *relation, bool below, const char *name,
-                    const char *event, const char *each, tp_strbuf *out) {
+static void trigger(const tp_capture *capture, const char *relation, tp_place place,
+                    const char *name, const char *event, const char *each, tp_strbuf *out) {
     tp_strbuf_puts(out, "CREATE TRIGGER trigperf_capture_");
-    if (below) {
+    if (place != TP_PLACE_ROOT) {
         tp_strbuf_printf(out, "%d_", capture->id);
     }
     tp_strbuf_printf(out,
@@ -136,17 +136,17 @@ static void trigger(const tp_capture *capture, const char *relation, bool below,
                      name, event, relation, each, capture->id);
 }
 
-void tp_capture_triggers(const tp_capture *capture, const char *relation, bool below,
+void tp_capture_triggers(const tp_capture *capture, const char *relation, tp_place place,
                          tp_strbuf *out) {
     if (!capture->by_row) {
-        trigger(capture, relation, below, "insert", "INSERT",
+        trigger(capture, relation, place, "insert", "INSERT",
                 "REFERENCING NEW TABLE AS tp_new FOR EACH STATEMENT", out);
-        trigger(capture, relation, below, "update", "UPDATE",
+        trigger(capture, relation, place, "update", "UPDATE",
                 "REFERENCING OLD TABLE AS tp_old NEW TABLE AS tp_new FOR EACH STATEMENT", out);
-        trigger(capture, relation, below, "delete", "DELETE",
+        trigger(capture, relation, place, "delete", "DELETE",
                 "REFERENCING OLD TABLE AS tp_old FOR EACH STATEMENT", out);
-    } else if (!below) {
-        trigger(capture, relation, below, "row", "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", out);
+    } else if (place != TP_PLACE_PARTITION) {
+        trigger(capture, relation, place, "row", "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", out);
     }
-    trigger(capture, relation, below, "truncate", "TRUNCATE", "FOR EACH STATEMENT", out);
+    trigger(capture, relation, place, "truncate", "TRUNCATE", "FOR EACH STATEMENT", out);
 }

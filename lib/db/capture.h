@@ -58,9 +58,12 @@ int32_t tp_capture_slots(tp_capture_key *keys, uint32_t count, trigperf_error **
 /* CREATE FUNCTION trigperf.capture_<id>(). */
 void tp_capture_function(const tp_capture *capture, tp_strbuf *out);
 
-/* CREATE TRIGGER statements for one relation (quoted, with its schema). below: a partition or an
- * inheriting table of the attached one; row triggers reach partitions by themselves. */
-void tp_capture_triggers(const tp_capture *capture, const char *relation, bool below,
+/* Where a relation stands: the attached table itself, a partition of it (row triggers reach it by
+ * themselves), or a table that inherits from it. */
+typedef enum tp_place { TP_PLACE_ROOT, TP_PLACE_PARTITION, TP_PLACE_INHERITS } tp_place;
+
+/* CREATE TRIGGER statements for one relation (quoted, with its schema). */
+void tp_capture_triggers(const tp_capture *capture, const char *relation, tp_place place,
                          tp_strbuf *out);
 
 #endif

@@ -8,7 +8,6 @@
 #include "db/capture_row.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "db/capture_text.h"
 #include "db/sqltext.h"
@@ -20,24 +19,10 @@ void tp_capture_row_variables(const tp_capture *capture, tp_strbuf *out) {
     }
 }
 
-/* Whether an expression may mention a column: its name occurs in it, in whatever case. Names that
- * quoting changes count as mentioned. */
-static bool mentioned(const char *expression, const char *column) {
-    size_t length = strlen(column);
-    if (strchr(column, '"') != NULL || strstr(expression, "U&") != NULL) {
-        return true;
-    }
-    for (const char *at = expression; *at != '\0'; at++) {
-        if (strncasecmp(at, column, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool mentioned_anywhere(const tp_capture *capture, const char *column) {
     for (uint32_t i = 0; i < capture->key_count; i++) {
-        if (capture->keys[i].column == NULL && mentioned(capture->keys[i].expression, column)) {
+        if (capture->keys[i].column == NULL &&
+            tp_capture_mentions(capture->keys[i].expression, column)) {
             return true;
         }
     }

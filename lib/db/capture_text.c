@@ -7,6 +7,7 @@
 #include "db/capture_text.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "db/sqltext.h"
 
@@ -91,6 +92,19 @@ bool tp_capture_is_unique(const tp_capture *capture) {
         }
     }
     return capture->identity_count > 0;
+}
+
+bool tp_capture_mentions(const char *expression, const char *column) {
+    size_t length = strlen(column);
+    if (strchr(column, '"') != NULL || strstr(expression, "U&") != NULL) {
+        return true;
+    }
+    for (const char *at = expression; *at != '\0'; at++) {
+        if (strncasecmp(at, column, length) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint32_t watched_count(const tp_capture *capture) {

@@ -30,6 +30,10 @@ bool tp_capture_is_key(const tp_capture *capture, const char *column);
 /* Whether keys name the whole identity: then no two rows of a statement have the same key tuple. */
 bool tp_capture_is_unique(const tp_capture *capture);
 
+/* Whether an expression may mention a column: its name occurs in it, in whatever case. Names that
+ * quoting changes count as mentioned. */
+bool tp_capture_mentions(const char *expression, const char *column);
+
 /* Conditions: the images of the keys, of the watched columns, of both differ. */
 void tp_capture_keys_differ(const tp_capture *capture, const char *old, const char *new,
                             tp_strbuf *out);

@@ -1,0 +1,413 @@
+/* Everything is looked up, judged and written in one transaction, so that nothing changes between
+ * judging and doing; a dry run is the same transaction without its end. The row of the registry's
+ * version serializes those who attach. The SQL names the table and its number literally, so that it
+ * does the same when another tool runs it.
+ *
+ * The function belongs to the table's owner: keys may be expressions, and they shall have no other
+ * rights than its own. To hand it over, the owner needs CREATE on our schema for a moment. */
+#include "db/attach.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/template.h"
+#include "db/capture_text.h"
+#include "db/expression.h"
+#include "db/granularity.h"
+#include "db/layout.h"
+#include "db/migrate.h"
+#include "db/relation.h"
+#include "db/retry.h"
+#include "db/rules.h"
+#include "db/sqltext.h"
+
+static const char doing[] = "attaching the table";
+
+typedef struct work {
+    const trigperf_attachment *spec;
+    int32_t max_keys;
+    bool dry_run;
+    tp_strbuf *sql;
+    tp_relation relation;
+    tp_layout layout;
+    tp_capture_key *keys;
+    tp_capture capture;
+    char reason[256];
+} work;
+
+static int32_t no_column(const work *w, const char *what, const char *name, trigperf_error **err) {
+    tp_strbuf names = TP_STRBUF_INIT;
+    for (uint32_t i = 0; i < w->layout.column_count && names.length < 300; i++) {
+        tp_strbuf_printf(&names, "%s%s", i == 0 ? "" : ", ", w->layout.names[i]);
+    }
+    int32_t status =
+        tp_error_set(err, TRIGPERF_E_NOT_FOUND,
+                     "check the spelling; a key that is an expression is written NAME=EXPRESSION",
+                     "expected a column of %s as %s, there is none named \"%s\": it has %s",
+                     w->relation.quoted, what, name, tp_strbuf_str(&names));
+    tp_strbuf_free(&names);
+    return status;
+}
+
+static int32_t find_column(const work *w, const char *what, const char *name,
+                           const tp_column **column, trigperf_error **err) {
+    *column = tp_layout_column(&w->layout, name);
+    if (*column == NULL) {
+        return no_column(w, what, name, err);
+    }
+    if ((*column)->is_virtual) {
+        return tp_error_set(err, TRIGPERF_E_UNSUPPORTED,
+                            "name the columns that it is computed from, or an expression over them",
+                            "column \"%s\" is a virtual generated column, whose value triggers do "
+                            "not see",
+                            name);
+    }
+    return TRIGPERF_OK;
+}
+
+static int32_t make_key(const work *w, uint32_t i, trigperf_error **err) {
+    const tp_attachment_key *given = &w->spec->keys[i];
+    tp_capture_key *key = &w->keys[i];
+    *key = (tp_capture_key){.name = given->name,
+                            .expression = given->expression,
+                            .kind = TP_KEY_TEXT,
+                            .rendering = TP_RENDER_ALL};
+    if (given->expression != NULL) {
+        return TRIGPERF_OK;
+    }
+    const tp_column *column = NULL;
+    int32_t status = find_column(w, "a key", given->name, &column, err);
+    if (status == TRIGPERF_OK) {
+        key->column = column->name;
+        key->kind = column->kind;
+        key->rendering = column->rendering;
+    }
+    return status;
+}
+
+/* Typed outbox columns are told under no settings at all. */
+static void drop_needless_rendering(work *w) {
+    for (uint32_t i = 0; i < w->spec->key_count; i++) {
+        if (w->keys[i].kind != TP_KEY_TEXT) {
+            w->keys[i].rendering = 0;
+        }
+    }
+}
+
+static int32_t make_keys(work *w, PGconn *connection, trigperf_error **err) {
+    free(w->keys);
+    w->keys = calloc((size_t)w->spec->key_count + 1, sizeof *w->keys);
+    int32_t status = w->keys == NULL ? tp_error_nomem(err) : TRIGPERF_OK;
+    for (uint32_t i = 0; status == TRIGPERF_OK && i < w->spec->key_count; i++) {
+        status = make_key(w, i, err);
+        if (status == TRIGPERF_OK && w->keys[i].expression != NULL) {
+            status = tp_expression_check(connection, &w->relation, &w->layout, &w->keys[i], err);
+        }
+    }
+    if (status == TRIGPERF_OK) {
+        drop_needless_rendering(w);
+        status = tp_capture_slots(w->keys, w->spec->key_count, err);
+    }
+    return status;
+}
+
+static int32_t check_watch(const work *w, trigperf_error **err) {
+    const tp_column *column = NULL;
+    int32_t status = TRIGPERF_OK;
+    for (uint32_t i = 0; status == TRIGPERF_OK && i < w->spec->watch_count; i++) {
+        status = find_column(w, "a watched column", w->spec->watch[i], &column, err);
+    }
+    return status;
+}
+
+static int32_t check_rule(const work *w, uint32_t i, const char *const *names,
+                          trigperf_error **err) {
+    const char *text = w->spec->rules[i].key_template;
+    for (uint32_t j = 0; j < i; j++) {
+        if (strcmp(w->spec->rules[j].key_template, text) == 0) {
+            return tp_error_set(err, TRIGPERF_E_EXISTS,
+                                "give each template once, with all its operations",
+                                "template '%s' is given twice", text);
+        }
+    }
+    tp_template *parsed = NULL;
+    int32_t status = tp_template_parse(text, names, w->spec->key_count, &parsed, err);
+    tp_template_free(parsed);
+    return status;
+}
+
+static int32_t check_rules(const work *w, trigperf_error **err) {
+    const char **names = calloc((size_t)w->spec->key_count + 1, sizeof *names);
+    if (names == NULL) {
+        return tp_error_nomem(err);
+    }
+    for (uint32_t i = 0; i < w->spec->key_count; i++) {
+        names[i] = w->spec->keys[i].name;
+    }
+    int32_t status = TRIGPERF_OK;
+    for (uint32_t i = 0; status == TRIGPERF_OK && i < w->spec->rule_count; i++) {
+        status = check_rule(w, i, names, err);
+    }
+    free(names);
+    return status;
+}
+
+static int32_t check_below(const work *w, trigperf_error **err) {
+    for (uint32_t i = 0; i < w->layout.below_count; i++) {
+        if (w->layout.below[i].kind == 'f') {
+            return tp_error_set(err, TRIGPERF_E_UNSUPPORTED,
+                                "attach the other partitions one by one, or detach this one",
+                                "%s has the foreign table %s beneath it: the server refuses to "
+                                "collect its changes, and would refuse your statements",
+                                w->relation.quoted, w->layout.below[i].quoted);
+        }
+    }
+    return TRIGPERF_OK;
+}
+
+static int32_t check_attached(const work *w, PGconn *connection, trigperf_error **err) {
+    PGresult *result = NULL;
+    int32_t status = tp_sql_query(
+        connection,
+        "SELECT relid = $1::oid FROM trigperf.captured_table "
+        "WHERE relid = $1::oid OR (schema_name = $2 AND table_name = $3)",
+        3, (const char *const[]){w->relation.oid, w->relation.schema, w->relation.table},
+        "reading the registry", &result, err);
+    if (status == TRIGPERF_OK && PQntuples(result) > 0) {
+        bool same = PQgetvalue(result, 0, 0)[0] == 't';
+        status = tp_error_set(err, TRIGPERF_E_EXISTS,
+                              "to change keys or rules, run 'trigperf detach' for it first",
+                              same ? "%s is attached already"
+                                   : "%s is attached already, as a table that was dropped or "
+                                     "renamed since",
+                              w->relation.quoted);
+    }
+    PQclear(result);
+    return status;
+}
+
+/* Takes the lock that serializes attaching, except in a dry run, and finds the next number. */
+static int32_t next_id(work *w, PGconn *connection, trigperf_error **err) {
+    PGresult *result = NULL;
+    int32_t status = w->dry_run ? TRIGPERF_OK
+                                : tp_sql_run(connection,
+                                             "SELECT FROM trigperf.setting "
+                                             "WHERE name = 'registry_version' FOR UPDATE",
+                                             doing, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_sql_query(connection,
+                              "SELECT last_value + is_called::int "
+                              "FROM trigperf.captured_table_id_seq",
+                              0, NULL, "reading the registry", &result, err);
+    }
+    if (status == TRIGPERF_OK) {
+        w->capture.id = (int32_t)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+    }
+    PQclear(result);
+    return status;
+}
+
+static int32_t judge(work *w, PGconn *connection, trigperf_error **err) {
+    bool expressions = false;
+    int32_t status = check_attached(w, connection, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_relation_check(&w->relation, err);
+    }
+    if (status == TRIGPERF_OK) {
+        tp_layout_free(&w->layout);
+        status = tp_layout_read(connection, &w->relation, &w->layout, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = check_below(w, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = make_keys(w, connection, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = check_watch(w, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = check_rules(w, err);
+    }
+    for (uint32_t i = 0; i < w->spec->key_count; i++) {
+        expressions = expressions || w->spec->keys[i].expression != NULL;
+    }
+    if (status == TRIGPERF_OK) {
+        status = tp_granularity_choose(connection, &w->relation, &w->layout, w->spec->granularity,
+                                       expressions, &w->capture.by_row, w->reason, sizeof w->reason,
+                                       err);
+    }
+    return status;
+}
+
+static void describe(work *w) {
+    tp_capture *capture = &w->capture;
+    capture->schema = w->relation.schema;
+    capture->table = w->relation.table;
+    capture->keys = w->keys;
+    capture->key_count = w->spec->key_count;
+    capture->watch = (const char *const *)w->spec->watch;
+    capture->watch_count = w->spec->watch_count;
+    capture->columns = w->layout.names;
+    capture->column_count = w->layout.column_count;
+    capture->identity = w->layout.identity;
+    capture->identity_count = w->layout.identity_count;
+    capture->max_keys = w->max_keys;
+}
+
+static void put_grants(const work *w, tp_strbuf *sql) {
+    tp_strbuf owner = TP_STRBUF_INIT;
+    tp_sql_ident(&owner, w->relation.owner);
+    const char *role = tp_strbuf_str(&owner);
+    if (!w->relation.owns_schema) {
+        tp_strbuf_printf(sql,
+                         "GRANT USAGE, CREATE ON SCHEMA trigperf TO %s;\n"
+                         "GRANT INSERT ON trigperf.outbox, trigperf.trigger_error_log TO %s;\n",
+                         role, role);
+    }
+    tp_strbuf_printf(sql, "ALTER FUNCTION trigperf.capture_%d() OWNER TO %s;\n", w->capture.id,
+                     role);
+    if (!w->relation.owns_schema) {
+        tp_strbuf_printf(sql, "REVOKE CREATE ON SCHEMA trigperf FROM %s;\n", role);
+    }
+    sql->failed = sql->failed || owner.failed;
+    tp_strbuf_free(&owner);
+}
+
+static void put_triggers(const work *w, tp_strbuf *sql) {
+    tp_capture_triggers(&w->capture, w->relation.quoted, TP_PLACE_ROOT, sql);
+    for (uint32_t i = 0; i < w->layout.below_count; i++) {
+        const tp_below *below = &w->layout.below[i];
+        tp_capture_triggers(&w->capture, below->quoted,
+                            below->is_partition ? TP_PLACE_PARTITION : TP_PLACE_INHERITS, sql);
+    }
+}
+
+enum key_field { KEY_NAME, KEY_COLUMN, KEY_EXPRESSION, KEY_SLOT };
+
+static const char *key_field(const tp_capture_key *key, enum key_field field) {
+    return field == KEY_NAME     ? key->name
+           : field == KEY_COLUMN ? key->column
+           : field == KEY_SLOT   ? key->slot
+                                 : key->expression;
+}
+
+static void put_element(tp_strbuf *sql, uint32_t index, const char *text) {
+    tp_strbuf_puts(sql, index == 0 ? "" : ", ");
+    if (text == NULL) {
+        tp_strbuf_puts(sql, "NULL");
+    } else {
+        tp_sql_literal(sql, text);
+    }
+}
+
+static void put_key_array(const work *w, enum key_field field, tp_strbuf *sql) {
+    tp_strbuf_puts(sql, "    ARRAY[");
+    for (uint32_t i = 0; i < w->spec->key_count; i++) {
+        put_element(sql, i, key_field(&w->keys[i], field));
+    }
+    tp_strbuf_puts(sql, "]::pg_catalog.text[],\n");
+}
+
+static void put_registry(const work *w, tp_strbuf *sql) {
+    tp_strbuf_printf(sql,
+                     "INSERT INTO trigperf.captured_table\n"
+                     "    (id, schema_name, table_name, relid, key_names, key_columns, key_exprs, "
+                     "key_slots,\n"
+                     "     watch, granularity, granularity_reason, max_keys, function_name)\n"
+                     "OVERRIDING SYSTEM VALUE VALUES (\n    %d, ",
+                     w->capture.id);
+    put_element(sql, 0, w->relation.schema);
+    put_element(sql, 1, w->relation.table);
+    put_element(sql, 2, w->relation.quoted);
+    tp_strbuf_puts(sql, "::pg_catalog.regclass,\n");
+    put_key_array(w, KEY_NAME, sql);
+    put_key_array(w, KEY_COLUMN, sql);
+    put_key_array(w, KEY_EXPRESSION, sql);
+    put_key_array(w, KEY_SLOT, sql);
+    tp_strbuf_puts(sql, "    ARRAY[");
+    for (uint32_t i = 0; i < w->spec->watch_count; i++) {
+        put_element(sql, i, w->spec->watch[i]);
+    }
+    tp_strbuf_printf(sql, "]::pg_catalog.text[],\n    '%s', ",
+                     w->capture.by_row ? "row" : "statement");
+    put_element(sql, 0, w->reason);
+    tp_strbuf_printf(sql, ", %d, 'capture_%d');\n", w->max_keys, w->capture.id);
+    tp_strbuf_printf(sql, "SELECT pg_catalog.setval('trigperf.captured_table_id_seq', %d);\n",
+                     w->capture.id);
+}
+
+static void put_rules(const work *w, tp_strbuf *sql) {
+    tp_strbuf id = TP_STRBUF_INIT;
+    tp_strbuf_printf(&id, "%d", w->capture.id);
+    for (uint32_t i = 0; i < w->spec->rule_count; i++) {
+        const tp_attachment_rule *given = &w->spec->rules[i];
+        tp_rule_spec rule = {.table = w->relation.quoted,
+                             .ops = given->ops,
+                             .key_template = given->key_template,
+                             .min_interval_ms = given->min_interval_ms};
+        tp_rules_put_insert(sql, tp_strbuf_str(&id), &rule);
+    }
+    sql->failed = sql->failed || id.failed;
+    tp_strbuf_free(&id);
+}
+
+static void put_all(const work *w, tp_strbuf *sql) {
+    tp_strbuf_printf(sql,
+                     "-- Captures the changes of %s. Run in one transaction; takes a SHARE ROW\n"
+                     "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n",
+                     w->relation.quoted);
+    tp_capture_function(&w->capture, sql);
+    tp_strbuf_printf(sql, "REVOKE ALL ON FUNCTION trigperf.capture_%d() FROM PUBLIC;\n",
+                     w->capture.id);
+    put_triggers(w, sql);
+    put_grants(w, sql);
+    put_registry(w, sql);
+    put_rules(w, sql);
+    tp_strbuf_puts(sql, "SELECT trigperf.registry_bump();\n");
+}
+
+static int32_t attach(PGconn *connection, void *user, trigperf_error **err) {
+    work *w = user;
+    int32_t version = 0;
+    tp_strbuf_reset(w->sql);
+    tp_relation_free(&w->relation);
+    int32_t status = tp_migrate_check(connection, true, &version, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_relation_find(connection, w->spec->table, &w->relation, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = tp_sql_run(connection, "SET LOCAL search_path = pg_catalog, pg_temp", doing, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = next_id(w, connection, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = judge(w, connection, err);
+    }
+    if (status == TRIGPERF_OK) {
+        describe(w);
+        put_all(w, w->sql);
+        status = w->sql->failed ? tp_error_nomem(err) : TRIGPERF_OK;
+    }
+    if (status == TRIGPERF_OK && !w->dry_run) {
+        status = tp_sql_run(connection, tp_strbuf_str(w->sql), doing, err);
+    }
+    return status;
+}
+
+int32_t tp_attach(PGconn *connection, const trigperf_attachment *spec, int32_t max_keys,
+                  bool dry_run, tp_strbuf *sql, trigperf_error **err) {
+    tp_strbuf own = TP_STRBUF_INIT;
+    work w = {
+        .spec = spec, .max_keys = max_keys, .dry_run = dry_run, .sql = sql == NULL ? &own : sql};
+    int32_t status = tp_retry(connection, attach, &w, !dry_run, doing, err);
+    tp_relation_free(&w.relation);
+    tp_layout_free(&w.layout);
+    free(w.keys);
+    tp_strbuf_free(&own);
+    if (status != TRIGPERF_OK && sql != NULL) {
+        tp_strbuf_reset(sql);
+    }
+    return status;
+}

@@ -1,0 +1,128 @@
+/* Triggers are found through the function that they call, not through the registry: so those on
+ * partitions, on tables renamed meanwhile, and left-overs of a dump go as well. Clones of row
+ * triggers on partitions go with the trigger they were cloned from. */
+#include "db/attach.h"
+
+#include "db/migrate.h"
+#include "db/retry.h"
+#include "db/sqltext.h"
+
+static const char doing[] = "detaching the table";
+
+typedef struct work {
+    const char *table;
+    bool dry_run;
+    tp_strbuf *sql;
+} work;
+
+/* Under the session's own search_path, as the name was written there. */
+static const char find_sql[] =
+    "SELECT c.id, pg_catalog.format('%I.%I', c.schema_name, c.table_name), c.function_name "
+    "FROM trigperf.captured_table c "
+    "WHERE c.relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid "
+    "OR (NOT EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid OPERATOR(pg_catalog.=) c.relid) "
+    "AND CASE pg_catalog.array_length(pg_catalog.parse_ident($1), 1) "
+    "WHEN 1 THEN pg_catalog.parse_ident($1) OPERATOR(pg_catalog.=) "
+    "ARRAY[c.table_name]::pg_catalog.text[] "
+    "ELSE pg_catalog.parse_ident($1) OPERATOR(pg_catalog.=) "
+    "ARRAY[c.schema_name, c.table_name]::pg_catalog.text[] END) "
+    "ORDER BY c.id";
+
+static const char triggers_sql[] =
+    "SELECT pg_catalog.format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname) "
+    "FROM pg_catalog.pg_trigger t "
+    "JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid "
+    "JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
+    "JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) t.tgfoid "
+    "JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace "
+    "WHERE s.nspname OPERATOR(pg_catalog.=) 'trigperf' "
+    "AND t.tgparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid "
+    "AND (p.proname OPERATOR(pg_catalog.=) $1 OR ($1 IS NULL "
+    "AND p.proname OPERATOR(pg_catalog.~) '^capture_[0-9]+$')) "
+    "ORDER BY t.oid";
+
+static const char functions_sql[] =
+    "SELECT pg_catalog.format('DROP FUNCTION trigperf.%I()', p.proname) "
+    "FROM pg_catalog.pg_proc p "
+    "JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace "
+    "WHERE s.nspname OPERATOR(pg_catalog.=) 'trigperf' "
+    "AND p.prorettype OPERATOR(pg_catalog.=) 'pg_catalog.trigger'::pg_catalog.regtype "
+    "AND (p.proname OPERATOR(pg_catalog.=) $1 OR ($1 IS NULL "
+    "AND p.proname OPERATOR(pg_catalog.~) '^capture_[0-9]+$')) "
+    "ORDER BY p.oid";
+
+/* Appends the statements that a query yields; function NULL: of all tables. */
+static int32_t put_statements(PGconn *connection, const char *query, const char *function,
+                              tp_strbuf *sql, trigperf_error **err) {
+    PGresult *result = NULL;
+    int32_t status = tp_sql_query(connection, query, 1, (const char *const[]){function},
+                                  "reading the capture triggers", &result, err);
+    for (int row = 0; status == TRIGPERF_OK && row < PQntuples(result); row++) {
+        tp_strbuf_printf(sql, "%s;\n", PQgetvalue(result, row, 0));
+    }
+    PQclear(result);
+    return status == TRIGPERF_OK && sql->failed ? tp_error_nomem(err) : status;
+}
+
+static int32_t put_drops(PGconn *connection, const char *function, tp_strbuf *sql,
+                         trigperf_error **err) {
+    int32_t status = put_statements(connection, triggers_sql, function, sql, err);
+    return status == TRIGPERF_OK ? put_statements(connection, functions_sql, function, sql, err)
+                                 : status;
+}
+
+static int32_t not_attached(const work *w, trigperf_error **err) {
+    return tp_error_set(err, TRIGPERF_E_NOT_FOUND, "'trigperf status' lists what is attached",
+                        "expected an attached table, %s is not attached", w->table);
+}
+
+static int32_t put_detach(PGconn *connection, const PGresult *found, tp_strbuf *sql,
+                          trigperf_error **err) {
+    tp_strbuf_printf(sql,
+                     "-- Ends the capture of %s. Run in one transaction; takes an ACCESS\n"
+                     "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n",
+                     PQgetvalue(found, 0, 1));
+    int32_t status = put_drops(connection, PQgetvalue(found, 0, 2), sql, err);
+    tp_strbuf_printf(sql,
+                     "DELETE FROM trigperf.captured_table WHERE id OPERATOR(pg_catalog.=) %s;\n"
+                     "SELECT trigperf.registry_bump();\n",
+                     PQgetvalue(found, 0, 0));
+    return status == TRIGPERF_OK && sql->failed ? tp_error_nomem(err) : status;
+}
+
+static int32_t detach(PGconn *connection, void *user, trigperf_error **err) {
+    work *w = user;
+    int32_t version = 0;
+    PGresult *found = NULL;
+    tp_strbuf_reset(w->sql);
+    int32_t status = tp_migrate_check(connection, true, &version, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_sql_query(connection, find_sql, 1, (const char *const[]){w->table},
+                              "looking for the table", &found, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = PQntuples(found) == 0 ? not_attached(w, err)
+                                       : put_detach(connection, found, w->sql, err);
+    }
+    PQclear(found);
+    if (status == TRIGPERF_OK && !w->dry_run) {
+        status = tp_sql_run(connection, tp_strbuf_str(w->sql), doing, err);
+    }
+    return status;
+}
+
+int32_t tp_detach(PGconn *connection, const char *table, bool dry_run, tp_strbuf *sql,
+                  trigperf_error **err) {
+    tp_strbuf own = TP_STRBUF_INIT;
+    work w = {.table = table, .dry_run = dry_run, .sql = sql == NULL ? &own : sql};
+    int32_t status = tp_retry(connection, detach, &w, !dry_run, doing, err);
+    tp_strbuf_free(&own);
+    if (status != TRIGPERF_OK && sql != NULL) {
+        tp_strbuf_reset(sql);
+    }
+    return status;
+}
+
+int32_t tp_detach_all_sql(PGconn *connection, tp_strbuf *sql, trigperf_error **err) {
+    return put_drops(connection, NULL, sql, err);
+}
