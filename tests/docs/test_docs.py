@@ -4,15 +4,19 @@
 import ast
 import ctypes
 import glob
+import json
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pg"))
 
 import harness  # noqa: E402  pylint: disable=wrong-import-position
-from harness import BUILD, ROOT, check, run, skip, test  # noqa: E402
+from harness import BUILD, ROOT, check, equal, run, skip, test  # noqa: E402
 
 
 def pages():
@@ -42,22 +46,124 @@ def _():
 
 @test("the README shows a whole program")
 def _():
-    programs = [block for block in blocks("c") if block[0] == "README.md" and "main(" in block[2]]
-    check(programs, "README.md shows no whole program in C")
+    check(readme_program(), "README.md shows no whole program in C")
 
 
-@test("whole programs on the pages compile and link")
-def _(tmp):
+def readme_program():
+    """(line, code) of the README's program."""
+    return [(line, code) for page, line, code in blocks("c") if page == "README.md" and "main(" in code][:1]
+
+
+def compiled(tmp, name, page, line, code):
+    """Compiles a block, and links it when it is a whole program; returns the path of the result."""
+    source, out = os.path.join(tmp, name + ".c"), os.path.join(tmp, name)
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(f'#line {line + 1} "{page}"\n{code}')
     flags = run(["pkg-config", "--cflags", "--libs", "libpq"], ok=True).out.split()
-    for page, line, code in blocks("c"):
-        if "main(" not in code:
-            continue
-        source = os.path.join(tmp, "page.c")
-        with open(source, "w", encoding="utf-8") as file:
-            file.write(f'#line {line + 1} "{page}"\n{code}')
-        run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
-             "-I" + os.path.join(ROOT, "include"), source, "-o", os.path.join(tmp, "page"),
-             harness.LIBRARY, *flags, "-pthread"], ok=True)
+    run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
+         "-I" + os.path.join(ROOT, "include"), *([] if "main(" in code else ["-c"]), source, "-o", out,
+         *([harness.LIBRARY, *flags, "-pthread"] if "main(" in code else [])], ok=True)
+    return out
+
+
+@test("C on the pages compiles, whole programs link")
+def _(tmp):
+    for number, (page, line, code) in enumerate(blocks("c")):
+        compiled(tmp, f"page{number}", page, line, code)
+
+
+def attach_calls(db):
+    """The table and the attachment that the README shows."""
+    db.sql("create table calls(id int primary key, user_id int, status text, heartbeat timestamptz)")
+    command = re.search(r"^    trigperf (attach .*\n.*)$", read("README.md"), re.M).group(1)
+    db.trigperf(*shlex.split(command.replace("\\\n", " ")))
+
+
+class Host:
+    """A program that runs on, with its lines as they come."""
+
+    def __init__(self, argv, db):
+        folder = os.path.dirname(harness.LIBRARY)
+        env = {**os.environ, **db.env(), "LD_LIBRARY_PATH": folder, "TRIGPERF_CONSUMER": "docs"}
+        self.process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, encoding="utf-8")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def until(self, wanted):
+        """Reads lines until one contains what is wanted; returns them."""
+        lines = []
+        timer = threading.Timer(harness.PATIENCE, self.process.kill)
+        timer.start()
+        try:
+            for line in self.process.stdout:
+                lines.append(line.rstrip("\n"))
+                if wanted in line:
+                    return lines
+        finally:
+            timer.cancel()
+        raise harness.Failure(f"the program ended without {wanted!r}; it printed {lines!r}")
+
+
+@test("the README's program says which keys to forget")
+def _(installed, tmp):
+    attach_calls(installed)
+    line, code = readme_program()[0]
+    with Host([compiled(tmp, "host", "README.md", line, code)], installed) as host:
+        equal(sorted(host.until("forget dashboard:*")), ["forget call:*", "forget dashboard:*"], "resync")
+        installed.sql("insert into calls values (9, 7, 'ringing')")
+        equal(host.until("dashboard"), ["forget call:9", "forget dashboard:7"], "keys of an insert")
+        installed.sql("update calls set heartbeat = now(); update calls set status = 'answered', user_id = 8")
+        equal(host.until("dashboard:8"), ["forget call:9", "forget dashboard:7", "forget dashboard:8"],
+              "keys of a call that moved")
+
+
+@test("the README's Python prints batches")
+def _(installed, tmp):
+    attach_calls(installed)
+    code = [code for page, _, code in blocks("python") if page == "README.md"][0]
+    with open(os.path.join(tmp, "host.py"), "w", encoding="utf-8") as file:
+        file.write(code)
+    with Host(["/usr/bin/python3", file.name], installed) as host:
+        host.until('"table":"*"')
+        installed.sql("insert into calls values (9, 7, 'ringing')")
+        equal(json.loads(host.until("call:9")[-1])["keys"], ["call:9", "dashboard:7"], "keys")
+
+
+@test("the binding for Python follows a database")
+def _(installed, tmp):
+    attach_calls(installed)
+    code = [code for page, _, code in blocks("python") if page == "doc/embedding.md"][0]
+    with open(os.path.join(tmp, "host.py"), "w", encoding="utf-8") as file:
+        file.write(code + BINDING_USE)
+    with Host(["/usr/bin/python3", file.name], installed) as host:
+        host.until("resync")
+        installed.sql("insert into calls values (9, 7, 'ringing')")
+        host.until("call:9 dashboard:7")
+        host.until("refused: expected a whole number")
+
+
+BINDING_USE = """
+async def main():
+    context = Context(consumer="python", batch__window_ms="0")
+    async for batch in context.batches():
+        print(" ".join(batch["keys"]) or "resync", flush=True)
+        if "call:9" in batch["keys"]:
+            break
+    context.close()
+    try:
+        Context(batch__window_ms="soon")
+    except Failed as error:
+        print("refused:", str(error).split(": ", 1)[1], flush=True)
+
+
+asyncio.run(main())
+"""
 
 
 @test("Python on the pages parses")
@@ -77,16 +183,39 @@ def _():
             if not re.match(r"[a-z]+:", target):
                 if not os.path.exists(os.path.join(ROOT, os.path.dirname(page), target)):
                     broken.append(f"{page}: {target}")
-    harness.equal(broken, [], "broken links")
+    equal(broken, [], "broken links")
 
 
 @test("the page on configuration is what the table says")
 def _():
     library = harness.library()
     text = ctypes.c_char_p()
-    harness.equal(library.trigperf_config_describe(b"markdown", ctypes.byref(text), None), 0, "status")
-    check(text.value.decode().strip() in read("doc/configuration.md"),
-          "doc/configuration.md is out of date: paste the output of `trigperf config --format markdown`")
+    equal(library.trigperf_config_describe(b"markdown", ctypes.byref(text), None), 0, "status")
+    table = "\n".join(re.findall(r"^\|.*$", read("doc/configuration.md"), re.M))
+    equal(table, text.value.decode().strip(),
+          "table in doc/configuration.md (paste the output of `trigperf config --format markdown`)")
+
+
+def unnamed(page, names):
+    return [name for name in names if not re.search(rf"\b{re.escape(name)}\b", read(page))]
+
+
+@test("the pages name every object of the schema, every status and every command")
+def _(installed):
+    objects = installed.rows("""
+        select relname from pg_class where relnamespace = 'trigperf'::regnamespace
+           and relkind in ('r', 'p') and relname !~ '^outbox_[0-9]$'
+        union select proname from pg_proc where pronamespace = 'trigperf'::regnamespace""")
+    check(len(objects) > 20, f"only {len(objects)} objects found")
+    equal(unnamed("doc/sql.md", [row[0] for row in objects]), [], "objects that doc/sql.md leaves out")
+    codes = re.findall(r"^    X\((E_\w+),", read("include/trigperf/error.h"), re.M)
+    check(len(codes) > 10, f"only {len(codes)} codes found")
+    equal(unnamed("doc/operations.md", ["TRIGPERF_" + code for code in codes]), [],
+          "status codes that doc/operations.md leaves out")
+    commands = re.findall(r"^  (\w+) ", installed.trigperf("--help").out.split("options of")[0], re.M)
+    check("tail" in commands, f"commands {commands}")
+    equal(unnamed("doc/operations.md", [f"trigperf {name}" for name in commands if name != "help"]), [],
+          "commands that doc/operations.md leaves out")
 
 
 if __name__ == "__main__":
