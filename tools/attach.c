@@ -1,0 +1,186 @@
+/* trigperf attach: capture of a table begins.
+ *
+ * --on and --interval belong to the --rule before them, so options are read in the order given.
+ * What can be judged without a server (names, forms) is a usage error; what the server knows better
+ * is a failure, and then nothing was done.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <trigperf.h>
+
+#include "command.h"
+#include "names.h"
+#include "say.h"
+#include "settings.h"
+
+static const args_option options[] = {
+    {"key", "NAME[=EXPRESSION]",
+     "a key of a change: a column, or an SQL expression over the row; repeat for more", 0},
+    {"watch", "COLUMN[,COLUMN]",
+     "an UPDATE counts when a key or one of these differs; without it, every column is watched", 0},
+    {"rule", "TEMPLATE", "a cache key to forget, such as 'dashboard:{user_id}'; repeat for more",
+     0},
+    {"on", "OPERATION[,..]",
+     "the --rule before it holds for these only: insert, update, delete, truncate", 0},
+    {"interval", "DURATION",
+     "a key of the --rule before it is delivered at most once in it, such as 500ms or 60s", 0},
+    {"granularity", "SHAPE", "triggers a statement or a row: auto (default), statement or row", 0},
+    {"dry-run", NULL, "print the SQL, change nothing", 0},
+    {NULL, NULL, NULL, 0},
+};
+
+static int add_key(trigperf_attachment *attachment, const char *text) {
+    char *name = NULL;
+    const char *expression = NULL;
+    int code = names_key(text, &name, &expression);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    trigperf_error *error = NULL;
+    if (trigperf_attachment_key(attachment, name, expression, &error) != TRIGPERF_OK) {
+        code = say_usage(error);
+    }
+    free(name);
+    return code;
+}
+
+static int add_watches(trigperf_attachment *attachment, const char *list) {
+    char *name = NULL;
+    const char *at = list;
+    if (at[0] == '\0') {
+        return say_wrong("--watch expects names of columns, got nothing");
+    }
+    int code = names_next(&at, &name);
+    while (code == EXIT_FINE && name != NULL) {
+        trigperf_error *error = NULL;
+        if (trigperf_attachment_watch(attachment, name, &error) != TRIGPERF_OK) {
+            code = say_usage(error);
+        }
+        free(name);
+        name = NULL;
+        if (code == EXIT_FINE) {
+            code = names_next(&at, &name);
+        }
+    }
+    return code;
+}
+
+/* The rule at *index with the --on and --interval that follow it. */
+static int add_rule(trigperf_attachment *attachment, const args *given, size_t *index) {
+    const char *text = given->given[*index].value;
+    const char *operations = NULL;
+    uint32_t interval = 0;
+    for (; *index + 1 < given->given_count; (*index)++) {
+        const args_given *next = &given->given[*index + 1];
+        if (args_is(next, "on")) {
+            operations = next->value;
+        } else if (!args_is(next, "interval")) {
+            break;
+        } else if (names_duration(next->value, &interval) != EXIT_FINE) {
+            return EXIT_USAGE;
+        }
+    }
+    trigperf_error *error = NULL;
+    if (trigperf_attachment_rule(attachment, text, operations, interval, &error) != TRIGPERF_OK) {
+        return say_usage(error);
+    }
+    return EXIT_FINE;
+}
+
+static int add_granularity(trigperf_attachment *attachment, const char *shape) {
+    trigperf_error *error = NULL;
+    if (trigperf_attachment_granularity(attachment, shape, &error) != TRIGPERF_OK) {
+        return say_usage(error);
+    }
+    return EXIT_FINE;
+}
+
+static int add_option(trigperf_attachment *attachment, const args *given, size_t *index) {
+    const args_given *one = &given->given[*index];
+    if (args_is(one, "key")) {
+        return add_key(attachment, one->value);
+    }
+    if (args_is(one, "watch")) {
+        return add_watches(attachment, one->value);
+    }
+    if (args_is(one, "rule")) {
+        return add_rule(attachment, given, index);
+    }
+    if (args_is(one, "granularity")) {
+        return add_granularity(attachment, one->value);
+    }
+    if (args_is(one, "on") || args_is(one, "interval")) {
+        say_wrong("--%s expects a --rule before it", one->option->name);
+        say_hint("write --rule 'TEMPLATE' --%s %s", one->option->name, one->value);
+        return EXIT_USAGE;
+    }
+    return EXIT_FINE;
+}
+
+static int describe(const args *given, trigperf_attachment **attachment) {
+    trigperf_error *error = NULL;
+    if (trigperf_attachment_new(given->operands[0], attachment, &error) != TRIGPERF_OK) {
+        return say_usage(error);
+    }
+    int code = EXIT_FINE;
+    for (size_t i = 0; i < given->given_count && code == EXIT_FINE; i++) {
+        code = add_option(*attachment, given, &i);
+    }
+    return code;
+}
+
+static int attach(const args *given, const trigperf_attachment *attachment) {
+    trigperf_admin *admin = NULL;
+    int code = settings_admin(given, &admin);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    int32_t dry_run = args_has(given, "dry-run") ? 1 : 0;
+    char *sql = NULL;
+    trigperf_error *error = NULL;
+    say_progress("attaching %s", given->operands[0]);
+    if (trigperf_admin_attach(admin, attachment, dry_run, &sql, &error) != TRIGPERF_OK) {
+        code = say_failure(error);
+    } else if (dry_run != 0) {
+        fputs(sql, stdout);
+    } else {
+        printf("attached %s\n", given->operands[0]);
+    }
+    trigperf_string_free(sql);
+    trigperf_admin_free(admin);
+    return code;
+}
+
+static int run(const args *given) {
+    trigperf_attachment *attachment = NULL;
+    int code = describe(given, &attachment);
+    if (code == EXIT_FINE) {
+        code = attach(given, attachment);
+    }
+    trigperf_attachment_free(attachment);
+    return code;
+}
+
+const command command_attach = {
+    .name = "attach",
+    .summary = "Capture the changes of a table and turn them into cache keys.",
+    .usage = "attach TABLE --key NAME[=EXPRESSION].. [--watch COLUMN,..] [--rule TEMPLATE].. "
+             "[OPTION..]",
+    .details =
+        "Names of columns are taken as they are written; a name with a comma, an equals sign or\n"
+        "blanks around it stands in double quotes: --watch 'status,\"a,b\"'. TABLE is written as "
+        "in\n"
+        "SQL: calls, public.calls, '\"My Schema\".\"Calls\"'. In a template {name} is the value of "
+        "a\n"
+        "key, and {{ and }} write braces. An expression runs with the rights of the table's owner\n"
+        "and an empty search_path: qualify functions of your own.\n\n"
+        "example:\n"
+        "  trigperf attach public.calls --key user_id --key id --watch status,amount \\\n"
+        "           --rule 'dashboard:{user_id}' --interval 1s --rule 'call:{id}' --on "
+        "update,delete",
+    .options = options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};
