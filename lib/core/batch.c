@@ -150,7 +150,7 @@ void tp_batch_add_delta(tp_batch *batch, const tp_delta *delta) {
     batch_change *change = push(batch, &batch->changes, sizeof *change);
     if (change != NULL) {
         size_t tuple = put_bytes(batch, delta->tuple, delta->tuple_length);
-        *change = (batch_change){delta->count, tuple, table, delta->ops};
+        *change = (batch_change){tp_delta_count(delta), tuple, table, delta->ops};
         tp_batch_raise(batch, delta->lsn, 0);
     }
 }

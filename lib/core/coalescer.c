@@ -23,6 +23,12 @@ void tp_coalescer_clear(tp_coalescer *coalescer) {
     coalescer->count = 0;
 }
 
+/* The tuple begins in the padding of the struct; assigning the whole struct still has room. */
+static size_t size_of(uint32_t tuple_length) {
+    size_t size = offsetof(tp_delta, tuple) + tuple_length;
+    return size < sizeof(tp_delta) ? sizeof(tp_delta) : size;
+}
+
 static uint64_t full_hash(const tp_table *table, uint64_t hash) {
     return hash ^ (uint64_t)(uintptr_t)table * UINT64_C(0x9E3779B97F4A7C15);
 }
@@ -88,7 +94,7 @@ bool tp_coalescer_reserve(tp_coalescer *coalescer, uint32_t deltas, size_t tuple
 
 tp_delta *tp_coalescer_add(tp_coalescer *coalescer, const tp_table *table, const char *tuple,
                            uint32_t length, uint64_t hash) {
-    uint32_t at = tp_arena_take(&coalescer->arena, sizeof(tp_delta) + length);
+    uint32_t at = tp_arena_take(&coalescer->arena, size_of(length));
     tp_delta *delta = tp_arena_at(&coalescer->arena, at);
     *delta = (tp_delta){.table = table,
                         .hash = full_hash(table, hash),
@@ -104,17 +110,31 @@ tp_delta *tp_coalescer_add(tp_coalescer *coalescer, const tp_table *table, const
     return delta;
 }
 
-void tp_delta_merge(tp_delta *delta, const tp_addition *addition) {
-    delta->count += addition->count;
+static void widen(tp_delta *delta, const tp_addition *addition) {
     delta->ops |= addition->ops;
     delta->arrival = addition->arrival < delta->arrival ? addition->arrival : delta->arrival;
     delta->lsn = addition->lsn > delta->lsn ? addition->lsn : delta->lsn;
 }
 
+void tp_delta_merge(tp_delta *delta, const tp_addition *addition) {
+    delta->count += addition->count;
+    widen(delta, addition);
+}
+
+void tp_delta_return(tp_delta *delta, const tp_addition *addition) {
+    uint32_t count = addition->count < UINT32_MAX ? (uint32_t)addition->count : UINT32_MAX;
+    delta->returned = count > delta->returned ? count : delta->returned;
+    widen(delta, addition);
+}
+
+uint64_t tp_delta_count(const tp_delta *delta) {
+    return delta->count + delta->returned;
+}
+
 tp_delta *tp_coalescer_next(const tp_coalescer *coalescer, const tp_delta *delta) {
     uint32_t at = 0;
     if (delta != NULL) {
-        at = offset_of(coalescer, delta) + tp_arena_units(sizeof *delta + delta->tuple_length);
+        at = offset_of(coalescer, delta) + tp_arena_units(size_of(delta->tuple_length));
     }
     return at < coalescer->arena.used ? tp_arena_at(&coalescer->arena, at) : NULL;
 }

@@ -16,12 +16,13 @@
 typedef struct tp_delta {
     const tp_table *table;
     uint64_t hash;
-    uint64_t count;   /* changes merged */
+    uint64_t count;   /* changes merged, those returned apart */
     uint64_t arrival; /* number of the oldest */
     uint64_t lsn;     /* newest */
     uint32_t tuple_length;
     uint32_t refs; /* the window's: where the list of its keys is, and how many they are */
     uint32_t ref_count;
+    uint32_t returned; /* changes that came back from the limiter */
     uint8_t ops;
     uint8_t expanded; /* the window's: operations whose keys are in the list */
     char tuple[];     /* see core/tuple.h */
@@ -55,6 +56,11 @@ bool tp_coalescer_reserve(tp_coalescer *coalescer, uint32_t deltas, size_t tuple
 tp_delta *tp_coalescer_add(tp_coalescer *coalescer, const tp_table *table, const char *tuple,
                            uint32_t length, uint64_t hash);
 void tp_delta_merge(tp_delta *delta, const tp_addition *addition);
+/* The same for changes that were held back. The same change may come back with several keys that
+ * held it, each of which held all changes since its own first; so the largest count is right, not
+ * the sum. */
+void tp_delta_return(tp_delta *delta, const tp_addition *addition);
+uint64_t tp_delta_count(const tp_delta *delta);
 
 /* In the order of adding: NULL gives the first, the last gives NULL. */
 tp_delta *tp_coalescer_next(const tp_coalescer *coalescer, const tp_delta *delta);

@@ -213,7 +213,8 @@ void tp_limiter_hold_delta(tp_limiter *limiter, uint32_t limit, const tp_delta *
             tp_coalescer_add(held, delta->table, delta->tuple, delta->tuple_length, delta->hash);
         limiter->held_changes++;
     }
-    tp_delta_merge(known, &(tp_addition){delta->count, delta->arrival, delta->lsn, delta->ops});
+    tp_delta_merge(known,
+                   &(tp_addition){tp_delta_count(delta), delta->arrival, delta->lsn, delta->ops});
     limiter->holding_bytes += tp_coalescer_bytes(held) - before;
 }
 
@@ -260,12 +261,15 @@ void tp_limiter_postpone(tp_limiter *limiter, tp_limit *limit, uint64_t due_ms) 
 
 bool tp_limiter_expire(tp_limiter *limiter, uint64_t now_ms, uint64_t max_idle_bytes,
                        uint32_t work) {
-    while (tp_heap_rank(&limiter->idle) <= now_ms || limiter->idle_bytes > max_idle_bytes) {
-        if (work-- == 0) {
+    for (tp_heap_node *top; (top = tp_heap_top(&limiter->idle)) != NULL; work--) {
+        if (top->rank > now_ms && limiter->idle_bytes <= max_idle_bytes) {
+            break;
+        }
+        if (work == 0) {
             return true;
         }
-        tp_limit *limit = OF_DUE(tp_heap_top(&limiter->idle));
-        tp_heap_remove(&limiter->idle, &limit->due);
+        tp_limit *limit = OF_DUE(top);
+        tp_heap_remove(&limiter->idle, top);
         limiter->idle_bytes -= own_bytes(limit);
         forget(limiter, limit);
     }

@@ -1,6 +1,6 @@
 /* The window is entered as if the changes came now, so that what is due meets what has just arrived
- * and both leave together. A delta that has gone over counts no more, should a later one fail and
- * all be tried again. */
+ * and both leave together. Returning a delta twice changes nothing, so when one fails, all may be
+ * tried again. */
 #include "core/release.h"
 
 static tp_staged_key key_of(const tp_limit *limit, const tp_fence *fence) {
@@ -18,16 +18,15 @@ bool tp_release(tp_limiter *limiter, tp_limit *limit, tp_window *window, const t
     tp_staged_key key = key_of(limit, fence);
     tp_addition addition = {0, key.arrival, 0, 0};
     tp_window_stage_nothing(window);
-    if (!tp_window_stage_key(window, &key) || !tp_window_commit(window, &addition, 0)) {
+    if (!tp_window_stage_key(window, &key) || !tp_window_commit_returned(window, &addition)) {
         return false;
     }
-    for (tp_delta *delta = NULL; (delta = tp_limit_next(limit, delta)) != NULL;) {
-        addition = (tp_addition){delta->count, delta->arrival, delta->lsn, delta->ops};
+    for (const tp_delta *delta = NULL; (delta = tp_limit_next(limit, delta)) != NULL;) {
+        addition = (tp_addition){tp_delta_count(delta), delta->arrival, delta->lsn, delta->ops};
         tp_window_stage_delta(window, delta);
-        if (!tp_window_stage_key(window, &key) || !tp_window_commit(window, &addition, 0)) {
+        if (!tp_window_stage_key(window, &key) || !tp_window_commit_returned(window, &addition)) {
             return false;
         }
-        delta->count = 0;
     }
     tp_limiter_release(limiter, limit);
     return true;

@@ -221,30 +221,52 @@ static void commit_refs(tp_window *window, tp_delta *delta) {
     }
 }
 
-static void commit_delta(tp_window *window, tp_delta *delta, const tp_addition *addition,
-                         uint8_t expanded) {
+/* The staged change's delta, with its keys. */
+static tp_delta *commit_delta(tp_window *window) {
+    tp_delta *delta = tp_window_match(window);
     bool fresh = delta == NULL;
     if (fresh) {
         delta = tp_coalescer_add(&window->deltas, window->table, window->tuple,
                                  window->tuple_length, window->tuple_hash);
     }
     bool was_keyless = !fresh && delta->ref_count == 0;
-    tp_delta_merge(delta, addition);
-    delta->expanded |= expanded;
     commit_refs(window, delta);
     bool is_keyless = delta->ref_count == 0;
     window->keyless += (is_keyless ? 1u : 0u) - (was_keyless ? 1u : 0u);
+    return delta;
 }
 
-bool tp_window_commit(tp_window *window, const tp_addition *addition, uint8_t expanded) {
+/* *delta becomes NULL when keys alone are staged. */
+static bool commit_staged(tp_window *window, uint64_t arrival, tp_delta **delta) {
     if (!reserve(window, tp_window_match(window))) {
         return false;
     }
     commit_keys(window);
-    if (window->table != NULL) {
-        commit_delta(window, tp_window_match(window), addition, expanded);
+    *delta = window->table == NULL ? NULL : commit_delta(window);
+    window->arrival = arrival < window->arrival ? arrival : window->arrival;
+    return true;
+}
+
+bool tp_window_commit(tp_window *window, const tp_addition *addition, uint8_t expanded) {
+    tp_delta *delta = NULL;
+    if (!commit_staged(window, addition->arrival, &delta)) {
+        return false;
     }
-    window->arrival = addition->arrival < window->arrival ? addition->arrival : window->arrival;
+    if (delta != NULL) {
+        tp_delta_merge(delta, addition);
+        delta->expanded |= expanded;
+    }
+    return true;
+}
+
+bool tp_window_commit_returned(tp_window *window, const tp_addition *addition) {
+    tp_delta *delta = NULL;
+    if (!commit_staged(window, addition->arrival, &delta)) {
+        return false;
+    }
+    if (delta != NULL) {
+        tp_delta_return(delta, addition);
+    }
     return true;
 }
 

@@ -54,6 +54,8 @@ uint32_t tp_window_staged_weight(tp_window *window);
 /* Merges what is staged; `expanded` says for which operations the staged keys are all there are.
  * False when memory is short: nothing has changed. */
 bool tp_window_commit(tp_window *window, const tp_addition *addition, uint8_t expanded);
+/* The same for what comes back from the limiter. */
+bool tp_window_commit_returned(tp_window *window, const tp_addition *addition);
 
 /* ---- contents ---- */
 

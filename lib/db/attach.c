@@ -364,7 +364,10 @@ static void put_all(const work *w, tp_strbuf *sql) {
     put_grants(w, sql);
     put_registry(w, sql);
     put_rules(w, sql);
-    tp_strbuf_puts(sql, "SELECT trigperf.registry_bump();\n");
+    tp_strbuf_printf(sql,
+                     "-- Changes before this were not captured: readers forget what they hold.\n"
+                     "SELECT trigperf.resync(%d);\nSELECT trigperf.registry_bump();\n",
+                     w->capture.id);
 }
 
 static int32_t attach(PGconn *connection, void *user, trigperf_error **err) {

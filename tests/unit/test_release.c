@@ -73,11 +73,11 @@ static void assert_released(fixture *f, uint64_t count_of_first) {
     assert_int_equal(key->arrival, 2);
     assert_int_equal(key->interval_ms, 100);
     const tp_delta *delta = tp_window_next_delta(f->window, NULL);
-    assert_int_equal(delta->count, count_of_first);
+    assert_int_equal(tp_delta_count(delta), count_of_first);
     assert_int_equal(delta->ref_count, 1);
     assert_int_equal(delta->lsn, 2);
     delta = tp_window_next_delta(f->window, delta);
-    assert_int_equal(delta->count, 1);
+    assert_int_equal(tp_delta_count(delta), 1);
     assert_int_equal(delta->ref_count, 1);
 }
 
@@ -98,7 +98,7 @@ static void test_merges_with_what_has_arrived(void **state) {
     change(&f, "1", "A", 4);
     assert_true(tp_release(f.limiter, tp_limiter_due(f.limiter, 100), f.window, NULL));
     const tp_delta *delta = tp_window_next_delta(f.window, NULL);
-    assert_int_equal(delta->count, 2);
+    assert_int_equal(tp_delta_count(delta), 2);
     assert_int_equal(delta->arrival, 2);
     assert_int_equal(delta->expanded, TP_OP_UPDATE);
     assert_int_equal(tp_window_key_count(f.window), 1);

@@ -500,7 +500,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE g.tgname LIKE 'trigperf\_capture\_%' AND f.nspname = 'trigperf' AND NOT g.tgisinternal
       AND g.tgparentid = 0
       AND NOT EXISTS (SELECT FROM trigperf.captured_table c
-                      WHERE c.function_name = 'trigperf.' || p.proname)
+                      WHERE c.function_name = p.proname)
     ORDER BY 1, 2
 $$;
 
