@@ -74,7 +74,7 @@ def _(tmp):
 
 def attach_calls(db):
     """The table and the attachment that the README shows."""
-    db.sql("create table calls(id int primary key, user_id int, status text, heartbeat timestamptz)")
+    db.sql("create table calls(id int primary key, user_id int, status text, amount numeric, heartbeat timestamptz)")
     command = re.search(r"^    trigperf (attach .*\n.*)$", read("README.md"), re.M).group(1)
     db.trigperf(*shlex.split(command.replace("\\\n", " ")))
 
@@ -194,6 +194,46 @@ def _():
     table = "\n".join(re.findall(r"^\|.*$", read("doc/configuration.md"), re.M))
     equal(table, text.value.decode().strip(),
           "table in doc/configuration.md (paste the output of `trigperf config --format markdown`)")
+
+
+@test("key values are written as doc/sql.md says, whatever the session's settings")
+def _(installed):
+    block = re.search(r"^```\ntype +a value +its text\n(.*?)^```", read("doc/sql.md"), re.S | re.M).group(1)
+    kinds = [re.fullmatch(r"(\S.*?)  +'(.*?)'  +(.*)", line).groups() for line in block.splitlines()]
+    check(len(kinds) > 20, f"only {len(kinds)} types in the table")
+    settings = "set timezone = 'Asia/Kolkata'; set datestyle = 'SQL, DMY'; set intervalstyle = 'iso_8601';" \
+               " set bytea_output = 'escape'; set extra_float_digits = -3; set lc_monetary = 'C.UTF-8';"
+    for number, (kind, literal, _) in enumerate(kinds):
+        installed.sql(f"create table t{number}(id {kind}); insert into t{number} values ('{literal}')")
+        installed.trigperf("attach", f"t{number}", "--key", "id", "--granularity",
+                           "statement" if number % 2 else "row")
+    installed.tail("--consumer", "rendering")
+    for number in range(len(kinds)):
+        installed.sql(f"{settings} delete from t{number}")
+    found = {change["table"]: change["keys"]["id"]
+             for line in installed.tail("--consumer", "rendering") for change in line["changes"]}
+    wanted = {f"public.t{number}": text for number, (_, _, text) in enumerate(kinds)}
+    equal({kinds[int(name[8:])][0]: (text, found.get(name)) for name, text in wanted.items()
+           if found.get(name) != text}, {}, "types that are written otherwise: (page, library)")
+
+
+@test("the rights that doc/sql.md grants are enough to follow")
+def _(installed):
+    grants = [code for page, _, code in blocks("sql") if page == "doc/sql.md" and "GRANT" in code][0]
+    attach_calls(installed)
+    installed.sql("create role app login")
+    try:
+        app = installed.as_user("app")
+        harness.contains(app.trigperf("tail", ok=1).err, "permission denied", "a role without rights")
+        installed.sql(grants)
+        for arguments in ([], ["--consumer", "rights"]):
+            equal([line["reason"] for line in app.tail(*arguments)], ["resync"], f"tail {arguments}")
+        installed.sql("insert into calls values (9, 7)")
+        equal([line["keys"] for line in app.tail("--consumer", "rights")], [["call:9", "dashboard:7"]], "keys")
+        harness.contains(app.fails("insert into trigperf.outbox select * from trigperf.outbox"), "denied",
+                         "a role that follows writes into the outbox")
+    finally:
+        installed.sql("drop owned by app; drop role app")
 
 
 def unnamed(page, names):
