@@ -35,13 +35,21 @@ static void put_migration(tp_strbuf *sql, const tp_migration *migration) {
 
 static int32_t schema_exists(PGconn *connection, bool *exists, trigperf_error **err) {
     PGresult *result = NULL;
-    int32_t status =
-        tp_sql_query(connection, "SELECT pg_catalog.to_regclass('trigperf.migration') IS NOT NULL",
-                     0, NULL, "looking for the schema trigperf", &result, err);
-    if (status == TRIGPERF_OK) {
-        *exists = PQgetvalue(result, 0, 0)[0] == 't';
-        PQclear(result);
+    int32_t status = tp_sql_query(connection,
+                                  "SELECT pg_catalog.to_regclass('trigperf.migration') IS NOT NULL,"
+                                  " pg_catalog.to_regnamespace('trigperf') IS NOT NULL",
+                                  0, NULL, "looking for the schema trigperf", &result, err);
+    if (status != TRIGPERF_OK) {
+        return status;
     }
+    *exists = PQgetvalue(result, 0, 0)[0] == 't';
+    if (!*exists && PQgetvalue(result, 0, 1)[0] == 't') {
+        status = tp_error_set(err, TRIGPERF_E_EXISTS, "rename or drop it, then install",
+                              "database \"%s\" has a schema trigperf that is not libtrigperf's: it "
+                              "has no table trigperf.migration",
+                              PQdb(connection));
+    }
+    PQclear(result);
     return status;
 }
 
