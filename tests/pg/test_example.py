@@ -68,7 +68,7 @@ def _(db):
 @test("an interrupt ends it early")
 def _(db):
     example(db, "--help")
-    with subprocess.Popen([PROGRAM, *SHORT, "--seconds", "600"], env=db.env(),
+    with subprocess.Popen([PROGRAM, *SHORT, "--seconds", "40"], env=db.env(),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as child:
         try:
             eventually(lambda: "warm up" in child.stdout.readline(), "the cache is in use")
