@@ -52,8 +52,11 @@ void tp_consumer_free(tp_consumer *consumer) {
     }
 }
 
+/* Nothing is stored until the next claim is answered: a store under the former number would find
+ * the new one and take it for somebody else's. */
 void tp_consumer_reset(tp_consumer *consumer) {
     consumer->storing = false;
+    consumer->claim = 0;
 }
 
 static void fail_result(tp_consumer *consumer, const PGresult *result, const char *what) {
@@ -76,6 +79,7 @@ static void on_claim(void *user, PGresult *result) {
 int32_t tp_consumer_claim(tp_consumer *consumer, const char *system, const char *incarnation,
                           trigperf_error **err) {
     const char *values[] = {consumer->name, consumer->instance, system, incarnation};
+    consumer->claim = 0;
     tp_statement statement = {
         .text = "SELECT claim, pos, needs_resync FROM "
                 "trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid)",
