@@ -135,7 +135,7 @@ class Result:
         return f"{' '.join(self.argv)} -> exit {self.code}\n--- out\n{self.out}\n--- err\n{self.err}"
 
     def lines(self):
-        return [json.loads(line) for line in self.out.splitlines() if line.strip()]
+        return [json.loads(line) for line in self.out.split("\n") if line.strip()]
 
 
 def run(argv, env=None, stdin=None, timeout=None, ok=None):
