@@ -425,12 +425,19 @@ static void seen(tp_source *source) {
     store(source, true);
 }
 
+/* Whether this context could read for all others at present. */
+static bool able(tp_source *source) {
+    if (source->life.state != TP_SOURCE_READY || source->closing) {
+        return false;
+    }
+    bool full = tp_pipeline_full(tp_engine_lock(source->engine));
+    tp_engine_unlock(source->engine);
+    return !full;
+}
+
 static void tick_session(tp_source *source) {
     trigperf_error *error = NULL;
-    bool able = source->life.state == TP_SOURCE_READY && !source->closing &&
-                !tp_pipeline_full(tp_engine_lock(source->engine));
-    tp_engine_unlock(source->engine);
-    int32_t status = tp_notifier_tick(source->notifier, source->now_ms, able, &error);
+    int32_t status = tp_notifier_tick(source->notifier, source->now_ms, able(source), &error);
     check(source, status, error);
     if (source->session_up && source->now_ms >= source->next_seen) {
         seen(source);
