@@ -142,13 +142,15 @@ bool tp_snapshot_visible(const tp_snapshot *snapshot, uint64_t xid) {
 
 static int32_t check_cuts(const tp_snapshot *from, const tp_snapshot *target, uint64_t old_last,
                           uint64_t new_last, trigperf_error **err) {
-    if (old_last != 0 && (!is_running(from, old_last) || !tp_snapshot_visible(target, old_last))) {
+    if (old_last > TP_SNAPSHOT_NOTHING &&
+        (!is_running(from, old_last) || !tp_snapshot_visible(target, old_last))) {
         return tp_error_set(err, TRIGPERF_E_INVALID, "restart the reader from its stored position",
                             "a page of rows of transactions that ran at the position was expected, "
                             "got transaction %" PRIu64,
                             old_last);
     }
-    if (new_last != 0 && (new_last < from->xmax || !tp_snapshot_visible(target, new_last))) {
+    if (new_last > TP_SNAPSHOT_NOTHING &&
+        (new_last < from->xmax || !tp_snapshot_visible(target, new_last))) {
         return tp_error_set(err, TRIGPERF_E_INVALID, "restart the reader from its stored position",
                             "a page of rows of transactions from %" PRIu64
                             " on was expected, got transaction %" PRIu64,

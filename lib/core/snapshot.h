@@ -30,6 +30,7 @@ bool tp_snapshot_visible(const tp_snapshot *snapshot, uint64_t xid);
  * and rows of later ones (xid >= from->xmax), each in ascending order of whole transactions.
  * A half that was cut short by the page size ends at its last whole transaction (old_last,
  * new_last); 0 says that the half is complete. */
+#define TP_SNAPSHOT_NOTHING 1 /* as old_last or new_last: nothing of that half was read */
 int32_t tp_snapshot_advance(const tp_snapshot *from, const tp_snapshot *target, uint64_t old_last,
                             uint64_t new_last, tp_snapshot *out, trigperf_error **err);
 

@@ -20,7 +20,6 @@
 #define PAGE_ROWS 256
 #define PAGE_ROWS_TEXT "256"
 #define FIXED_COLUMNS 5
-#define PASS_NOTHING 1 /* transaction ids begin at 3 */
 
 typedef enum reader_state {
     READER_IDLE,
@@ -411,8 +410,8 @@ static void on_page(void *user, PGresult *result) {
 /* The big transaction has been read: it is passed, and its half no further; the other half not at
  * all. It was the first of its half that had rows. */
 static void pass_big(tp_reader *reader, PGresult *result) {
-    half old = {.last = PASS_NOTHING};
-    half new = {.last = PASS_NOTHING};
+    half old = {.last = TP_SNAPSHOT_NOTHING};
+    half new = {.last = TP_SNAPSHOT_NOTHING};
     if (reader->big_xid < reader->position.xmax) {
         old.last = reader->big_xid;
     } else {
