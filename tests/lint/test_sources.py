@@ -16,7 +16,7 @@ LONGEST_FILE = 600
 ONLY_IN = {
     r"uthash\.h": r"lib/base/map\.c",
     r"ut(list|array|string|ringbuffer)\.h": r"lib/base/.*",
-    r"sys/(epoll|timerfd|eventfd)\.h": r"lib/base/loop\.c",
+    r"sys/(epoll|timerfd|eventfd)\.h": r"(lib/base/loop\.c|(tools|examples|tests)/.*)",
     r"libpq-fe\.h|postgres\w*\.h": r"(lib/(pg|db|api)|examples|tests)/.*",
     r"(sys/.*|unistd|poll|fcntl|netdb|signal)\.h": r"(lib/(base|pg|db|api)|tools|examples|tests)/.*",
     # The engine is the pipeline behind a lock; the deadline it waits for is an argument.
