@@ -1,6 +1,10 @@
 /* The claim number goes with every store: whoever claimed later wins, and the earlier one learns it
- * at its next store. The resync that a new (or broken) consumer owes is tagged with the claim
- * number, so that acknowledging an old one does not clear a newer debt.
+ * at its next store. If it claims the name back, what the other one was told meanwhile is unknown
+ * to it: it resyncs.
+ *
+ * The resync that a new (or broken) consumer owes is tagged with the number of the claim that found
+ * the debt. It is emitted once for a debt, also when the connection breaks before its settlement is
+ * stored; acknowledging an older one does not settle a newer debt.
  *
  * A store writes to the server and so moves its snapshot, which the next poll would take for news;
  * therefore positions are stored when something was acknowledged, and otherwise only now and then.
@@ -21,7 +25,10 @@ struct tp_consumer {
     const char *instance;
     tp_consumer_handler handler;
     uint64_t claim;
-    uint64_t resync_stored; /* claim whose resync is stored as done */
+    uint64_t owed;     /* claim whose resync was emitted last, 0: none */
+    uint64_t settled;  /* claim whose resync is stored as done */
+    uint64_t settling; /* the same, once the store under way has succeeded */
+    bool superseded;
     uint64_t acked_before;
     bool storing;
 };
@@ -72,16 +79,21 @@ static void on_claim(void *user, PGresult *result) {
         return;
     }
     consumer->claim = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-    consumer->handler.claimed(consumer->handler.user, PQgetvalue(result, 0, 1),
-                              PQgetvalue(result, 0, 2)[0] == 't');
+    bool owes = PQgetvalue(result, 0, 2)[0] == 't';
+    bool fresh = PQgetvalue(result, 0, 3)[0] == 't';
+    bool emit = (owes && (fresh || consumer->owed == 0)) || consumer->superseded;
+    consumer->superseded = false;
+    consumer->owed = emit ? consumer->claim : consumer->owed;
+    consumer->handler.claimed(consumer->handler.user, PQgetvalue(result, 0, 1), emit);
 }
 
 int32_t tp_consumer_claim(tp_consumer *consumer, const char *system, const char *incarnation,
                           trigperf_error **err) {
     const char *values[] = {consumer->name, consumer->instance, system, incarnation};
     consumer->claim = 0;
+    consumer->claim = 0;
     tp_statement statement = {
-        .text = "SELECT claim, pos, needs_resync FROM "
+        .text = "SELECT claim, pos, needs_resync, fresh FROM "
                 "trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid)",
         .count = 4,
         .values = values,
@@ -103,6 +115,7 @@ static void on_stored(void *user, PGresult *result) {
     }
     const char *answer = PQgetvalue(result, 0, 0);
     if (strcmp(answer, "superseded") == 0) {
+        consumer->superseded = true;
         trigperf_error *error = NULL;
         tp_error_set(&error, TRIGPERF_E_SUPERSEDED,
                      "run one process per consumer name, or call trigperf_context_retry() to claim "
@@ -111,6 +124,8 @@ static void on_stored(void *user, PGresult *result) {
         consumer->handler.failed(consumer->handler.user, error);
     } else if (strcmp(answer, "missing") == 0) {
         consumer->handler.missing(consumer->handler.user);
+    } else {
+        consumer->settled = consumer->settling;
     }
 }
 
@@ -128,7 +143,7 @@ static int32_t send_store(tp_consumer *consumer, const char *position, bool resy
     int32_t status = tp_connection_send(consumer->connection, &statement, err);
     if (status == TRIGPERF_OK) {
         consumer->storing = true;
-        consumer->resync_stored = resync_done ? consumer->claim : consumer->resync_stored;
+        consumer->settling = resync_done ? consumer->owed : consumer->settled;
     }
     return status;
 }
@@ -137,8 +152,8 @@ int32_t tp_consumer_store(tp_consumer *consumer, bool idle_too, trigperf_error *
     if (consumer->storing || consumer->claim == 0) {
         return TRIGPERF_OK;
     }
-    bool resync_done = tp_engine_tag_acked(consumer->engine) == consumer->claim &&
-                       consumer->resync_stored != consumer->claim;
+    bool resync_done = consumer->owed != consumer->settled &&
+                       tp_engine_tag_acked(consumer->engine) >= consumer->owed;
     tp_pipeline_counters counters;
     tp_pipeline *pipeline = tp_engine_lock(consumer->engine);
     tp_pipeline_counters_get(pipeline, &counters);

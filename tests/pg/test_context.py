@@ -129,6 +129,7 @@ def _(installed):
         old.error = None
         installed.sql("insert into calls values (2, 7)")
         old.until_keys("call:2")
+        equal(old.resyncs(), ["*", "*"], "what the other one was told is unknown: a resync")
         old.close()
 
 
@@ -324,6 +325,7 @@ def _(installed):
             late.until(lambda f: f.resyncs(), "its first resync").ready().close()
         equal(installed.value("select needs_resync from trigperf.consumer where name = 'late'"),
               "f", "needs_resync of the late one")
+        installed.sql("insert into calls values (1005, 1)")
         installed.sql(BURN)
         installed.sql("insert into calls values (1002, 1)")
         follower.until_keys("call:1002")

@@ -252,10 +252,11 @@ $$;
 -- A new name starts at the present and owes its reader a resync of everything. A known one goes on
 -- where it acknowledged, unless that cannot be continued: another system, another incarnation
 -- (commits may have been forgotten after the reader filled its cache), a position ahead of the server,
--- or rows removed by retention.
+-- or rows removed by retention. fresh: the position was set to the present just now, so the resync is
+-- a new debt; otherwise it is one that was never settled.
 CREATE FUNCTION trigperf.consumer_claim(p_name text, p_instance uuid, p_system bigint,
                                         p_incarnation uuid, OUT claim bigint, OUT pos text,
-                                        OUT needs_resync boolean, OUT created boolean)
+                                        OUT needs_resync boolean, OUT fresh boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -267,8 +268,8 @@ BEGIN
     VALUES (p_name, 1, p_instance, pg_current_snapshot(), true, p_system, p_incarnation)
     ON CONFLICT DO NOTHING
     RETURNING c.claim, c.position::text, c.needs_resync, true
-    INTO claim, pos, needs_resync, created;
-    IF created THEN
+    INTO claim, pos, needs_resync, fresh;
+    IF fresh THEN
         RETURN;
     END IF;
     SELECT * INTO STRICT known FROM trigperf.consumer c WHERE c.name = p_name FOR UPDATE;
@@ -285,8 +286,8 @@ BEGIN
         incarnation = p_incarnation,
         seen_at = clock_timestamp()
     WHERE c.name = p_name
-    RETURNING c.claim, c.position::text, c.needs_resync, false
-    INTO claim, pos, needs_resync, created;
+    RETURNING c.claim, c.position::text, c.needs_resync, broken
+    INTO claim, pos, needs_resync, fresh;
 END
 $$;
 
