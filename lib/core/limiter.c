@@ -254,11 +254,6 @@ void tp_limiter_release(tp_limiter *limiter, tp_limit *limit) {
     forget(limiter, limit);
 }
 
-void tp_limiter_postpone(tp_limiter *limiter, tp_limit *limit, uint64_t due_ms) {
-    tp_heap_remove(&limiter->holding, &limit->due);
-    tp_heap_push(&limiter->holding, &limit->due, due_ms);
-}
-
 bool tp_limiter_expire(tp_limiter *limiter, uint64_t now_ms, uint64_t max_idle_bytes,
                        uint32_t work) {
     for (tp_heap_node *top; (top = tp_heap_top(&limiter->idle)) != NULL; work--) {

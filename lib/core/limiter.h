@@ -54,8 +54,6 @@ uint64_t tp_limit_lsn(const tp_limit *limit);
 tp_delta *tp_limit_next(const tp_limit *limit, const tp_delta *delta);
 /* What it held has been taken: the key is forgotten. */
 void tp_limiter_release(tp_limiter *limiter, tp_limit *limit);
-/* It could not be taken now. */
-void tp_limiter_postpone(tp_limiter *limiter, tp_limit *limit, uint64_t due_ms);
 /* Forgets up to `work` keys that hold nothing and may be delivered again, and more of them, the
  * next to be due first, while they need more than max_idle_bytes. True when there are more. */
 bool tp_limiter_expire(tp_limiter *limiter, uint64_t now_ms, uint64_t max_idle_bytes,

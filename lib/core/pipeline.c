@@ -9,7 +9,8 @@
  *
  * A window stays open past its end while the host has max_pending batches to work off: merging goes
  * on, which is the best use of the time. max_bytes is the limit to that; beyond it, changes that
- * find nothing to merge into become a resync of their table. */
+ * find nothing to merge into become a resync of their table. A source that can wait is told to at a
+ * quarter of it, so that what it has asked for already still finds room. */
 #include "core/pipeline.h"
 
 #include <stdlib.h>
@@ -46,6 +47,7 @@ struct tp_pipeline {
     uint64_t arrived;
     uint64_t window_due_ms; /* UINT64_MAX: no window is open */
     uint64_t retry_ms;      /* memory was short: not before */
+    bool flushing;          /* a flush could not be completed */
     uint64_t position_lsn;
     tp_pipeline_counters counters;
 };
@@ -208,7 +210,7 @@ static void emit_cut(tp_pipeline *pipeline, tp_cut *cut) {
 static bool cut_window(tp_pipeline *pipeline, tp_batch_reason reason) {
     tp_cut cut = {.window = pipeline->window,
                   .limiter = pipeline->limiter,
-                  .reason = reason,
+                  .reason = pipeline->flushing ? TP_BATCH_FLUSH : reason,
                   .now_ms = pipeline->now_ms,
                   .max_keys = pipeline->options.max_keys,
                   .position = tp_checkpoints_newest(pipeline->checkpoints)};
@@ -439,12 +441,26 @@ static bool release_due(tp_pipeline *pipeline, uint64_t until_ms, uint32_t work)
         }
         open_window(pipeline);
         if (!tp_release(pipeline->limiter, limit, pipeline->window, pipeline->fence)) {
-            memory_is_short(pipeline);
-            tp_limiter_postpone(pipeline->limiter, limit, pipeline->retry_ms);
-            return false;
+            return memory_is_short(pipeline);
         }
     }
     return false;
+}
+
+static void flush(tp_pipeline *pipeline) {
+    release_due(pipeline, UINT64_MAX, UINT32_MAX);
+    bool released = tp_limiter_held_keys(pipeline->limiter) == 0;
+    pipeline->flushing = !close_window(pipeline, TP_BATCH_FLUSH) || !released;
+}
+
+static void close_due(tp_pipeline *pipeline) {
+    if (tp_resyncs_has_all(pipeline->resyncs) && !emit_resync(pipeline)) {
+        return;
+    }
+    if (pipeline->window_due_ms <= pipeline->now_ms && has_room(pipeline)) {
+        bool full = tp_window_weight(pipeline->window) >= pipeline->options.max_keys;
+        close_window(pipeline, full ? TP_BATCH_SIZE : TP_BATCH_WINDOW);
+    }
 }
 
 bool tp_pipeline_tick(tp_pipeline *pipeline, uint64_t now_ms) {
@@ -452,45 +468,40 @@ bool tp_pipeline_tick(tp_pipeline *pipeline, uint64_t now_ms) {
     uint64_t now = pipeline->now_ms;
     bool more =
         tp_limiter_expire(pipeline->limiter, now, pipeline->options.max_bytes / 4, WORK_PER_TURN);
-    more = release_due(pipeline, now, WORK_PER_TURN) || more;
     pipeline->counters.redelivered += tp_delivery_retry(pipeline->delivery, now);
     if (now < pipeline->retry_ms) {
         return more;
     }
-    if (tp_resyncs_has_all(pipeline->resyncs) && !emit_resync(pipeline)) {
-        return more;
-    }
-    if (pipeline->window_due_ms <= now && has_room(pipeline)) {
-        bool full = tp_window_weight(pipeline->window) >= pipeline->options.max_keys;
-        close_window(pipeline, full ? TP_BATCH_SIZE : TP_BATCH_WINDOW);
+    more = release_due(pipeline, now, WORK_PER_TURN) || more;
+    if (pipeline->flushing) {
+        flush(pipeline);
+    } else {
+        close_due(pipeline);
     }
     return more;
 }
 
 uint64_t tp_pipeline_deadline(const tp_pipeline *pipeline) {
     uint64_t due = UINT64_MAX;
-    if (tp_resyncs_has_all(pipeline->resyncs)) {
+    if (tp_resyncs_has_all(pipeline->resyncs) || pipeline->flushing) {
         due = 0;
     } else if (has_room(pipeline)) {
         due = pipeline->window_due_ms;
     }
-    due = due < pipeline->retry_ms ? pipeline->retry_ms : due;
     due = least(due, tp_limiter_deadline(pipeline->limiter));
+    due = due < pipeline->retry_ms ? pipeline->retry_ms : due;
     return least(due, tp_delivery_deadline(pipeline->delivery));
 }
 
 void tp_pipeline_flush(tp_pipeline *pipeline, uint64_t now_ms) {
     turn(pipeline, now_ms);
-    release_due(pipeline, UINT64_MAX, UINT32_MAX);
-    if (!close_window(pipeline, TP_BATCH_FLUSH)) {
-        pipeline->window_due_ms = least(pipeline->window_due_ms, pipeline->retry_ms);
-    }
+    flush(pipeline);
 }
 
 /* ---- figures ---- */
 
 bool tp_pipeline_full(const tp_pipeline *pipeline) {
-    return !has_room(pipeline) || bytes_used(pipeline) >= pipeline->options.max_bytes;
+    return !has_room(pipeline) || bytes_used(pipeline) >= pipeline->options.max_bytes / 4;
 }
 
 bool tp_pipeline_idle(const tp_pipeline *pipeline) {

@@ -142,17 +142,6 @@ static void test_due_in_order_of_time(void **state) {
     tp_limiter_free(limiter);
 }
 
-static void test_postpones(void **state) {
-    (void)state;
-    tp_limiter *limiter = tp_limiter_new();
-    deliver(limiter, "a", 100, 50);
-    hold(limiter, "a", 1, NULL);
-    tp_limiter_postpone(limiter, tp_limiter_due(limiter, 150), 170);
-    assert_null(tp_limiter_due(limiter, 169));
-    assert_non_null(tp_limiter_due(limiter, 170));
-    tp_limiter_free(limiter);
-}
-
 static void test_forgets_idle_keys(void **state) {
     (void)state;
     tp_limiter *limiter = tp_limiter_new();
@@ -228,7 +217,6 @@ int main(void) {
         cmocka_unit_test(test_early_until_the_interval_has_passed),
         cmocka_unit_test(test_holds_and_releases),
         cmocka_unit_test(test_due_in_order_of_time),
-        cmocka_unit_test(test_postpones),
         cmocka_unit_test(test_forgets_idle_keys),
         cmocka_unit_test(test_forgets_the_next_due_when_idle_keys_need_too_much),
         cmocka_unit_test(test_longest_interval_counts),
