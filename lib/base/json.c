@@ -3,6 +3,8 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char replacement[] = "\xEF\xBF\xBD";
@@ -123,13 +125,38 @@ void tp_json_int(tp_strbuf *out, const char *key, int64_t number) {
     tp_strbuf_putu(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
-void tp_json_double(tp_strbuf *out, const char *key, double number) {
-    begin_value(out, key);
-    if (isfinite(number)) {
-        tp_strbuf_printf(out, "%.17g", number);
-    } else {
-        tp_strbuf_puts(out, "null");
+/* The fewest digits that read back as the same number. */
+static void shortest_digits(double number, char *digits, size_t size) {
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, size, "%.*g", precision, number);
+        if (!(strtod(digits, NULL) < number) && !(strtod(digits, NULL) > number)) {
+            return;
+        }
     }
+}
+
+/* The host's locale may write the decimal point as something else, of any length. */
+static void put_number(tp_strbuf *out, const char *digits) {
+    while (*digits != '\0') {
+        size_t run = strspn(digits, "+-0123456789e");
+        tp_strbuf_add(out, digits, run);
+        digits += run;
+        if (*digits != '\0') {
+            tp_strbuf_putc(out, '.');
+            digits += strcspn(digits, "0123456789");
+        }
+    }
+}
+
+void tp_json_double(tp_strbuf *out, const char *key, double number) {
+    char digits[64];
+    begin_value(out, key);
+    if (!isfinite(number)) {
+        tp_strbuf_puts(out, "null");
+        return;
+    }
+    shortest_digits(number, digits, sizeof digits);
+    put_number(out, digits);
 }
 
 void tp_json_bool(tp_strbuf *out, const char *key, bool value) {

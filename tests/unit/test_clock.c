@@ -1,0 +1,29 @@
+/* Monotonic time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+static void test_never_goes_back(void **state) {
+    (void)state;
+    uint64_t last = tp_clock_ns();
+    for (int i = 0; i < 100000; i++) {
+        uint64_t now = tp_clock_ns();
+        assert_true(now >= last);
+        last = now;
+    }
+    assert_true(tp_clock_ms() >= last / 1000000);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_never_goes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
