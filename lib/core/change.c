@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <string.h>
 
 static const struct {
     uint32_t op;
