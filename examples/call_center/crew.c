@@ -21,7 +21,7 @@ static bool add(cc_crew *crew, cc_world *world, cc_feed *feed, void *(*run)(void
     cc_worker *worker = &crew->workers[crew->count];
     worker->member.world = world;
     worker->member.feed = feed;
-    worker->member.dice.state = world->options->seed * 1000003u + crew->count;
+    worker->member.dice = world_dice(world);
     worker->member.ending = &crew->ending;
     if (pthread_create(&worker->thread, NULL, run, &worker->member) != 0) {
         fputs("call_center: cannot start a thread\n", stderr);

@@ -27,6 +27,8 @@ enum figure {
     /* a thread that reads its own writes */
     FIGURE_OWN_WRITES,
     FIGURE_OWN_WRITES_SEEN,
+    FIGURE_LATE_FILLS, /* out of date on purpose */
+    FIGURE_LATE_FILLS_NOTICED,
     FIGURES
 };
 

@@ -1,5 +1,8 @@
 /* Read your writes: a thread writes an agent's label, waits until its own transaction has been
- * delivered, and must find the new label through the cache. Nobody else writes labels. */
+ * delivered, and must find the new label through the cache. Nobody else writes labels.
+ *
+ * Meanwhile it is also the slowest of all readers: what it read before its write it puts into the
+ * cache after the delivery. The fence must notice each time. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,21 +45,46 @@ static bool seen(cc_member *member, PGconn *conn, int64_t agent, uint64_t number
     return found;
 }
 
-static bool round_trip(cc_member *member, PGconn *conn, uint64_t number) {
-    int64_t agent = 1 + dice_below(&member->dice, 20);
+/* Puts an answer that is out of date, as a reader would who was overtaken. */
+static void fill_late(cc_member *member, int64_t agent, uint64_t token, const char *answer) {
+    char key[MODEL_KEY_SIZE];
+    model_key(MODEL_AGENT, agent, key);
+    cache_put(member->world->cache, key, answer);
+    figures_add(&member->world->figures, FIGURE_LATE_FILLS, 1);
+    if (trigperf_fence_check(feed_context(member->feed), token, key, strlen(key)) != 0) {
+        cache_delete(member->world->cache, key);
+        figures_add(&member->world->figures, FIGURE_LATE_FILLS_NOTICED, 1);
+    }
+}
+
+static bool write_and_wait(cc_member *member, PGconn *conn, int64_t agent, uint64_t number) {
     char xid[24];
     if (!write_label(conn, agent, number, xid)) {
         return false;
     }
     trigperf_error *error = NULL;
-    int32_t status = trigperf_wait_position(feed_context(member->feed), xid, PATIENCE_MS, &error);
-    if (status != 0) {
+    if (trigperf_wait_position(feed_context(member->feed), xid, PATIENCE_MS, &error) != 0) {
         setup_complain("waiting for a transaction of one's own", error);
         return false;
     }
-    figures_add(&member->world->figures, FIGURE_OWN_WRITES, 1);
-    figures_add(&member->world->figures, FIGURE_OWN_WRITES_SEEN, seen(member, conn, agent, number));
     return true;
+}
+
+static bool round_trip(cc_member *member, PGconn *conn) {
+    uint64_t number = now_ns(); /* in no label so far */
+    int64_t agent = 1 + dice_below(&member->dice, 20);
+    uint64_t token = 0;
+    trigperf_fence_begin(feed_context(member->feed), &token);
+    char *before = model_read(conn, MODEL_AGENT, agent);
+    bool fine = before != NULL && write_and_wait(member, conn, agent, number);
+    if (fine) {
+        fill_late(member, agent, token, before);
+        figures_add(&member->world->figures, FIGURE_OWN_WRITES, 1);
+        figures_add(&member->world->figures, FIGURE_OWN_WRITES_SEEN,
+                    seen(member, conn, agent, number));
+    }
+    free(before);
+    return fine;
 }
 
 void *own_writes_run(void *argument) {
@@ -64,8 +92,8 @@ void *own_writes_run(void *argument) {
     PGconn *conn = db_connect(member->world->options->conninfo, "call_center own writes");
     bool fine = conn != NULL && model_prepare(conn);
     uint64_t moment = now_ns();
-    for (uint64_t number = 1; fine && !atomic_load(member->ending); number++) {
-        fine = round_trip(member, conn, number);
+    while (fine && !atomic_load(member->ending)) {
+        fine = round_trip(member, conn);
         moment += PAUSE_MS * UINT64_C(1000000);
         member_sleep_until(member, &moment);
     }

@@ -8,6 +8,7 @@
 #include "model.h"
 
 enum { READS_PER_TURN = 6 };
+static const double share_slow = 0.002; /* of the fills */
 
 static void pick(cc_member *member, int *kind, int64_t *id) {
     double share = dice_unit(&member->dice);
@@ -26,6 +27,13 @@ static void pick(cc_member *member, int *kind, int64_t *id) {
     }
 }
 
+/* Now and then a network is slow, or a process is put to sleep: between reading and putting there
+ * is time for a change to be made and delivered. */
+static void be_slow(cc_member *member) {
+    uint64_t until = now_ns() + (50 + dice_below(&member->dice, 200)) * UINT64_C(1000000);
+    member_sleep_until(member, &until);
+}
+
 static char *fill(cc_member *member, PGconn *conn, int kind, int64_t id, const char *key) {
     trigperf_context *context = feed_context(member->feed);
     uint64_t token = 0;
@@ -35,6 +43,9 @@ static char *fill(cc_member *member, PGconn *conn, int kind, int64_t id, const c
     char *answer = model_read(conn, kind, id);
     if (answer == NULL) {
         return NULL;
+    }
+    if (dice_chance(&member->dice, share_slow)) {
+        be_slow(member);
     }
     cache_put(member->world->cache, key, answer);
     if (trigperf_fence_check(context, token, key, strlen(key)) != 0) {

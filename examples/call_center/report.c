@@ -86,7 +86,8 @@ static void print_writes(const uint64_t *counters) {
            " ended by a conflict; %" PRIu64 " held open a while\n",
            "writes", counters[FIGURE_COMMITS], counters[FIGURE_ROLLBACKS],
            counters[FIGURE_CONFLICTS], counters[FIGURE_HELD]);
-    printf("  %-22s %" PRIu64 " rows written, %" PRIu64 " changes of keys or watched columns\n",
+    printf("  %-22s %" PRIu64 " rows written, %" PRIu64
+           " changes of keys or watched columns (a moved key: two)\n",
            "changes", counters[FIGURE_ROWS], counters[FIGURE_CHANGES]);
     printf("  %-22s %" PRIu64 " in %" PRIu64 " batches; %" PRIu64
            " without coalescing, so %.1f %% fewer\n",
@@ -99,8 +100,10 @@ static void print_cache(const cc_report *report) {
     printf("  %-22s %.1f %% of %" PRIu64 " reads; %" PRIu64 " entries at the end\n", "hit rate",
            hit_rate(&report->load.figures), reads_of(&report->load.figures),
            report->load_check.entries);
-    printf("  %-22s %" PRIu64 " of %" PRIu64 " fills taken back\n", "fence",
-           counters[FIGURE_DISCARDED], counters[FIGURE_MISSES]);
+    printf("  %-22s %" PRIu64 " of %" PRIu64 " fills taken back; of %" PRIu64
+           " late on purpose, %" PRIu64 "\n",
+           "fence", counters[FIGURE_DISCARDED], counters[FIGURE_MISSES],
+           counters[FIGURE_LATE_FILLS], counters[FIGURE_LATE_FILLS_NOTICED]);
     printf("  %-22s %" PRIu64 " of %" PRIu64 " seen through the cache\n", "own writes",
            counters[FIGURE_OWN_WRITES_SEEN], counters[FIGURE_OWN_WRITES]);
 }
@@ -132,7 +135,10 @@ static bool promises(const cc_report *report) {
     held &= promise(counters[FIGURE_OWN_WRITES] > 0 &&
                         counters[FIGURE_OWN_WRITES_SEEN] == counters[FIGURE_OWN_WRITES],
                     "a write was not seen by its own writer");
+    held &= promise(counters[FIGURE_LATE_FILLS_NOTICED] == counters[FIGURE_LATE_FILLS],
+                    "the fence did not notice a late fill");
     for (int i = 0; i < LATENCIES; i++) {
+        held &= promise(report->latencies[i].samples.count > 0, "no latency was measured");
         held &= promise(report->latencies[i].missing == 0, "a commit was never delivered");
     }
     return held;

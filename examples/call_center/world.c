@@ -37,6 +37,11 @@ void world_fail(cc_world *world) {
     atomic_store(&world->failed, true);
 }
 
+cc_dice world_dice(cc_world *world) {
+    uint64_t number = atomic_fetch_add(&world->dice, 1);
+    return (cc_dice){.state = (uint64_t)world->options->seed * 1000003u + number};
+}
+
 int64_t world_user(const cc_world *world, cc_dice *dice) {
     return 1 + zipf_pick(world->users, dice);
 }

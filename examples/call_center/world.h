@@ -18,6 +18,7 @@ typedef struct cc_world {
     cc_zipf *users;              /* rank 0: the busiest user */
     cc_zipf *calls;              /* rank 0: the newest call */
     _Atomic int64_t newest_call; /* its number */
+    _Atomic uint64_t dice;       /* handed out so far, each with a seed of its own */
     atomic_bool interrupted;     /* the user asked to end */
     atomic_bool failed;          /* a thread met an error, which it said on stderr */
 } cc_world;
@@ -26,6 +27,8 @@ bool world_open(cc_world *world, const cc_options *options); /* says on stderr w
 void world_close(cc_world *world);
 bool world_ending(const cc_world *world); /* interrupted or failed */
 void world_fail(cc_world *world);
+
+cc_dice world_dice(cc_world *world);
 
 /* Numbers of rows as uneven as in life. */
 int64_t world_user(const cc_world *world, cc_dice *dice);
