@@ -38,7 +38,7 @@ CREATE TABLE trigperf.captured_table (
     id                 int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema_name        text NOT NULL,
     table_name         text NOT NULL,
-    relid              oid NOT NULL,
+    relid              regclass NOT NULL,
     key_names          text[] NOT NULL,
     key_columns        text[] NOT NULL,
     key_exprs          text[] NOT NULL,
@@ -174,24 +174,35 @@ $$;
 -- ---------------------------------------------------------------------------------------------
 -- Who reads
 
--- Emptied by a crash, a promotion and a base backup, because it is UNLOGGED: a new identity then
+-- Emptied by a crash, a promotion and a base backup, because it is UNLOGGED; what a dump restores and
+-- what CREATE DATABASE copies is told by the numbers of the table and the database. A new identity
 -- tells readers that commits may have been forgotten and transaction ids reused.
 CREATE UNLOGGED TABLE trigperf.incarnation (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    id        uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid()
+    singleton   boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    id          uuid NOT NULL,
+    in_table    oid NOT NULL,
+    in_database oid NOT NULL
 );
 
 CREATE FUNCTION trigperf.incarnation_get() RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_id uuid;
+    this_table    oid := 'trigperf.incarnation'::regclass;
+    this_database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    found_id      uuid;
 BEGIN
-    SELECT id INTO found_id FROM trigperf.incarnation;
-    IF found_id IS NULL THEN
-        INSERT INTO trigperf.incarnation DEFAULT VALUES ON CONFLICT DO NOTHING;
-        SELECT id INTO found_id FROM trigperf.incarnation;
-    END IF;
-    RETURN found_id;
+    LOOP
+        SELECT i.id INTO found_id FROM trigperf.incarnation i
+        WHERE i.in_table = this_table AND i.in_database = this_database;
+        IF FOUND THEN
+            RETURN found_id;
+        END IF;
+        INSERT INTO trigperf.incarnation AS i (id, in_table, in_database)
+        VALUES (gen_random_uuid(), this_table, this_database)
+        ON CONFLICT (singleton) DO UPDATE
+            SET id = EXCLUDED.id, in_table = EXCLUDED.in_table, in_database = EXCLUDED.in_database
+            WHERE i.in_table <> this_table OR i.in_database <> this_database;
+    END LOOP;
 END
 $$;
 
@@ -462,7 +473,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                WHEN 'dropped' THEN 'the table is gone: trigperf detach ' || q.registered
                WHEN 'renamed' THEN 'the table is called ' || q.present || ' now: trigperf detach '
                                    || q.registered || ', then attach it under its new name'
-               WHEN 'missing' THEN 'its triggers are gone: detach it and attach it again'
+               WHEN 'missing' THEN 'triggers are gone: detach it and attach it again'
                WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || ' ENABLE TRIGGER USER; SELECT trigperf.resync(' || c.id || ')'
            END
     FROM trigperf.captured_table c
@@ -480,7 +491,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     CROSS JOIN LATERAL (
         SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
                     WHEN q.present <> q.registered THEN 'renamed'
-                    WHEN t.total = 0 THEN 'missing'
+                    WHEN t.total < CASE c.granularity WHEN 'row' THEN 2 ELSE 4 END THEN 'missing'
                     WHEN t.disabled > 0 THEN 'disabled'
                     ELSE 'ok' END
     ) AS s(state)
@@ -548,4 +559,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                        FROM trigperf.trigger_error_log e ORDER BY e.occurred_at DESC LIMIT 1)))
 $$;
 
+-- Default privileges of whoever installs may have granted more.
+REVOKE ALL ON SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;
