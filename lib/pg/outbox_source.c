@@ -391,14 +391,16 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
     if (strcmp(channel, tp_session_channel(source->session)) != 0) {
         return;
     }
+    tp_session_echo(source->session, payload);
     tp_wake *wake = tp_wake_decode(payload);
     tp_wake_kind kind = wake == NULL ? TP_WAKE_UNKNOWN : tp_wake_kind_of(wake);
-    if (kind == TP_WAKE_SELFTEST) {
-        tp_session_echo(source->session, tp_wake_nonce(wake));
+    if (kind == TP_WAKE_UNKNOWN) {
+        /* memory was short, or a newer library speaks: it may have been news */
+        poll_now(source);
     } else if (kind == TP_WAKE_RESIGN && !own) {
         tp_notifier_resigned(source->notifier, source->now_ms);
         tp_pace_now(&source->poller.pace, source->now_ms);
-    } else if (kind != TP_WAKE_UNKNOWN && !own && !tp_notifier_leads(source->notifier)) {
+    } else if (kind != TP_WAKE_SELFTEST && !own && !tp_notifier_leads(source->notifier)) {
         tp_notifier_heard(source->notifier, source->now_ms);
         if (kind != TP_WAKE_BEAT) {
             use_announcement(source, wake);

@@ -51,28 +51,35 @@ static uint32_t column_index(tp_registry *registry, const tp_value *name) {
     return registry->column_count++;
 }
 
-/* Elements of a text[] into an arena of strings; returns their number or UINT32_MAX. */
-static uint32_t read_names(const char *text, char **names) {
+/* Elements of a text[] as strings. */
+typedef struct names {
+    char *at[TP_REGISTRY_KEYS_MAX];
+    uint32_t count;
+    bool malformed;
+    bool failed; /* memory was short */
+} names;
+
+static void read_names(const char *text, names *out) {
     tp_textarray array;
     tp_value value;
-    uint32_t count = 0;
-    if (!tp_textarray_begin(&array, text)) {
-        return UINT32_MAX;
-    }
-    while (count < TP_REGISTRY_KEYS_MAX && tp_textarray_next(&array, &value)) {
-        names[count] = value.data == NULL ? NULL : tp_text_copy_bytes(value.data, value.length);
-        if (names[count] == NULL) {
-            break;
+    *out = (names){.malformed = !tp_textarray_begin(&array, text)};
+    while (!out->malformed && !out->failed && tp_textarray_next(&array, &value)) {
+        out->malformed = value.data == NULL || out->count == TP_REGISTRY_KEYS_MAX;
+        if (!out->malformed) {
+            out->at[out->count] = tp_text_copy_bytes(value.data, value.length);
+            out->failed = out->at[out->count] == NULL;
+            out->count += out->failed ? 0 : 1;
         }
-        count++;
     }
-    tp_textarray_end(&array);
-    return count;
+    out->failed = out->failed || (!out->malformed && array.scratch.failed);
+    if (text != NULL && text[0] == '{') {
+        tp_textarray_end(&array);
+    }
 }
 
-static void free_names(char **names, uint32_t count) {
-    for (uint32_t i = 0; i < count && count != UINT32_MAX; i++) {
-        free(names[i]);
+static void free_names(names *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        free(list->at[i]);
     }
 }
 
@@ -84,28 +91,34 @@ static int32_t bad_registry(trigperf_error **err, const char *table) {
                         table, TP_REGISTRY_KEYS_MAX);
 }
 
+static int32_t declare(tp_registry *registry, tp_cascade *cascade, const PGresult *tables, int row,
+                       const names *keys, const names *slots, trigperf_error **err) {
+    tp_registry_table *table = &registry->tables[registry->table_count++];
+    table->id = (int32_t)strtol(PQgetvalue(tables, row, 0), NULL, 10);
+    for (uint32_t i = 0; i < slots->count; i++) {
+        tp_value slot = {slots->at[i], (uint32_t)strlen(slots->at[i])};
+        table->columns[i] = column_index(registry, &slot);
+    }
+    return tp_cascade_table(cascade, PQgetvalue(tables, row, 1), table->id,
+                            (const char *const *)keys->at, keys->count, &table->table, err);
+}
+
 static int32_t add_table(tp_registry *registry, tp_cascade *cascade, const PGresult *tables,
                          int row, trigperf_error **err) {
-    char *names[TP_REGISTRY_KEYS_MAX];
-    char *slots[TP_REGISTRY_KEYS_MAX];
-    const char *name = PQgetvalue(tables, row, 1);
-    uint32_t name_count = read_names(PQgetvalue(tables, row, 2), names);
-    uint32_t slot_count = read_names(PQgetvalue(tables, row, 3), slots);
+    names keys;
+    names slots;
+    read_names(PQgetvalue(tables, row, 2), &keys);
+    read_names(PQgetvalue(tables, row, 3), &slots);
     int32_t status;
-    if (name_count == UINT32_MAX || name_count != slot_count) {
-        status = bad_registry(err, name);
+    if (keys.failed || slots.failed) {
+        status = tp_error_nomem(err);
+    } else if (keys.malformed || slots.malformed || keys.count != slots.count) {
+        status = bad_registry(err, PQgetvalue(tables, row, 1));
     } else {
-        tp_registry_table *table = &registry->tables[registry->table_count++];
-        table->id = (int32_t)strtol(PQgetvalue(tables, row, 0), NULL, 10);
-        for (uint32_t i = 0; i < slot_count; i++) {
-            tp_value slot = {slots[i], (uint32_t)strlen(slots[i])};
-            table->columns[i] = column_index(registry, &slot);
-        }
-        status = tp_cascade_table(cascade, name, table->id, (const char *const *)names, name_count,
-                                  &table->table, err);
+        status = declare(registry, cascade, tables, row, &keys, &slots, err);
     }
-    free_names(names, name_count);
-    free_names(slots, slot_count);
+    free_names(&keys);
+    free_names(&slots);
     return status;
 }
 

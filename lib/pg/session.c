@@ -217,8 +217,8 @@ int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **
     return send(session, hello_sql, on_hello, err);
 }
 
-void tp_session_echo(tp_session *session, const char *nonce) {
-    if (session->echoing && strcmp(nonce, session->nonce) == 0) {
+void tp_session_echo(tp_session *session, const char *payload) {
+    if (session->echoing && strstr(payload, session->nonce) != NULL) {
         session->echoing = false;
         session->echo_deadline = UINT64_MAX;
         session->done(session->user, NULL);

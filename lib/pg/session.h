@@ -21,8 +21,8 @@ int32_t tp_session_new(tp_connection *connection, int32_t schema_version, tp_ses
 void tp_session_free(tp_session *session);
 
 int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **err);
-/* A self-test notification came. */
-void tp_session_echo(tp_session *session, const char *nonce);
+/* A notification came: perhaps the self-test's. Needs no memory. */
+void tp_session_echo(tp_session *session, const char *payload);
 /* Fails the session when the echo does not come in time. */
 void tp_session_tick(tp_session *session, uint64_t now_ms);
 uint64_t tp_session_deadline(const tp_session *session);

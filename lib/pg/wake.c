@@ -123,11 +123,6 @@ tp_wake_kind tp_wake_kind_of(const tp_wake *wake) {
     return wake->kind;
 }
 
-const char *tp_wake_nonce(const tp_wake *wake) {
-    const char *nonce = text_of(wake, "n");
-    return nonce == NULL ? "" : nonce;
-}
-
 /* Transactions from a's end to b's end, none of which is visible in a, must run in b. */
 static bool all_running(const tp_snapshot *b, uint64_t first) {
     uint64_t running = 0;

@@ -36,7 +36,6 @@ typedef struct tp_wake tp_wake;
 tp_wake *tp_wake_decode(const char *payload);
 void tp_wake_free(tp_wake *wake);
 tp_wake_kind tp_wake_kind_of(const tp_wake *wake);
-const char *tp_wake_nonce(const tp_wake *wake);
 
 /* True when everything visible in b is visible in a. */
 bool tp_wake_covers(const tp_snapshot *a, const tp_snapshot *b);

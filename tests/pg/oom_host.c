@@ -1,0 +1,113 @@
+/* A host whose allocations fail, one at a time: for n = 1, 2, 3 ... a context connects to a real
+ * server and follows it while the n-th allocation of the library fails. Whatever that breaks, the
+ * context must come back by itself and deliver a change that is committed meanwhile. Ends when a
+ * whole run needed fewer than n allocations. Prints how many were tried; exit code 1 tells what was
+ * lost.
+ *
+ *     oom_host CONNINFO [FIRST]
+ */
+#include <libpq-fe.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <trigperf.h>
+
+#include "oom.h"
+
+#define TURNS 8000
+
+static trigperf_context *make_context(const char *conninfo) {
+    static const char *const settings[] = {"batch.window_ms", "0",  "poll.min_ms",      "2",
+                                           "poll.max_ms",     "5",  "reconnect.min_ms", "2",
+                                           "ack.interval_ms", "10", "consumer",         "oom"};
+    trigperf_config *config = NULL;
+    trigperf_context *context = NULL;
+    trigperf_config_new(&config, NULL);
+    trigperf_config_set(config, "connection", conninfo, NULL);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i += 2) {
+        trigperf_config_set(config, settings[i], settings[i + 1], NULL);
+    }
+    trigperf_context_new(config, &context, NULL);
+    trigperf_config_free(config);
+    return context;
+}
+
+static int has_key(const trigperf_batch *batch, const char *key) {
+    for (uint32_t i = 0; i < trigperf_batch_key_count(batch); i++) {
+        if (strcmp(trigperf_batch_key_at(batch, i, NULL), key) == 0) {
+            return 1;
+        }
+    }
+    return trigperf_batch_resync_count(batch) > 0 ? 2 : 0;
+}
+
+/* Pulls and acknowledges what is there; 1 when the key was among it, 2 a resync that covers it. */
+static int pull(trigperf_context *context, const char *key) {
+    trigperf_batch *batch = NULL;
+    int found = 0;
+    while (trigperf_batch_next(context, &batch, NULL) == TRIGPERF_OK && batch != NULL) {
+        int has = has_key(batch, key);
+        found = has != 0 ? has : found;
+        trigperf_batch_ack(batch, NULL);
+    }
+    return found;
+}
+
+static int insert(PGconn *connection, unsigned n) {
+    char sql[100];
+    snprintf(sql, sizeof sql, "INSERT INTO calls VALUES (%u, 1)", n);
+    PGresult *result = PQexec(connection, sql);
+    int fine = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    return fine;
+}
+
+/* 0: delivered; else what went wrong. */
+static const char *follow(const char *conninfo, PGconn *writer, unsigned n, int *reached) {
+    char key[32];
+    snprintf(key, sizeof key, "call:%u", n);
+    trigperf_context *context = make_context(conninfo);
+    const char *wrong = "the change was not delivered";
+    oom_fail_at(n);
+    for (int turn = 0; turn < TURNS; turn++) {
+        int32_t status = trigperf_wait(context, 4, NULL);
+        if (status == TRIGPERF_E_SUPERSEDED || trigperf_context_state(context) == 4) {
+            trigperf_error *error = trigperf_context_error(context);
+            fprintf(stderr, "%s\n", trigperf_error_message(error));
+            trigperf_error_free(error);
+            wrong = "the context gave up for good";
+            break;
+        }
+        if (turn == 10 && !insert(writer, n)) {
+            wrong = "the writer's insert failed";
+            break;
+        }
+        int found = pull(context, key);
+        if (turn >= 10 && found != 0) {
+            wrong = NULL;
+            break;
+        }
+    }
+    trigperf_context_close(context, 2000, NULL);
+    *reached = oom_reset() ? 1 : 0;
+    trigperf_context_free(context);
+    return wrong;
+}
+
+int main(int count, char **arguments) {
+    PGconn *writer = PQconnectdb(arguments[1]);
+    int reached = 1;
+    unsigned n = count > 2 ? (unsigned)strtoul(arguments[2], NULL, 10) : 1;
+    for (; reached; n++) {
+        const char *wrong = follow(arguments[1], writer, n, &reached);
+        if (wrong != NULL) {
+            printf("allocation %u failed: %s\n", n, wrong);
+            return 1;
+        }
+    }
+    printf("%u\n", n - 2);
+    PQfinish(writer);
+    return 0;
+}
