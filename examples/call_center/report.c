@@ -2,7 +2,9 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const double hit_rate_promised = 80;
@@ -35,13 +37,21 @@ void live_phase(cc_live *live, const cc_world *world, const char *phase) {
     live->last = figures_take(&world->figures);
 }
 
-static void open_line(const cc_live *live) {
-    printf("%s%4.0f s %-12s", live->terminal ? "\r" : "",
-           ms_between(live->begin_ns, now_ns()) / 1000, live->phase);
+/* What fits on the terminal; a line that wraps could not be overwritten. */
+static int room(const cc_live *live) {
+    struct winsize size;
+    if (!live->terminal) {
+        return INT_MAX;
+    }
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
 }
 
-static void close_line(const cc_live *live) {
-    fputs(live->terminal ? "\033[K" : "\n", stdout);
+void live_note(const cc_live *live, const char *note) {
+    char line[256];
+    snprintf(line, sizeof line, "%4.0f s  %-8s %s", ms_between(live->begin_ns, now_ns()) / 1000,
+             live->phase, note);
+    printf("%s%.*s%s", live->terminal ? "\r" : "", room(live), line,
+           live->terminal ? "\033[K" : "\n");
     fflush(stdout);
 }
 
@@ -50,22 +60,17 @@ void live_line(cc_live *live, cc_world *world) {
     double seconds = ms_between(live->last_ns, now) / 1000;
     cc_figures_copy delta = figures_since(&world->figures, &live->last);
     const uint64_t *counters = delta.counters;
-    open_line(live);
-    printf(" %5.0f tx/s %6.0f rows/s | %6.0f changes/s %6.0f keys/s | %6.0f reads/s %5.1f %% hits |"
-           " %6" PRIu64 " entries",
-           (double)(counters[FIGURE_COMMITS] + counters[FIGURE_ROLLBACKS]) / seconds,
-           (double)counters[FIGURE_ROWS] / seconds, (double)counters[FIGURE_CHANGES] / seconds,
-           (double)counters[FIGURE_KEYS] / seconds, (double)reads_of(&delta) / seconds,
-           hit_rate(&delta), cache_count(world->cache));
-    close_line(live);
+    char line[200];
+    snprintf(line, sizeof line,
+             "%5.1f %% hits %6.0f reads/s | %4.0f tx/s %5.0f rows/s %5.0f changes/s %5.0f keys/s |"
+             " %6" PRIu64 " entries",
+             hit_rate(&delta), (double)reads_of(&delta) / seconds,
+             (double)(counters[FIGURE_COMMITS] + counters[FIGURE_ROLLBACKS]) / seconds,
+             (double)counters[FIGURE_ROWS] / seconds, (double)counters[FIGURE_CHANGES] / seconds,
+             (double)counters[FIGURE_KEYS] / seconds, cache_count(world->cache));
+    live_note(live, line);
     live->last_ns = now;
     live->last = figures_take(&world->figures);
-}
-
-void live_note(const cc_live *live, const char *note) {
-    open_line(live);
-    printf(" %s", note);
-    close_line(live);
 }
 
 void live_end(cc_live *live) {
