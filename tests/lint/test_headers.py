@@ -86,6 +86,7 @@ def _():
         name = re.sub(r"^(include|lib)/", "", path)
         guard = re.sub(r"\W", "_", name).upper()
         guard = "TP_" + guard if path.startswith("lib/") else guard
+        guard = re.sub(r"^TOOLS_", "TRIGPERF_TOOL_", guard)
         if f"#ifndef {guard}\n#define {guard}\n" not in read(path):
             problems.append(f"{path}: {guard}")
     none(problems, "include guards")
