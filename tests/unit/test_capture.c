@@ -1,0 +1,288 @@
+/* The text of capture functions: what it contains, and that no name or expression breaks out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "db/capture.h"
+#include "oom.h"
+
+static const char *const watch[] = {"status", "amount", "id"};
+static const char *const identity[] = {"id"};
+static const char *const columns[] = {"id", "user_id", "status", "amount", "Odd\"Name", "ts"};
+
+static tp_capture calls(tp_capture_key *keys, uint32_t count) {
+    assert_int_equal(tp_capture_slots(keys, count, NULL), TRIGPERF_OK);
+    return (tp_capture){.id = 7,
+                        .schema = "public",
+                        .table = "calls",
+                        .keys = keys,
+                        .key_count = count,
+                        .watch = watch,
+                        .watch_count = 3,
+                        .columns = columns,
+                        .column_count = 6,
+                        .identity = identity,
+                        .identity_count = 1,
+                        .max_keys = 1000};
+}
+
+static char *function_of(const tp_capture *capture) {
+    tp_strbuf out = TP_STRBUF_INIT;
+    tp_capture_function(capture, &out);
+    char *text = tp_strbuf_take(&out);
+    assert_non_null(text);
+    return text;
+}
+
+static void assert_has(const char *text, const char *part) {
+    if (strstr(text, part) == NULL) {
+        fail_msg("'%s' is missing in: %s", part, text);
+    }
+}
+
+static void assert_lacks(const char *text, const char *part) {
+    if (strstr(text, part) != NULL) {
+        fail_msg("'%s' is in: %s", part, text);
+    }
+}
+
+static void test_slots_follow_the_kinds(void **state) {
+    (void)state;
+    tp_capture_key keys[9] = {
+        {.name = "a", .kind = TP_KEY_TEXT}, {.name = "b", .kind = TP_KEY_INT},
+        {.name = "c", .kind = TP_KEY_UUID}, {.name = "d", .kind = TP_KEY_INT},
+        {.name = "e", .kind = TP_KEY_INT},  {.name = "f", .kind = TP_KEY_INT},
+        {.name = "g", .kind = TP_KEY_INT},  {.name = "h", .kind = TP_KEY_UUID},
+        {.name = "i", .kind = TP_KEY_UUID}};
+    static const char *const expected[] = {"t1", "i1", "u1", "i2", "i3", "i4", "t2", "u2", "t3"};
+    assert_int_equal(tp_capture_slots(keys, 9, NULL), TRIGPERF_OK);
+    for (int i = 0; i < 9; i++) {
+        assert_string_equal(keys[i].slot, expected[i]);
+    }
+}
+
+static void test_too_many_keys(void **state) {
+    (void)state;
+    tp_capture_key keys[TP_CAPTURE_KEYS_MAX + 1];
+    trigperf_error *err = NULL;
+    for (int i = 0; i <= TP_CAPTURE_KEYS_MAX; i++) {
+        keys[i] = (tp_capture_key){.name = "k",
+                                   .kind = i < 4   ? TP_KEY_INT
+                                           : i < 6 ? TP_KEY_UUID
+                                                   : TP_KEY_TEXT};
+    }
+    assert_int_equal(tp_capture_slots(keys, TP_CAPTURE_KEYS_MAX, &err), TRIGPERF_OK);
+    assert_int_equal(tp_capture_slots(keys, TP_CAPTURE_KEYS_MAX + 1, &err), TRIGPERF_E_LIMIT);
+    assert_true(trigperf_error_hint(err)[0] != '\0');
+    trigperf_error_free(err);
+}
+
+static void test_settings_only_where_needed(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT},
+                             {.name = "ts",
+                              .column = "ts",
+                              .kind = TP_KEY_TEXT,
+                              .rendering = TP_RENDER_DATESTYLE | TP_RENDER_TIMEZONE}};
+    tp_capture capture = calls(keys, 1);
+    char *plain = function_of(&capture);
+    assert_has(plain, "LANGUAGE plpgsql SECURITY DEFINER\nAS ");
+    free(plain);
+    capture = calls(keys, 2);
+    char *dated = function_of(&capture);
+    assert_has(dated, "\nSET DateStyle = 'ISO, YMD'\nSET TimeZone = 'UTC'\nAS ");
+    assert_lacks(dated, "SET search_path");
+    free(dated);
+}
+
+static void test_identity_saves_the_distinct(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "user_id", .column = "user_id", .kind = TP_KEY_INT},
+                             {.name = "id", .column = "id", .kind = TP_KEY_INT}};
+    tp_capture capture = calls(keys, 2);
+    char *unique = function_of(&capture);
+    assert_lacks(unique, "DISTINCT");
+    assert_has(unique, "ON tp_o.\"id\" OPERATOR(pg_catalog.=) tp_n.\"id\"");
+    assert_lacks(unique, "row_number");
+    free(unique);
+    capture = calls(keys, 1);
+    char *users = function_of(&capture);
+    assert_has(users, "SELECT DISTINCT");
+    assert_has(users, "GROUP BY 1");
+    free(users);
+    capture.identity_count = 0;
+    char *placed = function_of(&capture);
+    assert_has(placed, "ON tp_o.tp_number OPERATOR(pg_catalog.=) tp_n.tp_number");
+    free(placed);
+}
+
+static void test_watching_all_and_watching_keys_only(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT}};
+    tp_capture capture = calls(keys, 1);
+    capture.watch_count = 0;
+    char *all = function_of(&capture);
+    assert_has(all, "ROW(tp_o.*)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(tp_n.*)");
+    free(all);
+    capture.watch = identity;
+    capture.watch_count = 1;
+    char *keys_only = function_of(&capture);
+    assert_has(keys_only, "WHEN false THEN 1");
+    free(keys_only);
+    capture.by_row = true;
+    capture.watch_count = 0;
+    char *rows = function_of(&capture);
+    assert_has(rows, "OLD OPERATOR(pg_catalog.*<>) NEW");
+    free(rows);
+}
+
+/* Spellings that would look an operator, a type or a function up by name. */
+static void test_no_operator_is_looked_up_by_name(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT},
+                             {.name = "s", .column = "status", .kind = TP_KEY_TEXT}};
+    tp_capture capture = calls(keys, 2);
+    for (int by_row = 0; by_row < 2; by_row++) {
+        capture.by_row = by_row == 1;
+        char *text = function_of(&capture);
+        assert_lacks(text, "DISTINCT FROM");
+        assert_lacks(text, " = '");
+        assert_lacks(text, " <> ");
+        assert_lacks(text, " || ");
+        assert_lacks(text, " IN (");
+        assert_lacks(text, "::text");
+        assert_lacks(text, "::uuid");
+        assert_lacks(text, " count(");
+        free(text);
+    }
+}
+
+static void test_quoting_cannot_be_broken(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "k", .column = "Odd\"Name", .kind = TP_KEY_INT},
+                             {.name = "e",
+                              .expression = "'$capture$' || '$capture1$' -- all",
+                              .kind = TP_KEY_TEXT,
+                              .rendering = TP_RENDER_ALL}};
+    tp_capture capture = calls(keys, 2);
+    for (int by_row = 0; by_row < 2; by_row++) {
+        capture.by_row = by_row == 1;
+        char *text = function_of(&capture);
+        assert_has(text, "\"Odd\"\"Name\"::bigint");
+        assert_has(text, "('$capture$' || '$capture1$' -- all\n)::pg_catalog.text");
+        assert_has(text, "\nAS $capture2$\n");
+        const char *first = strstr(text, "$capture2$");
+        const char *second = strstr(first + 1, "$capture2$");
+        assert_non_null(second);
+        assert_string_equal(second, "$capture2$;\n");
+        free(text);
+    }
+}
+
+static void test_a_row_knows_only_the_columns_an_expression_mentions(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {
+        {.name = "e", .expression = "lower(STATUS)", .kind = TP_KEY_TEXT, .rendering = 127}};
+    tp_capture capture = calls(keys, 1);
+    capture.by_row = true;
+    char *text = function_of(&capture);
+    assert_has(text,
+               "(SELECT NEW.\"status\" AS \"status\", NEW.\"Odd\"\"Name\" AS \"Odd\"\"Name\") AS "
+               "tp_row");
+    free(text);
+}
+
+static void test_no_keys(void **state) {
+    (void)state;
+    tp_capture capture = calls(NULL, 0);
+    for (int by_row = 0; by_row < 2; by_row++) {
+        capture.by_row = by_row == 1;
+        char *text = function_of(&capture);
+        assert_has(text, "(slot, table_id, op, n)\n");
+        free(text);
+    }
+}
+
+static void test_full_isolation_stands_around_the_write(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT}};
+    tp_capture capture = calls(keys, 1);
+    capture.isolate_full = true;
+    char *text = function_of(&capture);
+    const char *last = strstr(text, "RAISE WARNING");
+    assert_non_null(last);
+    assert_true(strstr(text, "INSERT INTO trigperf.outbox") < last);
+    assert_null(strstr(last, "INSERT INTO trigperf.outbox"));
+    free(text);
+}
+
+static void test_triggers(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT}};
+    tp_capture capture = calls(keys, 1);
+    tp_strbuf out = TP_STRBUF_INIT;
+    tp_capture_triggers(&capture, "public.calls", TP_PLACE_ROOT, &out);
+    assert_has(tp_strbuf_str(&out),
+               "CREATE TRIGGER trigperf_capture_update AFTER UPDATE ON public.calls\n"
+               "    REFERENCING OLD TABLE AS tp_old NEW TABLE AS tp_new FOR EACH STATEMENT EXECUTE "
+               "FUNCTION trigperf.capture_7();\n");
+    tp_strbuf_reset(&out);
+    capture.by_row = true;
+    tp_capture_triggers(&capture, "public.part", TP_PLACE_PARTITION, &out);
+    assert_string_equal(tp_strbuf_str(&out),
+                        "CREATE TRIGGER trigperf_capture_7_truncate AFTER TRUNCATE ON public.part\n"
+                        "    FOR EACH STATEMENT EXECUTE FUNCTION trigperf.capture_7();\n");
+    tp_strbuf_reset(&out);
+    tp_capture_triggers(&capture, "public.kid", TP_PLACE_INHERITS, &out);
+    assert_has(tp_strbuf_str(&out), "trigperf_capture_7_row AFTER INSERT OR UPDATE OR DELETE");
+    tp_strbuf_free(&out);
+}
+
+static void test_short_memory_is_noticed(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT},
+                             {.name = "e", .expression = "lower(status)", .kind = TP_KEY_TEXT}};
+    tp_capture capture = calls(keys, 2);
+    for (int by_row = 0; by_row < 2; by_row++) {
+        capture.by_row = by_row == 1;
+        char *whole = function_of(&capture);
+        for (unsigned n = 1;; n++) {
+            tp_strbuf out = TP_STRBUF_INIT;
+            oom_fail_at(n);
+            tp_capture_function(&capture, &out);
+            bool reached = oom_reset();
+            assert_true(out.failed == reached);
+            if (!reached) {
+                assert_string_equal(tp_strbuf_str(&out), whole);
+            }
+            tp_strbuf_free(&out);
+            if (!reached) {
+                break;
+            }
+        }
+        free(whole);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slots_follow_the_kinds),
+        cmocka_unit_test(test_too_many_keys),
+        cmocka_unit_test(test_settings_only_where_needed),
+        cmocka_unit_test(test_identity_saves_the_distinct),
+        cmocka_unit_test(test_watching_all_and_watching_keys_only),
+        cmocka_unit_test(test_no_operator_is_looked_up_by_name),
+        cmocka_unit_test(test_quoting_cannot_be_broken),
+        cmocka_unit_test(test_a_row_knows_only_the_columns_an_expression_mentions),
+        cmocka_unit_test(test_no_keys),
+        cmocka_unit_test(test_full_isolation_stands_around_the_write),
+        cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_short_memory_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
