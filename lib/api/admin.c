@@ -8,6 +8,7 @@
 #include "api/config.h"
 #include "base/strbuf.h"
 #include "db/attach.h"
+#include "db/detach.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "db/rules.h"

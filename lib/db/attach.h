@@ -1,4 +1,4 @@
-/* Attaching tables to capture, and detaching them. */
+/* Attaching tables to capture. */
 #ifndef TP_DB_ATTACH_H
 #define TP_DB_ATTACH_H
 
@@ -14,13 +14,5 @@
  * would run: plain SQL that does the same in any tool. max_keys: capture.max_keys. */
 int32_t tp_attach(PGconn *connection, const trigperf_attachment *spec, int32_t max_keys,
                   bool dry_run, tp_strbuf *sql, trigperf_error **err);
-
-/* table as in SQL; one that was dropped is found by the name it had. As tp_attach() otherwise. */
-int32_t tp_detach(PGconn *connection, const char *table, bool dry_run, tp_strbuf *sql,
-                  trigperf_error **err);
-
-/* Appends SQL that removes every capture trigger and function of the database, registered or not:
- * the registry goes with the schema. */
-int32_t tp_detach_all_sql(PGconn *connection, tp_strbuf *sql, trigperf_error **err);
 
 #endif

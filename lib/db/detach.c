@@ -1,7 +1,7 @@
 /* Triggers are found through the function that they call, not through the registry: so those on
  * partitions, on tables renamed meanwhile, and left-overs of a dump go as well. Clones of row
  * triggers on partitions go with the trigger they were cloned from. */
-#include "db/attach.h"
+#include "db/detach.h"
 
 #include "db/migrate.h"
 #include "db/retry.h"
