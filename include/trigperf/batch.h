@@ -72,8 +72,9 @@ int32_t trigperf_batch_ack(trigperf_batch *batch, trigperf_error **error);
 int32_t trigperf_batch_nack(trigperf_batch *batch, trigperf_error **error);
 
 /**
- * @brief Releases a batch without a word: its changes stay undelivered until the consumer
- *        reconnects. For clean-up paths; otherwise use ack or nack.
+ * @brief Releases a batch without a word: a named consumer gets its changes again when it
+ *        connects the next time, an ephemeral one does not. For clean-up paths; otherwise use ack
+ *        or nack.
  * @param batch a batch, or NULL (no effect).
  */
 void trigperf_batch_free(trigperf_batch *batch);

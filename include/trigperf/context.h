@@ -3,9 +3,9 @@
  * @brief The context: everything is reached through it.
  *
  * A process may hold many contexts; they share nothing. Unless a function says otherwise, it
- * belongs to the thread that processes the context. In a forked child every call returns
- * #TRIGPERF_E_FORKED, and trigperf_context_free() releases memory and descriptors without talking
- * on the parent's connection.
+ * belongs to the thread that processes the context. In a forked child every call that can fail
+ * returns #TRIGPERF_E_FORKED, and trigperf_context_free() closes the child's copies of descriptors
+ * without talking on the parent's connection.
  *
  * Three ways to run it:
  * - an event loop: wait until trigperf_fd() is readable, call trigperf_process(), pull batches;

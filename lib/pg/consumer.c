@@ -91,7 +91,6 @@ int32_t tp_consumer_claim(tp_consumer *consumer, const char *system, const char 
                           trigperf_error **err) {
     const char *values[] = {consumer->name, consumer->instance, system, incarnation};
     consumer->claim = 0;
-    consumer->claim = 0;
     tp_statement statement = {
         .text = "SELECT claim, pos, needs_resync, fresh FROM "
                 "trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid)",

@@ -77,14 +77,16 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
                                         .notify = on_notify,
                                         .user = source,
                                         .log = source->log};
+    tp_session_options session = {source->options.schema_version,
+                                  source->options.connect_timeout_ms, on_session, source};
     tp_reader_handler handler = {source, on_reader_done, on_reader_page};
     tp_notifier_options notifier = {source->instance, source->options.beat_ms,
                                     source->options.notifier};
     tp_consumer_handler consumer = {source, on_claimed, on_missing, on_consumer_failed};
     int32_t status = tp_connection_new(source->loop, info, &connection, &source->connection, err);
     if (status == TRIGPERF_OK) {
-        status = tp_session_new(source->connection, source->options.schema_version, on_session,
-                                source, &source->session, err);
+        status =
+            tp_session_new(source->connection, source->loop, info, &session, &source->session, err);
     }
     if (status == TRIGPERF_OK) {
         status = tp_reader_new(source->connection, source->engine, source->log, &handler,
@@ -152,11 +154,13 @@ void tp_source_free(tp_source *source) {
 void tp_source_abandon(tp_source *source) {
     if (source != NULL) {
         tp_connection_abandon(source->connection);
+        tp_session_abandon(source->session);
     }
 }
 
 static void drop_connection(tp_source *source) {
     tp_connection_close(source->connection);
+    tp_session_end(source->session);
     tp_reader_reset(source->reader);
     tp_notifier_session(source->notifier, NULL, source->now_ms, NULL);
     source->session_up = false;

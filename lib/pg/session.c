@@ -1,5 +1,7 @@
-/* Each check refuses with a sentence that says what to do. The self-test sends a notification to
- * itself: a pooler in transaction mode answers LISTEN with success, and nothing ever arrives. */
+/* Each check refuses with a sentence that says what to do. The self-test is a notification that
+ * must come back: a pooler in transaction mode answers LISTEN with success, and nothing ever
+ * arrives. Directly at the server it is sent on this connection; where something stands between
+ * (the process id of the handshake is not the backend's), from a second one, see pg/probe. */
 #include "pg/session.h"
 
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "pg/pgerror.h"
+#include "pg/probe.h"
 
 #define OLDEST_SERVER 150000
 #define ECHO_MS 5000
@@ -32,11 +35,14 @@ struct tp_session {
     char version[32];
     PGresult *tables;
     tp_registry *registry;
+    tp_probe *probe;
+    bool pooled;
 };
 
 static const char hello_sql[] =
     "SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery(), "
-    "pg_catalog.to_regclass('trigperf.migration') IS NOT NULL, pg_catalog.current_database()";
+    "pg_catalog.to_regclass('trigperf.migration') IS NOT NULL, pg_catalog.current_database(), "
+    "pg_catalog.pg_backend_pid()";
 
 static const char settings_sql[] =
     "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('search_path', 'pg_catalog'), "
@@ -52,16 +58,20 @@ static const char schema_sql[] =
     "(SELECT channel FROM trigperf.notifier), trigperf.incarnation_get(), "
     "(SELECT system_identifier FROM pg_catalog.pg_control_system())";
 
-int32_t tp_session_new(tp_connection *connection, int32_t schema_version, tp_session_fn done,
-                       void *user, tp_session **out, trigperf_error **err) {
+int32_t tp_session_new(tp_connection *connection, tp_loop *loop, const tp_conninfo *info,
+                       const tp_session_options *options, tp_session **out, trigperf_error **err) {
     tp_session *session = calloc(1, sizeof *session);
-    if (session == NULL) {
+    tp_probe *probe = tp_probe_new(loop, info, options->timeout_ms);
+    if (session == NULL || probe == NULL) {
+        free(session);
+        tp_probe_free(probe);
         return tp_error_nomem(err);
     }
     session->connection = connection;
-    session->schema_version = schema_version;
-    session->done = done;
-    session->user = user;
+    session->probe = probe;
+    session->schema_version = options->schema_version;
+    session->done = options->done;
+    session->user = options->user;
     session->echo_deadline = UINT64_MAX;
     *out = session;
     return TRIGPERF_OK;
@@ -69,15 +79,25 @@ int32_t tp_session_new(tp_connection *connection, int32_t schema_version, tp_ses
 
 void tp_session_free(tp_session *session) {
     if (session != NULL) {
+        tp_probe_free(session->probe);
         PQclear(session->tables);
         tp_registry_free(session->registry);
         free(session);
     }
 }
 
-static void refuse(tp_session *session, trigperf_error *error) {
+void tp_session_abandon(tp_session *session) {
+    tp_probe_abandon(session->probe);
+}
+
+void tp_session_end(tp_session *session) {
     session->echoing = false;
     session->echo_deadline = UINT64_MAX;
+    tp_probe_stop(session->probe);
+}
+
+static void refuse(tp_session *session, trigperf_error *error) {
+    tp_session_end(session);
     session->done(session->user, error);
     trigperf_error_free(error);
 }
@@ -106,6 +126,19 @@ static void on_echo_sent(void *user, PGresult *result) {
     }
 }
 
+static int32_t send_echo(tp_session *session, const char *payload, trigperf_error **err) {
+    if (session->pooled) {
+        return tp_probe_start(session->probe, session->channel, payload, session->now_ms, err);
+    }
+    const char *values[] = {session->channel, payload};
+    tp_statement statement = {.text = "SELECT pg_catalog.pg_notify($1, $2)",
+                              .count = 2,
+                              .values = values,
+                              .done = on_echo_sent,
+                              .user = session};
+    return tp_connection_send(session->connection, &statement, err);
+}
+
 static void on_listen(void *user, PGresult *result) {
     tp_session *session = user;
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
@@ -114,16 +147,10 @@ static void on_listen(void *user, PGresult *result) {
     }
     char payload[64];
     snprintf(payload, sizeof payload, "{\"k\":\"s\",\"n\":\"%s\"}", session->nonce);
-    const char *values[] = {session->channel, payload};
-    tp_statement statement = {.text = "SELECT pg_catalog.pg_notify($1, $2)",
-                              .count = 2,
-                              .values = values,
-                              .done = on_echo_sent,
-                              .user = session};
     trigperf_error *error = NULL;
     session->echoing = true;
     session->echo_deadline = session->now_ms + ECHO_MS;
-    if (tp_connection_send(session->connection, &statement, &error) != TRIGPERF_OK) {
+    if (send_echo(session, payload, &error) != TRIGPERF_OK) {
         refuse(session, error);
     }
 }
@@ -203,6 +230,8 @@ static void on_hello(void *user, PGresult *result) {
         refuse(session, error);
         return;
     }
+    session->pooled = strtol(PQgetvalue(result, 0, 4), NULL, 10) !=
+                      PQbackendPID(tp_connection_raw(session->connection));
     send_or_refuse(session, settings_sql, on_settings);
 }
 
@@ -219,29 +248,33 @@ int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **
 
 void tp_session_echo(tp_session *session, const char *payload) {
     if (session->echoing && strstr(payload, session->nonce) != NULL) {
-        session->echoing = false;
-        session->echo_deadline = UINT64_MAX;
+        tp_session_end(session);
         session->done(session->user, NULL);
     }
 }
 
 void tp_session_tick(tp_session *session, uint64_t now_ms) {
+    trigperf_error *error = NULL;
     session->now_ms = now_ms;
-    if (!session->echoing || now_ms < session->echo_deadline) {
+    if (!session->echoing) {
         return;
     }
-    trigperf_error *error = NULL;
-    tp_error_set(&error, TRIGPERF_E_UNSUPPORTED,
-                 "connect to the server directly, or through a pooler in session mode (pgbouncer: "
-                 "pool_mode = session)",
-                 "expected a notification sent to itself to come back within %d ms, it did not: a "
-                 "pooler in transaction mode stands between",
-                 ECHO_MS);
-    refuse(session, error);
+    if (session->pooled && tp_probe_process(session->probe, now_ms, &error) != TRIGPERF_OK) {
+        refuse(session, error);
+    } else if (now_ms >= session->echo_deadline) {
+        tp_error_set(&error, TRIGPERF_E_UNSUPPORTED,
+                     "connect to the server directly, or through a pooler in session mode "
+                     "(pgbouncer: pool_mode = session)",
+                     "expected a notification to come back within %d ms, it did not: a pooler in "
+                     "transaction mode stands between",
+                     ECHO_MS);
+        refuse(session, error);
+    }
 }
 
 uint64_t tp_session_deadline(const tp_session *session) {
-    return session->echo_deadline;
+    uint64_t probe = session->echoing ? tp_probe_deadline(session->probe) : UINT64_MAX;
+    return probe < session->echo_deadline ? probe : session->echo_deadline;
 }
 
 const char *tp_session_channel(const tp_session *session) {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "core/engine.h"
 #include "pg/connection.h"
+#include "pg/conninfo.h"
 #include "pg/registry.h"
 
 typedef struct tp_session tp_session;
@@ -16,9 +17,20 @@ typedef struct tp_session tp_session;
 /* error NULL: the session stands. Otherwise its code tells whether trying again can help. */
 typedef void (*tp_session_fn)(void *user, trigperf_error *error);
 
-int32_t tp_session_new(tp_connection *connection, int32_t schema_version, tp_session_fn done,
-                       void *user, tp_session **out, trigperf_error **err);
+typedef struct tp_session_options {
+    int32_t schema_version; /* that the library knows */
+    uint32_t timeout_ms;    /* for a second connection, where a pooler stands between */
+    tp_session_fn done;
+    void *user;
+} tp_session_options;
+
+/* connection, loop and info must outlive it. */
+int32_t tp_session_new(tp_connection *connection, tp_loop *loop, const tp_conninfo *info,
+                       const tp_session_options *options, tp_session **out, trigperf_error **err);
 void tp_session_free(tp_session *session);
+void tp_session_abandon(tp_session *session); /* in a forked child */
+/* The connection is gone. */
+void tp_session_end(tp_session *session);
 
 int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **err);
 /* A notification came: perhaps the self-test's. Needs no memory. */

@@ -27,7 +27,6 @@ CREATE TABLE trigperf.setting (
 );
 INSERT INTO trigperf.setting (name, value) VALUES
     ('registry_version', '1'),
-    ('capture.max_keys', '1000'),
     ('retention.max_age_s', '86400'),
     ('retention.max_bytes', '1073741824');
 
@@ -474,7 +473,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                WHEN 'renamed' THEN 'the table is called ' || q.present || ' now: trigperf detach '
                                    || q.registered || ', then attach it under its new name'
                WHEN 'missing' THEN 'triggers are gone: detach it and attach it again'
-               WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || ' ENABLE TRIGGER USER; SELECT trigperf.resync(' || c.id || ')'
+               WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || t.enable || '; SELECT trigperf.resync('
+                                    || c.id || ')'
            END
     FROM trigperf.captured_table c
     LEFT JOIN pg_class r ON r.oid = c.relid
@@ -484,10 +484,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                quote_ident(n.nspname) || '.' || quote_ident(r.relname)
     ) AS q(registered, present)
     CROSS JOIN LATERAL (
-        SELECT count(*)::int, count(*) FILTER (WHERE g.tgenabled = 'D')::int
+        SELECT count(*)::int, count(*) FILTER (WHERE g.tgenabled = 'D')::int,
+               string_agg(' ENABLE TRIGGER ' || quote_ident(g.tgname), ',' ORDER BY g.tgname)
+                   FILTER (WHERE g.tgenabled = 'D')
         FROM pg_trigger g
         WHERE g.tgrelid = c.relid AND g.tgname LIKE 'trigperf\_capture\_%' AND NOT g.tgisinternal
-    ) AS t(total, disabled)
+    ) AS t(total, disabled, enable)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
                     WHEN q.present <> q.registered THEN 'renamed'
