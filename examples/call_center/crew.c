@@ -23,6 +23,7 @@ static bool add(cc_crew *crew, cc_world *world, cc_feed *feed, void *(*run)(void
     worker->member.feed = feed;
     worker->member.dice = world_dice(world);
     worker->member.ending = &crew->ending;
+    worker->member.begin = figures_take(&world->figures);
     if (pthread_create(&worker->thread, NULL, run, &worker->member) != 0) {
         fputs("call_center: cannot start a thread\n", stderr);
         return false;
@@ -79,4 +80,15 @@ void member_sleep_until(const cc_member *member, uint64_t *moment_ns) {
         nanosleep(&pause, NULL);
         now = now_ns();
     }
+}
+
+/* On a busy machine readers fall behind their pace; half as many reads for each write would be
+ * another load, with another hit rate. */
+bool member_ahead_of_readers(const cc_member *member) {
+    const cc_options *options = member->world->options;
+    cc_figures_copy done = figures_since(&member->world->figures, &member->begin);
+    double reads = (double)(done.counters[FIGURE_HITS] + done.counters[FIGURE_MISSES]);
+    double writes = (double)(done.counters[FIGURE_COMMITS] + done.counters[FIGURE_ROLLBACKS]);
+    double head_start = options->write_rate * 0.25;
+    return (writes - head_start) * options->read_rate > reads * options->write_rate;
 }

@@ -24,10 +24,14 @@ typedef struct cc_member {
     cc_dice dice;
     cc_samples reads;
     const atomic_bool *ending;
+    cc_figures_copy begin; /* when the crew came */
 } cc_member;
 
 /* Sleeps until the moment, at most until the crew ends; a moment long past moves to now. */
 void member_sleep_until(const cc_member *member, uint64_t *moment_ns);
+
+/* Whether the writers have done more than their share, compared with the readers. */
+bool member_ahead_of_readers(const cc_member *member);
 
 void *reader_run(void *member);
 void *writer_run(void *member);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double user_exponent = 0.8;
+static const double user_exponent = 0.9;
 static const double call_exponent = 1.2;
 enum { OPEN_CALLS = 2000 };
 

@@ -42,18 +42,25 @@ static bool transaction(cc_member *member, cc_desk *desk) {
     return true;
 }
 
+static void pause_between(cc_member *member, uint64_t *moment) {
+    const cc_options *options = member->world->options;
+    double mean_ns = 1e9 * options->writers / options->write_rate;
+    do {
+        *moment += (uint64_t)(2 * mean_ns * dice_unit(&member->dice));
+        member_sleep_until(member, moment);
+    } while (member->feed != NULL && member_ahead_of_readers(member) &&
+             !atomic_load(member->ending));
+}
+
 void *writer_run(void *argument) {
     cc_member *member = argument;
-    const cc_options *options = member->world->options;
-    PGconn *conn = db_connect(options->conninfo, "call_center writer");
+    PGconn *conn = db_connect(member->world->options->conninfo, "call_center writer");
     bool fine = conn != NULL && operations_prepare(conn);
     cc_desk desk = {.conn = conn, .world = member->world, .dice = &member->dice};
-    double pause_ns = 1e9 * options->writers / options->write_rate;
     uint64_t moment = now_ns();
     while (fine && !atomic_load(member->ending)) {
         fine = transaction(member, &desk);
-        moment += (uint64_t)(2 * pause_ns * dice_unit(&member->dice));
-        member_sleep_until(member, &moment);
+        pause_between(member, &moment);
     }
     if (!fine) {
         world_fail(member->world);
