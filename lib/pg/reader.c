@@ -210,29 +210,34 @@ int32_t tp_reader_jump(tp_reader *reader, const tp_snapshot *to, uint64_t lsn,
 static void on_page(void *user, PGresult *result);
 static void on_big(void *user, PGresult *result);
 
-static void format_xip(const tp_snapshot *snapshot, tp_strbuf *out) {
+/* Of the transactions that ran at the position, those that have ended since: the others have
+ * nothing to show yet, and one that has written a million rows would be scanned in vain by every
+ * poll. */
+static void format_ended(const tp_snapshot *position, const tp_snapshot *target, tp_strbuf *out) {
+    const char *separator = "";
     tp_strbuf_putc(out, '{');
-    for (uint32_t i = 0; i < snapshot->xip_count; i++) {
-        if (i > 0) {
-            tp_strbuf_putc(out, ',');
+    for (uint32_t i = 0; i < position->xip_count; i++) {
+        if (tp_snapshot_visible(target, position->xip[i])) {
+            tp_strbuf_puts(out, separator);
+            tp_strbuf_putu(out, position->xip[i]);
+            separator = ",";
         }
-        tp_strbuf_putu(out, snapshot->xip[i]);
     }
     tp_strbuf_putc(out, '}');
 }
 
 static int32_t send_page(tp_reader *reader, trigperf_error **err) {
-    tp_strbuf xip = TP_STRBUF_INIT;
+    tp_strbuf ended = TP_STRBUF_INIT;
     tp_strbuf target = TP_STRBUF_INIT;
     tp_strbuf position = TP_STRBUF_INIT;
     char xmax[24];
     char name[32];
-    format_xip(&reader->position, &xip);
+    format_ended(&reader->position, &reader->target, &ended);
     tp_snapshot_format(&reader->target, &target);
     tp_snapshot_format(&reader->position, &position);
     snprintf(xmax, sizeof xmax, "%llu", (unsigned long long)reader->position.xmax);
     snprintf(name, sizeof name, "tp_page_%u", reader->generation);
-    const char *values[] = {tp_strbuf_str(&xip), xmax, tp_strbuf_str(&target),
+    const char *values[] = {tp_strbuf_str(&ended), xmax, tp_strbuf_str(&target),
                             tp_strbuf_str(&position)};
     tp_statement statement = {.text = name,
                               .prepared = true,
@@ -240,10 +245,10 @@ static int32_t send_page(tp_reader *reader, trigperf_error **err) {
                               .values = values,
                               .done = on_page,
                               .user = reader};
-    int32_t status = xip.failed || target.failed || position.failed
+    int32_t status = ended.failed || target.failed || position.failed
                          ? tp_error_nomem(err)
                          : tp_connection_send(reader->connection, &statement, err);
-    tp_strbuf_free(&xip);
+    tp_strbuf_free(&ended);
     tp_strbuf_free(&target);
     tp_strbuf_free(&position);
     return status;
