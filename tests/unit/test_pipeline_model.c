@@ -23,6 +23,7 @@ typedef struct ask {
     char text[24]; /* key, "user.id" of a change, table */
     uint32_t op;
     bool done;
+    bool dropped; /* only in a batch that was dropped: done for us at the next rewind */
 } ask;
 
 /* When a batch was made, and which arrivals before. Whether the arrival that closed a window is in
@@ -207,15 +208,19 @@ static bool answers(const tp_batch *batch, const ask *a) {
                                    : false;
 }
 
-static void settle(model *m, const tp_batch *batch) {
+static void settle(model *m, const tp_batch *batch, bool dropped) {
     uint64_t covers = m->batches[tp_batch_number(batch)].covers;
     for (uint32_t i = 0; i < m->ask_count; i++) {
         ask *a = &m->asks[i];
-        a->done = a->done || (a->arrival <= covers && answers(batch, a));
+        if (a->arrival <= covers && answers(batch, a)) {
+            *(dropped ? &a->dropped : &a->done) = true;
+        }
     }
 }
 
-static void answer(model *m, bool ack) {
+enum answer { ANSWER_ACK, ANSWER_NACK, ANSWER_DROP };
+
+static void answer(model *m, enum answer how) {
     if (m->out_count == 0) {
         return;
     }
@@ -225,11 +230,15 @@ static void answer(model *m, bool ack) {
         return; /* what it covers is not known yet */
     }
     m->out[i] = m->out[--m->out_count];
-    if (ack) {
-        settle(m, batch);
+    if (how == ANSWER_NACK) {
+        tp_pipeline_nack(m->b.pipeline, m->b.now, batch);
+        return;
+    }
+    settle(m, batch, how == ANSWER_DROP);
+    if (how == ANSWER_ACK) {
         tp_pipeline_ack(m->b.pipeline, batch);
     } else {
-        tp_pipeline_nack(m->b.pipeline, m->b.now, batch);
+        tp_pipeline_drop(m->b.pipeline, batch);
     }
 }
 
@@ -318,6 +327,26 @@ static void do_checkpoint(model *m) {
     tp_pipeline_checkpoint(m->b.pipeline, text_of, 0, NULL);
 }
 
+/* What was handed out and not acknowledged will be replayed: for this model that settles it. */
+static void do_rewind(model *m) {
+    for (uint32_t i = 0; i < m->out_count; i++) {
+        settle(m, m->out[i], false);
+    }
+    for (uint32_t i = 0; i < m->ask_count; i++) {
+        m->asks[i].done = m->asks[i].done || m->asks[i].dropped;
+    }
+    tp_pipeline_rewind(m->b.pipeline);
+}
+
+static void do_rules(model *m) {
+    oom_reset();
+    tp_cascade *fresh = model_cascade();
+    assert_int_equal(tp_pipeline_set_cascade(m->b.pipeline, fresh, NULL), TRIGPERF_OK);
+    tp_cascade_free(m->b.cascade);
+    m->b.cascade = fresh;
+    m->b.calls = tp_cascade_find(fresh, "calls");
+}
+
 static void do_flush(model *m) {
     tp_pipeline_flush(m->b.pipeline, m->b.now);
     note_batches(m, NO_ASK);
@@ -333,6 +362,10 @@ static void work(model *m) {
         do_resync(m);
     } else if (what < 65) {
         do_time(m);
+    } else if (what < 66 && below(m, 10) == 0) {
+        do_rewind(m);
+    } else if (what < 67 && below(m, 4) == 0) {
+        do_rules(m);
     } else if (what < 70) {
         do_checkpoint(m);
     } else if (what < 71) {
@@ -340,7 +373,8 @@ static void work(model *m) {
     } else if (what < 85) {
         pull(m);
     } else {
-        answer(m, below(m, 4) != 0);
+        uint32_t how = below(m, 40);
+        answer(m, how == 0 ? ANSWER_DROP : how < 10 ? ANSWER_NACK : ANSWER_ACK);
     }
 }
 
@@ -356,6 +390,7 @@ static void step(model *m) {
 /* Without flushing: what the limiter holds must come by itself. */
 static void finish_model(model *m) {
     m->oom = false;
+    do_rewind(m);
     for (int i = 0; i < 200 && !tp_pipeline_idle(m->b.pipeline); i++) {
         do_checkpoint(m);
         m->b.now += 200;
@@ -365,10 +400,10 @@ static void finish_model(model *m) {
         note_batches(m, NO_ASK);
         while (tp_pipeline_has_next(m->b.pipeline)) {
             pull(m);
-            answer(m, true);
+            answer(m, ANSWER_ACK);
         }
         while (m->out_count > 0) {
-            answer(m, true);
+            answer(m, ANSWER_ACK);
         }
         check_position(m);
     }
@@ -391,9 +426,7 @@ static void run(uint64_t seed, bool oom) {
     options.max_bytes = below(&m, 3) == 0 ? SMALL_MEMORY : 1 << 24;
     options.nack_delay_ms = below(&m, 200);
     m.b = start(options);
-    tp_cascade *cascade = model_cascade();
-    assert_int_equal(tp_pipeline_set_cascade(m.b.pipeline, cascade, NULL), TRIGPERF_OK);
-    m.b.calls = tp_cascade_find(cascade, "calls");
+    do_rules(&m);
     m.asks = calloc(STEPS * 5, sizeof *m.asks);
     m.batches = calloc(STEPS * 40, sizeof *m.batches);
     for (int i = 0; i < STEPS; i++) {
@@ -403,7 +436,6 @@ static void run(uint64_t seed, bool oom) {
     free(m.asks);
     free(m.batches);
     finish(&m.b);
-    tp_cascade_free(cascade);
 }
 
 static void test_random_work(void **state) {
