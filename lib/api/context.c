@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "pg/conninfo.h"
 #include "pg/outbox_source.h"
-#include "trigperf/version.h"
+#include <trigperf/version.h>
 
 struct trigperf_context {
     tp_fork_guard *guard;
