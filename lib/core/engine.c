@@ -141,13 +141,6 @@ void tp_engine_shut(tp_engine *engine) {
     pthread_mutex_unlock(&engine->mutex);
 }
 
-bool tp_engine_is_shut(tp_engine *engine) {
-    pthread_mutex_lock(&engine->mutex);
-    bool shut = engine->shut;
-    pthread_mutex_unlock(&engine->mutex);
-    return shut;
-}
-
 tp_pipeline *tp_engine_lock(tp_engine *engine) {
     pthread_mutex_lock(&engine->mutex);
     return engine->pipeline;
@@ -191,12 +184,6 @@ static void wake_locked(tp_engine *engine) {
     if (engine->wake != NULL) {
         engine->wake(engine->wake_user);
     }
-}
-
-void tp_engine_wake(tp_engine *engine) {
-    pthread_mutex_lock(&engine->mutex);
-    wake_locked(engine);
-    pthread_mutex_unlock(&engine->mutex);
 }
 
 static bool take_back(tp_engine *engine, tp_batch *batch, bool acked, uint64_t now_ms) {

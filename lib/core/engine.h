@@ -30,7 +30,6 @@ tp_engine *tp_engine_ref(tp_engine *engine);
 void tp_engine_unref(tp_engine *engine);
 /* The context is gone: later acks and nacks only release. */
 void tp_engine_shut(tp_engine *engine);
-bool tp_engine_is_shut(tp_engine *engine);
 
 /* The pipeline, between lock and unlock. */
 tp_pipeline *tp_engine_lock(tp_engine *engine);
@@ -47,7 +46,6 @@ void tp_engine_sleep(tp_engine *engine, uint64_t deadline_ms);
 
 /* Called, from any thread, when the processing thread has something to do; cleared by shut. */
 void tp_engine_set_wake(tp_engine *engine, void (*wake)(void *), void *user);
-void tp_engine_wake(tp_engine *engine);
 
 /* Acknowledges (or gives back) a batch and wakes whoever waits for that. After shut it only
  * releases the batch, and returns false. */

@@ -71,7 +71,8 @@ static int32_t check_all(const PGresult *tables, const PGresult *rules, const tp
     return status;
 }
 
-int32_t tp_rules_check(PGconn *connection, const tp_rule_spec *extra, trigperf_error **err) {
+/* Fails as a context would. The table of extra is its name as quote_ident writes it. */
+static int32_t check_with(PGconn *connection, const tp_rule_spec *extra, trigperf_error **err) {
     PGresult *tables = NULL;
     PGresult *rules = NULL;
     int32_t status = tp_sql_query(connection, TP_REGISTRY_TABLES_SQL, 0, NULL,
@@ -190,7 +191,7 @@ int32_t tp_rules_add(PGconn *connection, const tp_rule_spec *rule, trigperf_erro
         named.table = status == TRIGPERF_OK ? PQgetvalue(found, 0, 1) : NULL;
     }
     if (status == TRIGPERF_OK) {
-        status = tp_rules_check(connection, &named, err);
+        status = check_with(connection, &named, err);
     }
     if (status == TRIGPERF_OK) {
         status =

@@ -25,10 +25,6 @@ int32_t tp_rules_remove(PGconn *connection, const tp_rule_spec *rule, trigperf_e
 /* A JSON array of {"table","scope","ops","template","min_interval_ms"}. */
 int32_t tp_rules_list(PGconn *connection, tp_strbuf *json, trigperf_error **err);
 
-/* Builds a cascade from the registry of the database, with one more rule (NULL: none): fails as a
- * context would. The table of extra is then its name as quote_ident writes it. */
-int32_t tp_rules_check(PGconn *connection, const tp_rule_spec *extra, trigperf_error **err);
-
 /* Appends INSERT INTO trigperf.cascade_rule for a table rule; table_id is an SQL expression. */
 void tp_rules_put_insert(tp_strbuf *sql, const char *table_id, const tp_rule_spec *rule);
 

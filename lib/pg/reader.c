@@ -481,26 +481,6 @@ int32_t tp_reader_poll(tp_reader *reader, trigperf_error **err) {
     return status;
 }
 
-int32_t tp_reader_poll_to(tp_reader *reader, const tp_snapshot *target, uint64_t lsn,
-                          trigperf_error **err) {
-    if (reader->state != READER_IDLE || reader->registry == NULL || !reader->has_position) {
-        return TRIGPERF_OK;
-    }
-    tp_strbuf text = TP_STRBUF_INIT;
-    tp_snapshot copy = {0};
-    tp_snapshot_format(target, &text);
-    int32_t status =
-        text.failed ? tp_error_nomem(err) : tp_snapshot_parse(tp_strbuf_str(&text), &copy, err);
-    tp_strbuf_free(&text);
-    if (status == TRIGPERF_OK) {
-        tp_snapshot_free(&reader->target);
-        reader->target = copy;
-        reader->target_lsn = lsn;
-        go_on(reader);
-    }
-    return status;
-}
-
 bool tp_reader_busy(const tp_reader *reader) {
     return reader->state != READER_IDLE;
 }

@@ -59,9 +59,6 @@ const tp_snapshot *tp_reader_position(const tp_reader *reader);
 
 /* Begins a poll; nothing happens when one is under way. done() is called when it ends. */
 int32_t tp_reader_poll(tp_reader *reader, trigperf_error **err);
-/* The same with a target that somebody else saw. */
-int32_t tp_reader_poll_to(tp_reader *reader, const tp_snapshot *target, uint64_t lsn,
-                          trigperf_error **err);
 bool tp_reader_busy(const tp_reader *reader);
 /* Continues when the engine has room again; call once a turn. */
 int32_t tp_reader_resume(tp_reader *reader, uint64_t now_ms, trigperf_error **err);

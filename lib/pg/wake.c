@@ -207,11 +207,3 @@ tp_wake_use tp_wake_apply(const tp_wake *wake, tp_reader *reader, const tp_regis
     }
     return TP_WAKE_APPLIED;
 }
-
-const tp_snapshot *tp_wake_target(const tp_wake *wake) {
-    return &wake->to;
-}
-
-uint64_t tp_wake_lsn(const tp_wake *wake) {
-    return wake->lsn;
-}

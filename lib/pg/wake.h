@@ -49,7 +49,5 @@ typedef enum tp_wake_use {
 /* Uses an announcement of kind ROWS or POSITION on an idle reader. */
 tp_wake_use tp_wake_apply(const tp_wake *wake, tp_reader *reader, const tp_registry *registry,
                           tp_engine *engine, uint64_t now_ms, const tp_log *log);
-const tp_snapshot *tp_wake_target(const tp_wake *wake);
-uint64_t tp_wake_lsn(const tp_wake *wake);
 
 #endif
