@@ -6,7 +6,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <jansson.h>
 #include <trigperf.h>
 
 #include "command.h"
@@ -130,6 +132,51 @@ static int describe(const args *given, trigperf_attachment **attachment) {
     return code;
 }
 
+/* Whether the full name of a table may be what was typed. */
+static bool names_table(const char *full, const char *typed) {
+    size_t length = strlen(full);
+    size_t tail = strlen(typed);
+    return strcmp(full, typed) == 0 || (tail < length && full[length - tail - 1] == '.' &&
+                                        strcmp(full + length - tail, typed) == 0);
+}
+
+/* The one entry that the typed name means, NULL when that is not clear. */
+static const json_t *find_entry(const json_t *status, const char *typed) {
+    const json_t *found = NULL;
+    size_t index = 0;
+    json_t *entry = NULL;
+    json_array_foreach(json_object_get(status, "tables"), index, entry) {
+        const char *full = json_string_value(json_object_get(entry, "table"));
+        if (full != NULL && names_table(full, typed)) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = entry;
+        }
+    }
+    return found;
+}
+
+/* What was chosen and why, from the status; the bare fact when that cannot be had. */
+static void report(trigperf_admin *admin, const char *typed) {
+    char *text = NULL;
+    json_t *status = NULL;
+    if (trigperf_admin_status(admin, &text, NULL) == TRIGPERF_OK) {
+        status = json_loads(text, 0, NULL);
+    }
+    const json_t *entry = find_entry(status, typed);
+    const char *shape = json_string_value(json_object_get(entry, "granularity"));
+    const char *reason = json_string_value(json_object_get(entry, "reason"));
+    if (shape != NULL && reason != NULL) {
+        printf("attached %s with %s triggers (%s)\n",
+               json_string_value(json_object_get(entry, "table")), shape, reason);
+    } else {
+        printf("attached %s\n", typed);
+    }
+    json_decref(status);
+    trigperf_string_free(text);
+}
+
 static int attach(const args *given, const trigperf_attachment *attachment) {
     trigperf_admin *admin = NULL;
     int code = settings_admin(given, &admin);
@@ -145,7 +192,7 @@ static int attach(const args *given, const trigperf_attachment *attachment) {
     } else if (dry_run != 0) {
         fputs(sql, stdout);
     } else {
-        printf("attached %s\n", given->operands[0]);
+        report(admin, given->operands[0]);
     }
     trigperf_string_free(sql);
     trigperf_admin_free(admin);

@@ -19,6 +19,9 @@
 static void write_value(FILE *stream, const json_t *value);
 
 static void write_array(FILE *stream, const json_t *array) {
+    if (json_array_size(array) == 0) {
+        putc('-', stream);
+    }
     for (size_t i = 0; i < json_array_size(array); i++) {
         if (i > 0) {
             fputs(", ", stream);

@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import threading
+import time
 
 import harness
 from harness import check, contains, equal, test
@@ -148,6 +150,18 @@ def _(db):
     where = "host=127.0.0.1 port=1 connect_timeout=5"
     refused(db, "tail", "-d", where, says=["connect"], hint=False)
     refused(db, "tail", "--until-idle", "10", "-d", where, says=["connect"], hint=False)
+
+
+@test("a server that accepts and never answers is given up in time, and does not hold signals up")
+def _(db):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"host=127.0.0.1 port={silent.getsockname()[1]}"
+        for command in ("status", "tail"):
+            refused(db, command, "-d", where, "-o", "connect.timeout_ms=1000", says=["trigperf"],
+                    hint=False)
+        with db.tail_start("--follow", "-d", where) as tail:
+            time.sleep(0.5)
+            equal(tail.stop(), 0, "exit code")
 
 
 @test("an unknown database, role or connection keyword is named")
@@ -364,7 +378,8 @@ def _(installed):
         installed.sql(f"create table t_{shape}(id int primary key)")
         installed.attach(f"t_{shape}", "--key", "id", "--granularity", shape)
     installed.sql("create table t_auto(id int primary key)")
-    installed.attach("t_auto", "--key", "id", "--granularity", "auto")
+    said = installed.attach("t_auto", "--key", "id", "--granularity", "auto").out
+    check(re.match(r"attached public\.t_auto with (row|statement) triggers \(auto: .+\)\n$", said), said)
     rows = installed.rows("""select table_name, granularity, granularity_reason
                              from trigperf.captured_table order by 1""")
     equal([row[:2] for row in rows[1:]], [["t_row", "row"], ["t_statement", "statement"]], "shapes")
