@@ -766,6 +766,9 @@ create function {s}.evil_text(text, text) returns boolean language plpgsql as
     $$ begin insert into public.stolen values (current_user); return false; end $$;
 create function {s}.evil_record(record, record) returns boolean language plpgsql as
     $$ begin insert into public.stolen values (current_user); return false; end $$;
+create function {s}.evil_bigint(bigint, bigint) returns boolean language plpgsql as
+    $$ begin insert into public.stolen values (current_user); return false; end $$;
+create operator {s}.= (leftarg = bigint, rightarg = bigint, function = {s}.evil_bigint, hashes, merges);
 create operator {s}.= (leftarg = int, rightarg = int, function = {s}.evil_int);
 create operator {s}.> (leftarg = int, rightarg = int, function = {s}.evil_int);
 create operator {s}.= (leftarg = text, rightarg = text, function = {s}.evil_text);
@@ -789,26 +792,36 @@ create table {s}.tp_old(id int); create table {s}.tp_new(id int);
 def _(db, shape):
     role = f"hostile_{db.name}"
     db.sql(CALLS)
-    db.sql(f"""create role {role} login; grant all on calls to {role}; create schema {role} authorization {role};
-               create table stolen(by text); grant all on stolen to public;
-               grant create, temporary on database {db.name} to {role}""")
-    attach(db, "calls", "id", "user_id", "agent", "note", "low=lower(note)", shape=shape)
+    db.sql(f"""create table named(like calls including all); create table keyless(like calls);
+               create role {role} login; grant all on calls, named, keyless to {role};
+               create schema {role} authorization {role}; create table stolen(by text);
+               grant all on stolen to public; grant create, temporary on database {db.name} to {role}""")
+    # Without expressions the function sets no search_path of its own: its text alone protects it.
+    attach(db, "calls", "id", "user_id", "agent", "note", shape=shape)
+    attach(db, "keyless", "id", "user_id", "agent", "note", shape=shape, watch="note,status")
+    attach(db, "named", "id", "user_id", "agent", "low=lower(note)", shape=shape)
+    equal(db.value("select count(*) from pg_proc where proname ~ '^capture_' and proconfig is null"), "2",
+          "functions without settings")
     hostile = db.as_user(role)
     hostile.sql(f"set search_path = {role}, pg_catalog;" + HOSTILE.format(s=role)
                 .replace("sfunc = count_step", f"sfunc = {role}.count_step"))
     with hostile.session() as session:
         session.run(f"""create temp table tp_old(id int); create temp table tp_new(id int);
             create temp table outbox(slot int); set search_path = {role}, pg_temp, public, pg_catalog""")
-        session.run("""insert into public.calls(id, user_id, note) values (1, 7, 'N');
-                       insert into public.calls(id, user_id, note) values (2, 8, 'M'), (3, 9, 'M')""")
-        equal(seen(db, "I"), [("1", "7", None, "N", "n"), ("2", "8", None, "M", "m"),
-                              ("3", "9", None, "M", "m")], "inserted")
-        session.run("update public.calls set note = 'O' where id operator(pg_catalog.=) 1")
-        equal(seen(db), [("1", "7", None, "N", "n"), ("1", "7", None, "O", "o")], "updated")
-        session.run("update public.calls set user_id = user_id operator(pg_catalog.+) 1")
-        equal(len(seen(db)), 6, "moved")
-        session.run("delete from public.calls")
-        equal(len(seen(db, "D")), 3, "deleted")
+        for table, note in (("calls", str), ("keyless", str), ("named", str.lower)):
+            session.run(f"""insert into public.{table}(id, user_id, note) values (1, 7, 'N');
+                            insert into public.{table}(id, user_id, note) values (2, 8, 'M'), (3, 9, 'M')""")
+            equal(seen(db, "I"), [("1", "7", None, note("N")), ("2", "8", None, note("M")),
+                                  ("3", "9", None, note("M"))], "inserted")
+            session.run(f"update public.{table} set note = 'O' where id operator(pg_catalog.=) 1")
+            equal(seen(db), [("1", "7", None, note("N")), ("1", "7", None, note("O"))], "updated")
+            session.run(f"update public.{table} set user_id = user_id operator(pg_catalog.+) 1")
+            equal(len(seen(db)), 6, "moved")
+            session.run(f"update public.{table} set note = 'P'; update public.{table} set status = 's'")
+            check(len(seen(db)) >= 3, "updated all")
+            session.run(f"delete from public.{table} where id operator(pg_catalog.=) 1; "
+                        f"delete from public.{table}")
+            equal(len(seen(db, "D")), 3, "deleted")
     equal(db.rows("select * from stolen"), [], "calls under another role")
     equal(errors(db), [], "errors")
     db.sql(f"drop owned by {role}; drop role {role}")
