@@ -48,6 +48,9 @@ static int read_plan(const args *given, follow_plan *plan) {
     if (plan->endless && plan->until_idle) {
         return say_wrong("--follow and --until-idle exclude each other");
     }
+    if (args_get(given, "consumer", "-")[0] == '\0') {
+        return say_wrong("--consumer expects a name, got nothing; leave it out to be ephemeral");
+    }
     return EXIT_FINE;
 }
 

@@ -109,6 +109,7 @@ def _(db):
     refused(db, "detach", "a", "b", code=2, says=["'b'"])
     refused(db, "install", "now", code=2, says=["'now'"])
     refused(db, "tail", "--consumer", code=2, says=["expects a value"], hint=False)
+    refused(db, "tail", "--consumer", "", code=2, says=["expects a name"], hint=False)
     refused(db, "install", "--dry-run=yes", code=2, says=["takes no value"], hint=False)
     refused(db, "status", "--format", "xml", code=2, says=["text or json", "xml"], hint=False)
     refused(db, "tail", "--until-idle", "soon", code=2, says=["whole number", "soon"], hint=False)
