@@ -353,10 +353,11 @@ static void put_rules(const work *w, tp_strbuf *sql) {
 }
 
 static void put_all(const work *w, tp_strbuf *sql) {
-    tp_strbuf_printf(sql,
-                     "-- Captures the changes of %s. Run in one transaction; takes a SHARE ROW\n"
-                     "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n",
-                     w->relation.quoted);
+    tp_strbuf_puts(sql, "-- Captures the changes of ");
+    tp_sql_comment(sql, w->relation.quoted);
+    tp_strbuf_puts(sql,
+                   ". Run in one transaction; takes a SHARE ROW\n"
+                   "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n");
     tp_capture_function(&w->capture, sql);
     tp_strbuf_printf(sql, "REVOKE ALL ON FUNCTION trigperf.capture_%d() FROM PUBLIC;\n",
                      w->capture.id);

@@ -78,10 +78,11 @@ static int32_t not_attached(const work *w, trigperf_error **err) {
 
 static int32_t put_detach(PGconn *connection, const PGresult *found, tp_strbuf *sql,
                           trigperf_error **err) {
-    tp_strbuf_printf(sql,
-                     "-- Ends the capture of %s. Run in one transaction; takes an ACCESS\n"
-                     "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n",
-                     PQgetvalue(found, 0, 1));
+    tp_strbuf_puts(sql, "-- Ends the capture of ");
+    tp_sql_comment(sql, PQgetvalue(found, 0, 1));
+    tp_strbuf_puts(sql,
+                   ". Run in one transaction; takes an ACCESS\n"
+                   "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n");
     int32_t status = put_drops(connection, PQgetvalue(found, 0, 2), sql, err);
     tp_strbuf_printf(sql,
                      "DELETE FROM trigperf.captured_table WHERE id OPERATOR(pg_catalog.=) %s;\n"

@@ -28,6 +28,12 @@ void tp_sql_ident(tp_strbuf *out, const char *text) {
     tp_strbuf_putc(out, '"');
 }
 
+void tp_sql_comment(tp_strbuf *out, const char *text) {
+    for (; *text != '\0'; text++) {
+        tp_strbuf_putc(out, (unsigned char)*text < ' ' ? ' ' : *text);
+    }
+}
+
 static bool succeeded(const PGresult *result) {
     ExecStatusType status = PQresultStatus(result);
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;

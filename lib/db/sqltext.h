@@ -14,6 +14,8 @@
 void tp_sql_literal(tp_strbuf *out, const char *text);
 /* Appends text as an identifier, always quoted. */
 void tp_sql_ident(tp_strbuf *out, const char *text);
+/* Appends text inside a comment: a name with a line break in it must not end the comment. */
+void tp_sql_comment(tp_strbuf *out, const char *text);
 
 /* Runs statements (several may be in one text); what names the purpose in an error. */
 int32_t tp_sql_run(PGconn *connection, const char *sql, const char *what, trigperf_error **err);

@@ -17,6 +17,7 @@
 
 #define LEASE_BEATS 3
 #define ROTATE_MS 1000
+#define CHECK_MS 4000
 
 struct tp_notifier {
     tp_connection *connection;
@@ -31,6 +32,7 @@ struct tp_notifier {
     bool ever_heard;
     uint64_t next_beat_ms;
     uint64_t next_rotate_ms;
+    uint64_t next_check_ms;
     tp_strbuf announced; /* end of the chain, "" when it has not begun */
 };
 
@@ -70,6 +72,7 @@ int32_t tp_notifier_session(tp_notifier *notifier, const char *channel, uint64_t
     notifier->ever_heard = false;
     notifier->next_beat_ms = channel == NULL ? UINT64_MAX : now_ms;
     notifier->next_rotate_ms = now_ms + ROTATE_MS;
+    notifier->next_check_ms = now_ms + CHECK_MS;
     tp_strbuf_reset(&notifier->announced);
     return TRIGPERF_OK;
 }
@@ -137,10 +140,21 @@ static int32_t ask(tp_notifier *notifier, trigperf_error **err) {
     return status;
 }
 
-static int32_t rotate(tp_notifier *notifier, uint64_t now_ms, trigperf_error **err) {
-    notifier->next_rotate_ms = now_ms + ROTATE_MS;
-    tp_statement statement = {.text = "SELECT trigperf.outbox_rotate()"};
-    return tp_connection_send(notifier->connection, &statement, err);
+/* What the leader does for everyone: partitions of the outbox that all have read are emptied, and
+ * attached tables are looked at for changes that no trigger sees. */
+static int32_t keep_house(tp_notifier *notifier, uint64_t now_ms, trigperf_error **err) {
+    int32_t status = TRIGPERF_OK;
+    if (now_ms >= notifier->next_rotate_ms) {
+        tp_statement rotate = {.text = "SELECT trigperf.outbox_rotate()"};
+        notifier->next_rotate_ms = now_ms + ROTATE_MS;
+        status = tp_connection_send(notifier->connection, &rotate, err);
+    }
+    if (status == TRIGPERF_OK && now_ms >= notifier->next_check_ms) {
+        tp_statement check = {.text = "SELECT trigperf.table_check_all()"};
+        notifier->next_check_ms = now_ms + CHECK_MS;
+        status = tp_connection_send(notifier->connection, &check, err);
+    }
+    return status;
 }
 
 int32_t tp_notifier_tick(tp_notifier *notifier, uint64_t now_ms, bool able, trigperf_error **err) {
@@ -158,8 +172,8 @@ int32_t tp_notifier_tick(tp_notifier *notifier, uint64_t now_ms, bool able, trig
             status = ask(notifier, err);
         }
     }
-    if (status == TRIGPERF_OK && notifier->leads && now_ms >= notifier->next_rotate_ms) {
-        status = rotate(notifier, now_ms, err);
+    if (status == TRIGPERF_OK && notifier->leads) {
+        status = keep_house(notifier, now_ms, err);
     }
     return status;
 }

@@ -1,0 +1,146 @@
+-- Version 2: what no trigger sees. The notifier's context calls table_check_all() every few seconds.
+--
+-- A fingerprint holds what decides whether changes of a table are captured: its name, its columns, the
+-- state of its capture triggers, and the same of everything beneath it. When it differs from the one
+-- seen before, something may have changed unseen (a partition attached or detached, triggers disabled
+-- for a while, a column rewritten, tables swapped, a dump restored): the table is resynced. Triggers
+-- that a new partition or inheriting table lacks are created as its parent has them.
+
+ALTER TABLE trigperf.captured_table ADD COLUMN fingerprint text;
+COMMENT ON COLUMN trigperf.captured_table.fingerprint IS
+    'what table_check_all() saw last; null: not looked at yet';
+
+-- The table itself and all that is beneath it, at any depth.
+CREATE FUNCTION trigperf.table_family(p_root oid) RETURNS TABLE (relid oid, is_root boolean,
+                                                                is_partition boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE family(relid) AS (
+        SELECT p_root
+        UNION
+        SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.relid
+        WHERE NOT i.inhdetachpending)
+    SELECT f.relid, f.relid = p_root, c.relispartition
+    FROM family f JOIN pg_class c ON c.oid = f.relid
+$$;
+
+-- Columns by the version of their catalog row: ALTER COLUMN .. TYPE .. USING rewrites values without
+-- changing the type's name. The table's file is left out, so that TRUNCATE (which is captured) and
+-- VACUUM FULL (which changes nothing) do not count.
+CREATE FUNCTION trigperf.table_fingerprint(p_root oid, p_function oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT md5(string_agg(concat_ws(' ', c.oid, n.nspname, c.relname, a.columns, t.triggers), E'\n'
+                          ORDER BY c.oid))
+    FROM trigperf.table_family(p_root) f
+    JOIN pg_class c ON c.oid = f.relid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL (
+        SELECT string_agg(concat_ws(':', a.attnum, a.attname, a.xmin), ',' ORDER BY a.attnum)
+        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS a(columns)
+    CROSS JOIN LATERAL (
+        SELECT string_agg(concat_ws(':', g.tgname, g.tgenabled), ',' ORDER BY g.tgname)
+        FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgfoid = p_function) AS t(triggers)
+$$;
+
+-- Creates on p_relid the capture triggers that p_root has and it lacks; row triggers reach partitions
+-- by themselves. Returns how many.
+CREATE FUNCTION trigperf.table_complete(p_id int, p_root oid, p_function oid, p_relid oid,
+                                        p_is_partition boolean) RETURNS int
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted  record;
+    created int := 0;
+    place   text := (SELECT format('%I.%I', n.nspname, c.relname)
+                     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                     WHERE c.oid = p_relid);
+BEGIN
+    FOR wanted IN
+        SELECT replace(g.tgname, 'trigperf_capture_', 'trigperf_capture_' || p_id || '_') AS name,
+               pg_get_triggerdef(g.oid) AS definition
+        FROM pg_trigger g
+        WHERE g.tgrelid = p_root AND g.tgfoid = p_function
+          AND (g.tgtype & 1 = 0 OR NOT p_is_partition)
+    LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = p_relid
+                              AND g.tgname = wanted.name);
+        EXECUTE format('CREATE TRIGGER %I %s ON %s %s', wanted.name,
+                       substring(wanted.definition FROM ' (AFTER [A-Z ]+?) ON '), place,
+                       substring(wanted.definition
+                           FROM '((REFERENCING (OLD|NEW) TABLE AS tp_.*)?FOR EACH (ROW|STATEMENT) .*)$'));
+        created := created + 1;
+    END LOOP;
+    RETURN created;
+END
+$$;
+
+CREATE FUNCTION trigperf.table_check(p_table trigperf.captured_table) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    routine oid := (SELECT p.oid FROM pg_proc p
+                    WHERE p.proname = p_table.function_name
+                      AND p.pronamespace = 'trigperf'::regnamespace);
+    created int := 0;
+    present text;
+    relative record;
+    verdict record;
+BEGIN
+    FOR relative IN SELECT * FROM trigperf.table_family(p_table.relid) f WHERE NOT f.is_root LOOP
+        created := created + trigperf.table_complete(p_table.id, p_table.relid, routine,
+                                                     relative.relid, relative.is_partition);
+    END LOOP;
+    present := COALESCE(trigperf.table_fingerprint(p_table.relid, routine), 'gone');
+    IF present IS NOT DISTINCT FROM p_table.fingerprint THEN
+        RETURN false;
+    END IF;
+    UPDATE trigperf.captured_table SET fingerprint = present WHERE id = p_table.id;
+    IF p_table.fingerprint IS NULL AND created = 0 THEN
+        RETURN false;
+    END IF;
+    PERFORM trigperf.resync(p_table.id);
+    SELECT s.state, s.fix INTO verdict FROM trigperf.status_tables() s WHERE s.id = p_table.id;
+    IF verdict.state <> 'ok' THEN
+        INSERT INTO trigperf.trigger_error_log (table_name, operation, error_message, error_context)
+        VALUES (format('%I.%I', p_table.schema_name, p_table.table_name), 'check',
+                'changes may not be captured: the table is ' || verdict.state, verdict.fix);
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- Looks at every attached table; returns how many were found changed. Never waits long for a lock: a
+-- table that is in use is looked at the next time. What cannot be mended for lack of rights is logged
+-- once an hour.
+CREATE FUNCTION trigperf.table_check_all() RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    attached trigperf.captured_table;
+    changed  int := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7460391845612003) THEN
+        RETURN 0;
+    END IF;
+    FOR attached IN SELECT * FROM trigperf.captured_table ORDER BY id LOOP
+        BEGIN
+            IF trigperf.table_check(attached) THEN
+                changed := changed + 1;
+            END IF;
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected THEN
+                NULL;
+            WHEN OTHERS THEN
+                INSERT INTO trigperf.trigger_error_log
+                    (table_name, operation, error_message, sqlstate)
+                SELECT format('%I.%I', attached.schema_name, attached.table_name), 'check',
+                       SQLERRM, SQLSTATE
+                WHERE NOT EXISTS (SELECT FROM trigperf.trigger_error_log e
+                                  WHERE e.operation = 'check' AND e.error_message = SQLERRM
+                                    AND e.occurred_at > clock_timestamp() - interval '1 hour');
+        END;
+    END LOOP;
+    RETURN changed;
+END
+$$;
+
+REVOKE ALL ON FUNCTION trigperf.table_family(oid), trigperf.table_fingerprint(oid, oid),
+    trigperf.table_complete(int, oid, oid, oid, boolean),
+    trigperf.table_check(trigperf.captured_table), trigperf.table_check_all() FROM PUBLIC;
