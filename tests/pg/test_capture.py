@@ -750,9 +750,10 @@ def _(db, shape):
     contains(writer.fails("select * from trigperf.outbox"), "permission denied", "reading")
     contains(writer.fails("insert into trigperf.outbox(slot, table_id, n, op) values (0, 1, 0, 'B')"),
              "permission denied", "writing")
+    db.sql(f"grant usage on schema trigperf to {role}")
     contains(writer.fails("""create temp table forge(id bigint, note text);
         create trigger f after truncate on forge execute function trigperf.capture_1()"""),
-             "permission denied", "borrowing the function")
+             "permission denied for function", "borrowing the function")
     check(("3", None) in seen(db), "captured")
     db.sql(f"drop owned by {role}; drop role {role}")
 
@@ -859,6 +860,26 @@ def _(db):
     dba.trigperf("detach", "app.t")
     dba.trigperf("uninstall")
     db.sql(f"drop schema app cascade; reassign owned by {role} to postgres; drop owned by {role}; drop role {role}")
+
+
+@test("an installer who is a member of the table's owner attaches without being superuser")
+def _(db):
+    dba, owner = f"dba_{db.name}", f"app_{db.name}"
+    db.sql(f"""create role {owner} login; create role {dba} login; grant {owner} to {dba};
+               grant create on database {db.name} to {dba}; create schema app authorization {owner}""")
+    db.as_user(owner).sql("create table app.t(id int primary key)")
+    installer = db.as_user(dba)
+    installer.trigperf("install")
+    attach(installer, "app.t", "id", "twice=id * 2")
+    equal(db.value("select proowner::regrole from pg_proc where proname = 'capture_1'"), owner, "owner")
+    equal(db.value(f"select has_schema_privilege('{owner}', 'trigperf', 'create')"), "f", "create on the schema")
+    db.as_user(owner).sql("insert into app.t values (1)")
+    equal(seen(db), [("1", "2")], "captured")
+    installer.trigperf("detach", "app.t")
+    attach(installer, "app.t", "id", shape="row")
+    installer.trigperf("uninstall")
+    equal(db.rows("select tgname from pg_trigger where tgname ~ 'trigperf'"), [], "triggers left")
+    db.sql(f"drop schema app cascade; drop owned by {owner}, {dba}; drop role {owner}, {dba}")
 
 
 # --- granularity ----------------------------------------------------------------------------------
