@@ -46,6 +46,20 @@ static void put_escaped(tp_strbuf *out, unsigned char byte) {
     }
 }
 
+/* NEL and the line and paragraph separators are legal in JSON strings, but readers of one object a
+ * line may split there. */
+static void put_sequence(tp_strbuf *out, const char *bytes, size_t length) {
+    if (length == 2 && memcmp(bytes, "\xC2\x85", 2) == 0) {
+        tp_strbuf_puts(out, "\\u0085");
+    } else if (length == 3 && memcmp(bytes, "\xE2\x80\xA8", 3) == 0) {
+        tp_strbuf_puts(out, "\\u2028");
+    } else if (length == 3 && memcmp(bytes, "\xE2\x80\xA9", 3) == 0) {
+        tp_strbuf_puts(out, "\\u2029");
+    } else {
+        tp_strbuf_add(out, bytes, length);
+    }
+}
+
 static bool is_plain(unsigned char byte) {
     return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
@@ -70,7 +84,7 @@ void tp_json_string(tp_strbuf *out, const char *bytes, size_t length) {
             tp_strbuf_add(out, replacement, 3);
             sequence = 1;
         } else {
-            tp_strbuf_add(out, bytes + at, sequence);
+            put_sequence(out, bytes + at, sequence);
         }
         at += sequence;
     }

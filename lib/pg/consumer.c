@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/lsn.h"
 #include "pg/pgerror.h"
 
 struct tp_consumer {
@@ -25,6 +26,7 @@ struct tp_consumer {
     const char *instance;
     tp_consumer_handler handler;
     uint64_t claim;
+    uint64_t former;   /* newest claim of this process, 0: none, or given up to another */
     uint64_t owed;     /* claim whose resync was emitted last, 0: none */
     uint64_t settled;  /* claim whose resync is stored as done */
     uint64_t settling; /* the same, once the store under way has succeeded */
@@ -72,29 +74,51 @@ static void fail_result(tp_consumer *consumer, const PGresult *result, const cha
     consumer->handler.failed(consumer->handler.user, error);
 }
 
+static void fail_superseded(tp_consumer *consumer) {
+    trigperf_error *error = NULL;
+    consumer->superseded = true;
+    consumer->former = 0;
+    tp_error_set(&error, TRIGPERF_E_SUPERSEDED,
+                 "run one process per consumer name, or call trigperf_context_retry() to claim it "
+                 "back",
+                 "consumer \"%s\" was claimed by a newer process", consumer->name);
+    consumer->handler.failed(consumer->handler.user, error);
+}
+
 static void on_claim(void *user, PGresult *result) {
     tp_consumer *consumer = user;
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
         fail_result(consumer, result, "claiming the consumer");
         return;
     }
+    if (PQgetisnull(result, 0, 0)) {
+        fail_superseded(consumer);
+        return;
+    }
+    uint64_t lsn = 0;
+    tp_lsn_parse(PQgetvalue(result, 0, 4), &lsn);
     consumer->claim = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    consumer->former = consumer->claim;
     bool owes = PQgetvalue(result, 0, 2)[0] == 't';
     bool fresh = PQgetvalue(result, 0, 3)[0] == 't';
     bool emit = (owes && (fresh || consumer->owed == 0)) || consumer->superseded;
     consumer->superseded = false;
     consumer->owed = emit ? consumer->claim : consumer->owed;
-    consumer->handler.claimed(consumer->handler.user, PQgetvalue(result, 0, 1), emit);
+    consumer->handler.claimed(consumer->handler.user, PQgetvalue(result, 0, 1), emit, lsn);
 }
 
 int32_t tp_consumer_claim(tp_consumer *consumer, const char *system, const char *incarnation,
                           trigperf_error **err) {
-    const char *values[] = {consumer->name, consumer->instance, system, incarnation};
+    char former[24];
+    snprintf(former, sizeof former, "%llu", (unsigned long long)consumer->former);
+    const char *values[] = {consumer->name, consumer->instance, system, incarnation,
+                            consumer->former == 0 ? NULL : former};
     consumer->claim = 0;
     tp_statement statement = {
-        .text = "SELECT claim, pos, needs_resync, fresh FROM "
-                "trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid)",
-        .count = 4,
+        .text = "SELECT claim, pos, needs_resync, fresh, pg_catalog.pg_current_wal_insert_lsn() "
+                "FROM trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid, "
+                "$5::bigint)",
+        .count = 5,
         .values = values,
         .done = on_claim,
         .user = consumer};
@@ -114,13 +138,7 @@ static void on_stored(void *user, PGresult *result) {
     }
     const char *answer = PQgetvalue(result, 0, 0);
     if (strcmp(answer, "superseded") == 0) {
-        consumer->superseded = true;
-        trigperf_error *error = NULL;
-        tp_error_set(&error, TRIGPERF_E_SUPERSEDED,
-                     "run one process per consumer name, or call trigperf_context_retry() to claim "
-                     "it back",
-                     "consumer \"%s\" was claimed by a newer process", consumer->name);
-        consumer->handler.failed(consumer->handler.user, error);
+        fail_superseded(consumer);
     } else if (strcmp(answer, "missing") == 0) {
         consumer->handler.missing(consumer->handler.user);
     } else {

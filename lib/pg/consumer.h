@@ -14,8 +14,8 @@ typedef struct tp_consumer tp_consumer;
 
 typedef struct tp_consumer_handler {
     void *user;
-    /* The name is ours: read from this position. */
-    void (*claimed)(void *user, const char *position, bool needs_resync);
+    /* The name is ours: read from this position. lsn: the log's end then. */
+    void (*claimed)(void *user, const char *position, bool needs_resync, uint64_t lsn);
     /* The row was dropped: claim again. */
     void (*missing)(void *user);
     /* Takes the error: E_SUPERSEDED, or what the server said. */

@@ -63,7 +63,7 @@ static void on_registry(void *user, trigperf_error *error);
 static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf_error *error);
 static void on_reader_page(void *user, const tp_reader_page *page);
 static void on_notify(void *user, const char *channel, const char *payload, bool own);
-static void on_claimed(void *user, const char *position, bool needs_resync);
+static void on_claimed(void *user, const char *position, bool needs_resync, uint64_t lsn);
 static void on_missing(void *user);
 static void on_consumer_failed(void *user, trigperf_error *error);
 
@@ -201,7 +201,7 @@ static void poll_now(tp_source *source) {
     check(source, status, error);
 }
 
-static void on_claimed(void *user, const char *position, bool needs_resync) {
+static void on_claimed(void *user, const char *position, bool needs_resync, uint64_t lsn) {
     tp_source *source = user;
     trigperf_error *error = NULL;
     int32_t status = tp_reader_set_position(source->reader, position, &error);
@@ -213,10 +213,10 @@ static void on_claimed(void *user, const char *position, bool needs_resync) {
     tp_pipeline_rewind(pipeline);
     if (needs_resync) {
         tp_pipeline_resync(pipeline, source->now_ms, NULL,
-                           tp_consumer_claim_number(source->consumer), 0);
+                           tp_consumer_claim_number(source->consumer), lsn);
     }
     tp_engine_unlock(source->engine);
-    source->next_store = source->now_ms + source->options.ack_interval_ms;
+    source->next_store = source->now_ms;
     poll_now(source);
 }
 
@@ -336,7 +336,7 @@ static void poll_complete(tp_source *source) {
     if (source->resync_due) {
         source->resync_due = false;
         tp_pipeline *pipeline = tp_engine_lock(source->engine);
-        tp_pipeline_resync(pipeline, source->now_ms, NULL, 0, 0);
+        tp_pipeline_resync(pipeline, source->now_ms, NULL, 0, tp_reader_lsn(source->reader));
         tp_engine_unlock(source->engine);
     }
     became_ready(source);
@@ -417,6 +417,9 @@ static void store(tp_source *source, bool idle_too) {
     trigperf_error *error = NULL;
     if (source->consumer != NULL && source->session_up) {
         int32_t status = tp_consumer_store(source->consumer, idle_too, &error);
+        if (tp_consumer_storing(source->consumer)) {
+            source->next_store = source->now_ms + source->options.ack_interval_ms;
+        }
         check(source, status, error);
     }
 }
@@ -449,7 +452,6 @@ static void tick_session(tp_source *source) {
         seen(source);
     }
     if (source->session_up && source->now_ms >= source->next_store) {
-        source->next_store = source->now_ms + source->options.ack_interval_ms;
         store(source, false);
     }
     if (!tp_notifier_follows(source->notifier, source->now_ms)) {
@@ -534,7 +536,8 @@ uint64_t tp_source_deadline(const tp_source *source) {
     if (source->session_up) {
         deadline = least(deadline, tp_notifier_deadline(source->notifier));
         deadline = least(deadline, source->next_seen);
-        deadline = durable(source) ? least(deadline, source->next_store) : deadline;
+        bool throttled = durable(source) && source->next_store > source->now_ms;
+        deadline = throttled ? least(deadline, source->next_store) : deadline;
         deadline = least(deadline, tp_poller_deadline(&source->poller));
     }
     return deadline;

@@ -376,6 +376,8 @@ static void advance(tp_reader *reader, PGresult *result, const half *old, const 
     }
     if (status != TRIGPERF_OK) {
         finish_error(reader, error);
+    } else if (old->last == 0 && new->last == 0) {
+        finish(reader, TP_READER_DONE, NULL);
     } else {
         go_on(reader);
     }
@@ -505,4 +507,8 @@ int32_t tp_reader_resume(tp_reader *reader, uint64_t now_ms, trigperf_error **er
 
 uint64_t tp_reader_rows(const tp_reader *reader) {
     return reader->rows;
+}
+
+uint64_t tp_reader_lsn(const tp_reader *reader) {
+    return reader->target_lsn;
 }

@@ -68,6 +68,8 @@ void tp_reader_set_now(tp_reader *reader, uint64_t now_ms);
 /* The position moves to a snapshot without reading, all rows between having been applied. */
 int32_t tp_reader_jump(tp_reader *reader, const tp_snapshot *to, uint64_t lsn,
                        trigperf_error **err);
+/* The end of the log when the newest snapshot was taken; 0 before. */
+uint64_t tp_reader_lsn(const tp_reader *reader);
 uint64_t tp_reader_rows(const tp_reader *reader); /* read in all */
 
 #endif

@@ -13,14 +13,15 @@
 
 /* Statements whose results tp_registry_new() takes. */
 #define TP_REGISTRY_TABLES_SQL                                                                     \
-    "SELECT id, pg_catalog.quote_ident(schema_name) || '.' || "                                    \
-    "pg_catalog.quote_ident(table_name), key_names, key_slots "                                    \
+    "SELECT id, pg_catalog.format('%I.%I', schema_name, table_name), key_names, key_slots "        \
     "FROM trigperf.captured_table ORDER BY id"
 #define TP_REGISTRY_RULES_SQL                                                                      \
-    "SELECT pg_catalog.quote_ident(t.schema_name) || '.' || pg_catalog.quote_ident(t.table_name)," \
+    "SELECT CASE WHEN t.id IS NOT NULL"                                                            \
+    " THEN pg_catalog.format('%I.%I', t.schema_name, t.table_name) END,"                           \
     " r.scope, pg_catalog.array_to_string(r.ops, ','), r.template,"                                \
     " COALESCE(r.min_interval_ms, 0) "                                                             \
-    "FROM trigperf.cascade_rule r LEFT JOIN trigperf.captured_table t ON t.id = r.table_id "       \
+    "FROM trigperf.cascade_rule r "                                                                \
+    "LEFT JOIN trigperf.captured_table t ON t.id OPERATOR(pg_catalog.=) r.table_id "               \
     "ORDER BY r.id"
 
 typedef struct tp_registry tp_registry;

@@ -133,6 +133,21 @@ def _(installed):
         old.close()
 
 
+@test("a process that lost its connection does not take its name back from a newer one")
+def _(installed):
+    attached(installed)
+    with Follower(installed, "web") as old:
+        old.ready().until(lambda f: f.resyncs(), "the first resync")
+        cut(installed)
+        with Follower(installed, "web") as new:
+            new.ready()
+            old.until(lambda f: f.error is not None, "being superseded")
+            equal(old.error.status, SUPERSEDED, "status of the older one")
+            installed.sql("insert into calls values (1, 7)")
+            new.until_keys("call:1")
+            new.close()
+
+
 @test("one context polls for all; when it dies another does")
 def _(installed):
     attached(installed)

@@ -56,7 +56,7 @@ def claim(db, name="c", instance="11111111-1111-1111-1111-111111111111", system=
     """Claims a consumer: (claim, position, needs_resync, created)."""
     incarnation = f"'{incarnation}'" if incarnation else "trigperf.incarnation_get()"
     row = db.rows(f"""select claim, pos, needs_resync, fresh
-                      from trigperf.consumer_claim('{name}', '{instance}', {system}, {incarnation})""")[0]
+                      from trigperf.consumer_claim('{name}', '{instance}', {system}, {incarnation}, null)""")[0]
     return int(row[0]), row[1], row[2] == "t", row[3] == "t"
 
 

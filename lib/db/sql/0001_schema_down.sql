@@ -12,7 +12,7 @@ DROP FUNCTION trigperf.member_gone(uuid);
 DROP FUNCTION trigperf.member_seen(uuid, text, pg_snapshot);
 DROP FUNCTION trigperf.consumer_drop(text);
 DROP FUNCTION trigperf.consumer_store(text, bigint, pg_snapshot, boolean);
-DROP FUNCTION trigperf.consumer_claim(text, uuid, bigint, uuid);
+DROP FUNCTION trigperf.consumer_claim(text, uuid, bigint, uuid, bigint);
 DROP FUNCTION trigperf.reader_gap(pg_snapshot);
 DROP FUNCTION trigperf.incarnation_get();
 DROP FUNCTION trigperf.outbox_slot_of(xid8);

@@ -264,9 +264,12 @@ $$;
 -- (commits may have been forgotten after the reader filled its cache), a position ahead of the server,
 -- or rows removed by retention. fresh: the position was set to the present just now, so the resync is
 -- a new debt; otherwise it is one that was never settled.
+--
+-- p_former: the claim number that the same process held before its connection broke, null at first. If
+-- somebody else claimed since, it does not take the name back: claim is null.
 CREATE FUNCTION trigperf.consumer_claim(p_name text, p_instance uuid, p_system bigint,
-                                        p_incarnation uuid, OUT claim bigint, OUT pos text,
-                                        OUT needs_resync boolean, OUT fresh boolean)
+                                        p_incarnation uuid, p_former bigint, OUT claim bigint,
+                                        OUT pos text, OUT needs_resync boolean, OUT fresh boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -283,6 +286,9 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO STRICT known FROM trigperf.consumer c WHERE c.name = p_name FOR UPDATE;
+    IF known.claim <> p_former AND known.owner IS DISTINCT FROM p_instance THEN
+        RETURN;
+    END IF;
     broken := known.system_identifier IS DISTINCT FROM p_system
            OR known.incarnation IS DISTINCT FROM p_incarnation
            OR pg_snapshot_xmax(known.position) > pg_snapshot_xmax(pg_current_snapshot())
