@@ -3,11 +3,12 @@
  * limiter.
  *
  * A window that had to wait for the host may hold more than max_keys keys; it becomes several
- * batches. Each takes whole changes as long as they fit. A key shared by changes of two batches is
- * in the first: it is made after both changes arrived, so forgetting it once is enough. */
+ * batches. Each takes whole changes as long as they fit, with all keys that they imply: a key
+ * shared by changes of two batches stands in both, except a rate-limited one, which is in the
+ * first. */
 #include "core/cut.h"
 
-enum fate { FATE_DUE, FATE_HELD, FATE_TAKEN };
+enum fate { FATE_DUE, FATE_HELD, FATE_TAKEN /* plus the number of the batch that took it last */ };
 
 /* ---- judging ---- */
 
@@ -90,45 +91,58 @@ static bool begin_batch(tp_cut *cut) {
     return true;
 }
 
-/* Makes sure that the last batch has room for so much more weight. */
-static bool ready_batch(tp_cut *cut, uint32_t *weight, uint32_t more) {
-    bool fits = *weight == 0 || more == 0 || *weight + more <= cut->max_keys;
-    if (cut->last != NULL && fits) {
-        *weight += more;
-        return true;
+/* Whether a change that goes into the batch of this number brings the key along. */
+static bool is_needed(const tp_key *key, uint32_t batch_number) {
+    if (key->fate < FATE_TAKEN) {
+        return key->fate == FATE_DUE;
     }
-    *weight = more;
-    return begin_batch(cut);
+    return key->interval_ms == 0 && key->fate != FATE_TAKEN + batch_number;
 }
 
 static void take_key(tp_cut *cut, tp_key *key) {
-    if (key->fate == FATE_DUE) {
-        key->fate = FATE_TAKEN;
+    if (is_needed(key, cut->batch_count)) {
+        key->fate = FATE_TAKEN + cut->batch_count;
         tp_batch_add_key(cut->last, key->bytes, key->length);
         tp_batch_raise(cut->last, key->lsn, 0);
     }
 }
 
-/* How many keys of a delta are due and in no batch yet; *held counts those held back. */
-static uint32_t count_due(const tp_cut *cut, const tp_delta *delta, uint32_t *held) {
+/* How many keys a delta brings into the batch of this number. */
+static uint32_t count_needed(const tp_cut *cut, const tp_delta *delta, uint32_t batch_number) {
     const tp_ref *refs = tp_window_refs(cut->window, delta);
-    uint32_t due = 0;
-    *held = 0;
+    uint32_t needed = 0;
     for (uint32_t i = 0; i < delta->ref_count; i++) {
-        uint32_t fate = tp_window_key(cut->window, refs[i].key)->fate;
-        due += fate == FATE_DUE ? 1 : 0;
-        *held += fate == FATE_HELD ? 1 : 0;
+        needed += is_needed(tp_window_key(cut->window, refs[i].key), batch_number) ? 1 : 0;
     }
-    return due;
+    return needed;
+}
+
+static bool all_held(const tp_cut *cut, const tp_delta *delta) {
+    const tp_ref *refs = tp_window_refs(cut->window, delta);
+    for (uint32_t i = 0; i < delta->ref_count; i++) {
+        if (tp_window_key(cut->window, refs[i].key)->fate != FATE_HELD) {
+            return false;
+        }
+    }
+    return delta->ref_count > 0;
+}
+
+/* Makes sure that the last batch has room for a delta. */
+static bool ready_for_delta(tp_cut *cut, uint32_t *weight, const tp_delta *delta) {
+    uint32_t here = delta->ref_count == 0 ? 1 : count_needed(cut, delta, cut->batch_count);
+    if (cut->last != NULL && (*weight == 0 || here == 0 || *weight + here <= cut->max_keys)) {
+        *weight += here;
+        return true;
+    }
+    *weight = delta->ref_count == 0 ? 1 : count_needed(cut, delta, cut->batch_count + 1);
+    return begin_batch(cut);
 }
 
 static bool take_delta(tp_cut *cut, uint32_t *weight, const tp_delta *delta) {
-    uint32_t held = 0;
-    uint32_t due = count_due(cut, delta, &held);
-    if (delta->ref_count > 0 && held == delta->ref_count) {
+    if (all_held(cut, delta)) {
         return true;
     }
-    if (!ready_batch(cut, weight, delta->ref_count == 0 ? 1 : due)) {
+    if (!ready_for_delta(cut, weight, delta)) {
         return false;
     }
     const tp_ref *refs = tp_window_refs(cut->window, delta);
@@ -137,6 +151,16 @@ static bool take_delta(tp_cut *cut, uint32_t *weight, const tp_delta *delta) {
     }
     tp_batch_add_delta(cut->last, delta);
     return true;
+}
+
+/* The same for a key without a change. */
+static bool ready_for_key(tp_cut *cut, uint32_t *weight) {
+    if (cut->last != NULL && *weight < cut->max_keys) {
+        *weight += 1;
+        return true;
+    }
+    *weight = 1;
+    return begin_batch(cut);
 }
 
 static bool make_batches(tp_cut *cut) {
@@ -148,7 +172,7 @@ static bool make_batches(tp_cut *cut) {
     }
     for (tp_key *key = NULL; (key = tp_window_next_key(cut->window, key)) != NULL;) {
         if (key->fate == FATE_DUE) {
-            if (!ready_batch(cut, &weight, 1)) {
+            if (!ready_for_key(cut, &weight)) {
                 return false;
             }
             take_key(cut, key);
