@@ -305,9 +305,15 @@ static void do_key(model *m) {
 }
 
 static void do_resync(model *m) {
-    bool all = below(m, 3) == 0;
-    tp_pipeline_resync(m->b.pipeline, m->b.now, all ? NULL : m->b.calls, 0, 0);
-    must(m, ASK_RESYNC, 0, all ? "*" : "calls");
+    uint32_t kind = below(m, 3);
+    if (kind == 0) {
+        if (try_change(&m->b, m->b.calls, TP_OP_TRUNCATE, NULL, NULL, 0) == TRIGPERF_OK) {
+            must(m, ASK_RESYNC, 0, "calls");
+        }
+    } else {
+        tp_pipeline_resync(m->b.pipeline, m->b.now, kind == 1 ? NULL : m->b.calls, 0, 0);
+        must(m, ASK_RESYNC, 0, kind == 1 ? "*" : "calls");
+    }
     note_batches(m, NO_ASK);
 }
 
@@ -327,9 +333,12 @@ static void do_checkpoint(model *m) {
     tp_pipeline_checkpoint(m->b.pipeline, text_of, 0, NULL);
 }
 
-/* What was handed out and not acknowledged will be replayed: for this model that settles it. */
+/* What was handed out and not acknowledged will be replayed: for this model that settles it, also
+ * where it is not known yet whether the closing arrival is in. */
 static void do_rewind(model *m) {
     for (uint32_t i = 0; i < m->out_count; i++) {
+        made *when = &m->batches[tp_batch_number(m->out[i])];
+        when->covers = when->arrival > when->covers ? when->arrival : when->covers;
         settle(m, m->out[i], false);
     }
     for (uint32_t i = 0; i < m->ask_count; i++) {
