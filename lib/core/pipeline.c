@@ -263,6 +263,15 @@ static void mark_everything(tp_pipeline *pipeline, const tp_table *table) {
     }
 }
 
+static void resync_waits(tp_pipeline *pipeline, const tp_table *table, const tp_resync_mark *mark) {
+    if (table == NULL) {
+        tp_resyncs_add_all(pipeline->resyncs, mark);
+    } else {
+        tp_resyncs_add(pipeline->resyncs, pipeline->cascade, table, mark);
+        open_window(pipeline);
+    }
+}
+
 /* table NULL: everything. A resync of everything that waits for the host covers this one too. */
 static void resync_arrives(tp_pipeline *pipeline, const tp_table *table, uint64_t tag,
                            uint64_t lsn) {
@@ -270,11 +279,8 @@ static void resync_arrives(tp_pipeline *pipeline, const tp_table *table, uint64_
     mark_everything(pipeline, table);
     if (pipeline->ready_all != NULL) {
         tp_batch_raise(pipeline->ready_all, mark.lsn, mark.tag);
-    } else if (table == NULL) {
-        tp_resyncs_add_all(pipeline->resyncs, &mark);
     } else {
-        tp_resyncs_add(pipeline->resyncs, pipeline->cascade, table, &mark);
-        open_window(pipeline);
+        resync_waits(pipeline, table, &mark);
     }
 }
 
@@ -288,12 +294,14 @@ static int32_t collapse(tp_pipeline *pipeline, const tp_table *table, uint64_t l
 static int32_t truncate_arrives(tp_pipeline *pipeline, const tp_change *change,
                                 const tp_table *copy, trigperf_error **err) {
     tp_addition addition = {1, pipeline->arrived + 1, known_lsn(change->lsn), TP_OP_TRUNCATE};
+    tp_resync_mark mark = {addition.arrival, addition.lsn, 0};
     if (!tp_resyncs_add_truncate(pipeline->resyncs, copy, &addition)) {
         return tp_error_nomem(err);
     }
-    pipeline->ready_all = NULL; /* it cannot take the change object along */
-    resync_arrives(pipeline, change->table, 0, change->lsn);
+    pipeline->arrived++;
     pipeline->counters.changes++;
+    mark_everything(pipeline, change->table);
+    resync_waits(pipeline, change->table, &mark); /* even beside one of everything: it is shown */
     return TRIGPERF_OK;
 }
 
@@ -453,8 +461,14 @@ static void flush(tp_pipeline *pipeline) {
     pipeline->flushing = !close_window(pipeline, TP_BATCH_FLUSH) || !released;
 }
 
+/* A resync of everything waits for nobody, but only one at a time. */
+static bool all_is_due(const tp_pipeline *pipeline) {
+    return tp_resyncs_has_all(pipeline->resyncs) &&
+           (pipeline->ready_all == NULL || has_room(pipeline));
+}
+
 static void close_due(tp_pipeline *pipeline) {
-    if (tp_resyncs_has_all(pipeline->resyncs) && !emit_resync(pipeline)) {
+    if (all_is_due(pipeline) && !emit_resync(pipeline)) {
         return;
     }
     if (pipeline->window_due_ms <= pipeline->now_ms && has_room(pipeline)) {
@@ -483,7 +497,7 @@ bool tp_pipeline_tick(tp_pipeline *pipeline, uint64_t now_ms) {
 
 uint64_t tp_pipeline_deadline(const tp_pipeline *pipeline) {
     uint64_t due = UINT64_MAX;
-    if (tp_resyncs_has_all(pipeline->resyncs) || pipeline->flushing) {
+    if (all_is_due(pipeline) || pipeline->flushing) {
         due = 0;
     } else if (has_room(pipeline)) {
         due = pipeline->window_due_ms;

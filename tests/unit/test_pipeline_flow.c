@@ -149,6 +149,32 @@ static void test_drop(void **state) {
     finish(&b);
 }
 
+static void test_resyncs_are_bounded_while_the_host_sleeps(void **state) {
+    (void)state;
+    tp_pipeline_options options = defaults();
+    options.max_pending = 3;
+    bench b = start(options);
+    tp_pipeline_counters counters;
+    for (int i = 0; i < 1000; i++) {
+        tp_pipeline_resync(b.pipeline, b.now, NULL, 0, 0);
+        change(&b, TP_OP_TRUNCATE, NULL, NULL);
+        tp_pipeline_resync(b.pipeline, b.now, b.calls, 0, 0);
+        change(&b, TP_OP_UPDATE, "7", "1");
+        pass(&b, 100);
+        tp_pipeline_counters_get(b.pipeline, &counters);
+        assert_true(counters.pending_batches <= 4);
+        assert_true(counters.bytes < 10000);
+    }
+    while (!tp_pipeline_idle(b.pipeline)) {
+        pass(&b, 100);
+        while (tp_pipeline_has_next(b.pipeline)) {
+            tp_pipeline_ack(b.pipeline, tp_pipeline_next(b.pipeline));
+        }
+    }
+    assert_int_equal(tp_pipeline_low_water(b.pipeline), 4001);
+    finish(&b);
+}
+
 static void test_rewind(void **state) {
     (void)state;
     tp_pipeline_options options = defaults();
@@ -278,6 +304,7 @@ int main(void) {
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_nack),
         cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_resyncs_are_bounded_while_the_host_sleeps),
         cmocka_unit_test(test_rewind),
         cmocka_unit_test(test_pending_batches_keep_the_window_open),
         cmocka_unit_test(test_limiter_wakes_while_pending_is_full),
