@@ -23,6 +23,7 @@ extern const command command_attach;
 extern const command command_detach;
 extern const command command_status;
 extern const command command_rules;
+extern const command command_grants;
 extern const command command_tail;
 extern const command command_config;
 

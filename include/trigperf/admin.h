@@ -210,6 +210,30 @@ int32_t trigperf_admin_rules(trigperf_admin *admin, char **json, trigperf_error 
  */
 int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error **error);
 
+/**
+ * @brief Grants a role the least rights for what it does, or takes them back.
+ *
+ * `"installer"`: to install the schema and attach tables of its own; for those of others it is made
+ * a member of their owners (and of the schema's owner), unless these are superusers. `"consumer"`:
+ * to follow changes. `"metrics"`: to read the status. `"writer"`: nothing, and the SQL says so.
+ * Revoking leaves what the role holds as another kind, or as owner of a captured table.
+ * @param admin  the handle.
+ * @param kind   one of those words.
+ * @param role   name of the role, taken as it is written; it must exist.
+ * @param tables names as in SQL, for an installer: tables of others that it attaches; may be NULL.
+ * @param count  number of tables.
+ * @param revoke 1: take the rights back.
+ * @param dry_run 1: only produce the SQL.
+ * @param[out] sql receives the SQL; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID (no such kind, tables for another kind), #TRIGPERF_E_NOT_FOUND (no
+ *         such role or table; schema not installed, for a consumer and metrics), or as
+ *         trigperf_admin_install(). Nothing is half done.
+ */
+int32_t trigperf_admin_grants(trigperf_admin *admin, const char *kind, const char *role,
+                              const char *const *tables, uint32_t count, int32_t revoke,
+                              int32_t dry_run, char **sql, trigperf_error **error);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

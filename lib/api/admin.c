@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 #include "db/attach.h"
 #include "db/detach.h"
+#include "db/grants.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "db/rules.h"
@@ -206,4 +207,13 @@ int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_inspect(admin->connection, &text, error);
     return hand_over(&text, json, status, error);
+}
+
+int32_t trigperf_admin_grants(trigperf_admin *admin, const char *kind, const char *role,
+                              const char *const *tables, uint32_t count, int32_t revoke,
+                              int32_t dry_run, char **sql, trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    tp_grants_spec spec = {kind, role, tables, count, revoke != 0};
+    int32_t status = tp_grants(admin->connection, &spec, dry_run != 0, &text, error);
+    return hand_over(&text, sql, status, error);
 }

@@ -41,6 +41,7 @@ static const right rights[] = {
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.notifier_elect"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.notifier_resign"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.outbox_rotate"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.table_check_all"},
     {METRICS, "SELECT ON trigperf.consumer"},
     {METRICS, "SELECT ON trigperf.outbox_slot"},
     {METRICS, "SELECT (instance, claim, beat) ON trigperf.notifier"},
@@ -67,6 +68,7 @@ typedef struct work {
     tp_strbuf role;   /* quoted */
     tp_strbuf tables; /* those named: an array of oids */
     facts facts;
+    bool any; /* something beside comments */
 } work;
 
 #define HELD(catalog, acl, schema, name, object, privilege)                                        \
@@ -135,6 +137,7 @@ static int32_t read_facts(work *w, PGconn *connection, trigperf_error **err) {
 
 static void put(work *w, const char *what) {
     bool revoke = w->spec->revoke;
+    w->any = true;
     tp_strbuf_printf(w->sql, "%s %s %s %s;\n", revoke ? "REVOKE" : "GRANT", what,
                      revoke ? "FROM" : "TO", tp_strbuf_str(&w->role));
 }
@@ -169,11 +172,12 @@ static int32_t put_installer(work *w, PGconn *connection, trigperf_error **err) 
     PGresult *owners = NULL;
     const char *values[] = {w->spec->role, tp_strbuf_str(&w->tables)};
     if (!w->facts.owns_database) {
-        tp_strbuf_puts(w->sql, w->spec->revoke ? "REVOKE CREATE ON DATABASE "
-                                               : "GRANT CREATE ON DATABASE ");
-        tp_sql_ident(w->sql, PQdb(connection));
-        tp_strbuf_printf(w->sql, " %s %s;\n", w->spec->revoke ? "FROM" : "TO",
-                         tp_strbuf_str(&w->role));
+        tp_strbuf create = TP_STRBUF_INIT;
+        tp_strbuf_puts(&create, "CREATE ON DATABASE ");
+        tp_sql_ident(&create, PQdb(connection));
+        put(w, tp_strbuf_str(&create));
+        w->sql->failed = w->sql->failed || create.failed;
+        tp_strbuf_free(&create);
     } else {
         tp_strbuf_puts(w->sql, "-- It owns the database, and so may create the schema.\n");
     }
@@ -234,6 +238,7 @@ static int32_t find_tables(work *w, PGconn *connection, trigperf_error **err) {
 static int32_t grant(PGconn *connection, void *user, trigperf_error **err) {
     work *w = user;
     int32_t version = 0;
+    w->any = false;
     tp_strbuf_reset(w->sql);
     int32_t status =
         tp_migrate_check(connection, w->kind == CONSUMER || w->kind == METRICS, &version, err);
@@ -252,7 +257,7 @@ static int32_t grant(PGconn *connection, void *user, trigperf_error **err) {
     if (status == TRIGPERF_OK && (w->sql->failed || w->role.failed || w->tables.failed)) {
         status = tp_error_nomem(err);
     }
-    if (status == TRIGPERF_OK && !w->dry_run) {
+    if (status == TRIGPERF_OK && w->any && !w->dry_run) {
         status = tp_sql_run(connection, tp_strbuf_str(w->sql), doing, err);
     }
     return status;

@@ -146,6 +146,7 @@ static int32_t begin_locked(PGconn *connection, trigperf_error **err) {
     return tp_sql_run(connection,
                       "BEGIN; SET LOCAL lock_timeout = " LOCK_TIMEOUT_MS
                       "; SET LOCAL client_min_messages = warning"
+                      "; SET LOCAL search_path = pg_catalog, pg_temp"
                       "; SELECT pg_catalog.pg_advisory_xact_lock(" ADVISORY_KEY ")",
                       "waiting for another installer", err);
 }

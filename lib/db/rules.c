@@ -1,6 +1,7 @@
-/* Whether rules fit together is decided by the code that contexts use, lib/core/cascade: it is
- * given all tables and rules of the database and the new one. So nothing is stored that a context
- * would later refuse. */
+/* Names of tables are looked up under the session's own search_path, so every operator is
+ * qualified. Whether rules fit together is decided by the code that contexts use, lib/core/cascade:
+ * it is given all tables and rules of the database and the new one. So nothing is stored that a
+ * context would later refuse. */
 #include "db/rules.h"
 
 #include <stdlib.h>
@@ -95,10 +96,10 @@ static int32_t find_table(PGconn *connection, const char *table, PGresult **foun
     const char *values[] = {table};
     int32_t status = tp_sql_query(
         connection,
-        "SELECT id, pg_catalog.quote_ident(schema_name) || '.' || "
-        "pg_catalog.quote_ident(table_name) FROM trigperf.captured_table "
-        "WHERE relid = pg_catalog.to_regclass($1) OR pg_catalog.quote_ident(schema_name) || '.' || "
-        "pg_catalog.quote_ident(table_name) = $1",
+        "SELECT id, pg_catalog.format('%I.%I', schema_name, table_name) "
+        "FROM trigperf.captured_table "
+        "WHERE relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid "
+        "OR pg_catalog.format('%I.%I', schema_name, table_name) OPERATOR(pg_catalog.=) $1",
         1, values, "looking for the attached table", found, err);
     if (status == TRIGPERF_OK && PQntuples(*found) == 0) {
         PQclear(*found);
@@ -146,7 +147,8 @@ void tp_rules_put_insert(tp_strbuf *sql, const char *table_id, const tp_rule_spe
 static int32_t run_in_transaction(PGconn *connection, tp_strbuf *sql, const char *what,
                                   trigperf_error **err) {
     tp_strbuf whole = TP_STRBUF_INIT;
-    tp_strbuf_puts(&whole, "BEGIN; SET LOCAL lock_timeout = '5s';\n");
+    tp_strbuf_puts(&whole, "BEGIN; SET LOCAL lock_timeout = '5s'; "
+                           "SET LOCAL search_path = pg_catalog, pg_temp;\n");
     tp_strbuf_add(&whole, tp_strbuf_str(sql), sql->length);
     tp_strbuf_puts(&whole, "SELECT trigperf.registry_bump();\nCOMMIT;\n");
     int32_t status = whole.failed || sql->failed
@@ -202,12 +204,12 @@ int32_t tp_rules_add(PGconn *connection, const tp_rule_spec *rule, trigperf_erro
 }
 
 static void put_delete(tp_strbuf *sql, const tp_rule_spec *rule, const char *table_id) {
-    tp_strbuf_puts(sql, "DELETE FROM trigperf.cascade_rule WHERE template = ");
+    tp_strbuf_puts(sql, "DELETE FROM trigperf.cascade_rule WHERE template OPERATOR(pg_catalog.=) ");
     tp_sql_literal(sql, rule->key_template);
     if (table_id != NULL) {
-        tp_strbuf_printf(sql, " AND table_id = %s", table_id);
+        tp_strbuf_printf(sql, " AND table_id OPERATOR(pg_catalog.=) %s", table_id);
     } else {
-        tp_strbuf_puts(sql, " AND scope = ");
+        tp_strbuf_puts(sql, " AND scope OPERATOR(pg_catalog.=) ");
         tp_sql_literal(sql, rule->scope);
     }
 }
@@ -218,8 +220,9 @@ static int32_t delete_rule(PGconn *connection, const tp_rule_spec *rule, const c
     PGresult *result = NULL;
     tp_strbuf_puts(&sql, "WITH gone AS (");
     put_delete(&sql, rule, table_id);
-    tp_strbuf_puts(&sql, " RETURNING 1) SELECT count(*), "
-                         "CASE WHEN count(*) > 0 THEN trigperf.registry_bump() END FROM gone");
+    tp_strbuf_puts(&sql, " RETURNING 1) SELECT pg_catalog.count(*), CASE WHEN "
+                         "pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 "
+                         "THEN trigperf.registry_bump() END FROM gone");
     int32_t status = sql.failed ? tp_error_nomem(err)
                                 : tp_sql_query(connection, tp_strbuf_str(&sql), 0, NULL,
                                                "removing the rule", &result, err);

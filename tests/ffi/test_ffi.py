@@ -262,6 +262,9 @@ def _(db):
     contains(LIB.text("trigperf_admin_rules", admin), "also:{id}", "rules")
     LIB.check("trigperf_admin_rule_remove", admin, b"public.calls", None, b"also:{id}")
     contains(LIB.text("trigperf_admin_status", admin), "public.calls", "status")
+    contains(LIB.text("trigperf_admin_grants", admin, b"writer", db.user.encode(), None, 0, 0, 1),
+             "no right", "grants of a writer")
+    LIB.fails(INVALID, "trigperf_admin_grants", admin, b"reader", db.user.encode(), None, 0, 0, 1, None)
     context = LIB.made("trigperf_context_new", handle)
     follow_one_change(db, context)
     LIB.check("trigperf_context_close", context, 10000)
