@@ -36,7 +36,6 @@ static bool judge(tp_cut *cut) {
             return false;
         }
         cut->held_keys += key->fate == FATE_HELD ? 1 : 0;
-        cut->due_keys += key->fate == FATE_DUE ? 1 : 0;
     }
     return true;
 }
@@ -96,13 +95,14 @@ static bool is_needed(const tp_key *key, uint32_t batch_number) {
     if (key->fate < FATE_TAKEN) {
         return key->fate == FATE_DUE;
     }
-    return key->interval_ms == 0 && key->fate != FATE_TAKEN + batch_number;
+    return key->limit == TP_LIMIT_NONE && key->fate != FATE_TAKEN + batch_number;
 }
 
 static void take_key(tp_cut *cut, tp_key *key) {
     if (is_needed(key, cut->batch_count)) {
         key->fate = FATE_TAKEN + cut->batch_count;
         tp_batch_add_key(cut->last, key->bytes, key->length);
+        cut->named_keys++;
         tp_batch_raise(cut->last, key->lsn, 0);
     }
 }
@@ -187,7 +187,7 @@ bool tp_cut_prepare(tp_cut *cut) {
     cut->batches = NULL;
     cut->last = NULL;
     cut->batch_count = 0;
-    cut->due_keys = 0;
+    cut->named_keys = 0;
     cut->held_keys = 0;
     if (judge(cut) && make_room(cut) && make_batches(cut)) {
         return true;

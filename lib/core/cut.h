@@ -21,7 +21,7 @@ typedef struct tp_cut {
     tp_batch *batches; /* linked by next, in order of delivery */
     tp_batch *last;
     uint32_t batch_count;
-    uint32_t due_keys;
+    uint32_t named_keys; /* in batches; one shared by several counts for each */
     uint32_t held_keys;
 } tp_cut;
 

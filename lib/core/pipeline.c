@@ -203,7 +203,7 @@ static void emit_cut(tp_pipeline *pipeline, tp_cut *cut) {
         tp_delivery_add(pipeline->delivery, batch, arrival);
     }
     pipeline->counters.batches += cut->batch_count;
-    pipeline->counters.keys += cut->due_keys;
+    pipeline->counters.keys += cut->named_keys;
     pipeline->counters.keys_limited += cut->held_keys;
 }
 

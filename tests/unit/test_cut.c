@@ -135,6 +135,15 @@ static void test_limits(void **state) {
     finish(&f);
 }
 
+static void test_a_limited_key_is_in_one_batch_only(void **state) {
+    (void)state;
+    fixture f = fresh();
+    change(&f, "1", "Ab", 1);
+    change(&f, "2", "Acd", 2);
+    assert_cut(&f, cut_of(&f, 1000, 2), "Ab/1 cd/2");
+    finish(&f);
+}
+
 static void test_flush_ignores_limits(void **state) {
     (void)state;
     fixture f = fresh();
@@ -158,7 +167,7 @@ static void test_batches_are_sealed(void **state) {
     lone_key(&f, "b", 8);
     assert_true(tp_cut_prepare(&cut));
     assert_int_equal(cut.batch_count, 2);
-    assert_int_equal(cut.due_keys, 2);
+    assert_int_equal(cut.named_keys, 2);
     assert_string_equal(tp_batch_position(cut.batches), "p");
     assert_int_equal(tp_batch_lsn(cut.batches), 7);
     assert_string_equal(tp_batch_position(cut.last), "p");
@@ -199,6 +208,7 @@ int main(void) {
         cmocka_unit_test(test_one_batch),
         cmocka_unit_test(test_splits_without_splitting_changes),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_a_limited_key_is_in_one_batch_only),
         cmocka_unit_test(test_flush_ignores_limits),
         cmocka_unit_test(test_batches_are_sealed),
         cmocka_unit_test(test_out_of_memory_changes_nothing),
