@@ -42,7 +42,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Creates on p_relid the capture triggers that p_root has and it lacks; row triggers reach partitions
--- by themselves. Returns how many.
+-- by themselves. Returns how many. The statement is made of the trigger's bits, not of its definition:
+-- its name belongs to the table's owner, who could write SQL into it that would run with our rights.
 CREATE FUNCTION trigperf.table_complete(p_id int, p_root oid, p_function oid, p_relid oid,
                                         p_is_partition boolean) RETURNS int
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -54,18 +55,28 @@ DECLARE
                      WHERE c.oid = p_relid);
 BEGIN
     FOR wanted IN
-        SELECT replace(g.tgname, 'trigperf_capture_', 'trigperf_capture_' || p_id || '_') AS name,
-               pg_get_triggerdef(g.oid) AS definition
+        SELECT CASE WHEN g.tgtype & 1 = 1 THEN 'row' ELSE lower(e.events) END AS kind, e.events,
+               CASE WHEN g.tgtype & 1 = 1 THEN 'ROW' ELSE 'STATEMENT' END AS each,
+               CASE WHEN COALESCE(g.tgoldtable, g.tgnewtable) IS NULL THEN ''
+                    ELSE concat_ws(' ', 'REFERENCING',
+                                   CASE WHEN g.tgoldtable IS NOT NULL THEN 'OLD TABLE AS tp_old' END,
+                                   CASE WHEN g.tgnewtable IS NOT NULL THEN 'NEW TABLE AS tp_new' END)
+               END AS tables
         FROM pg_trigger g
-        WHERE g.tgrelid = p_root AND g.tgfoid = p_function
+        CROSS JOIN LATERAL (
+            SELECT concat_ws(' OR ', CASE WHEN g.tgtype & 4 <> 0 THEN 'INSERT' END,
+                                     CASE WHEN g.tgtype & 16 <> 0 THEN 'UPDATE' END,
+                                     CASE WHEN g.tgtype & 8 <> 0 THEN 'DELETE' END,
+                                     CASE WHEN g.tgtype & 32 <> 0 THEN 'TRUNCATE' END)) AS e(events)
+        WHERE g.tgrelid = p_root AND g.tgfoid = p_function AND g.tgtype & (2 | 64) = 0
           AND (g.tgtype & 1 = 0 OR NOT p_is_partition)
+          AND NOT EXISTS (SELECT FROM pg_trigger h WHERE h.tgrelid = p_relid
+                          AND h.tgfoid = p_function AND h.tgtype = g.tgtype)
     LOOP
-        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = p_relid
-                              AND g.tgname = wanted.name);
-        EXECUTE format('CREATE TRIGGER %I %s ON %s %s', wanted.name,
-                       substring(wanted.definition FROM ' (AFTER [A-Z ]+?) ON '), place,
-                       substring(wanted.definition
-                           FROM '((REFERENCING (OLD|NEW) TABLE AS tp_.*)?FOR EACH (ROW|STATEMENT) .*)$'));
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH %s EXECUTE FUNCTION trigperf.%I()',
+                       'trigperf_capture_' || p_id || '_' || wanted.kind, wanted.events, place,
+                       wanted.tables, wanted.each,
+                       (SELECT p.proname FROM pg_proc p WHERE p.oid = p_function));
         created := created + 1;
     END LOOP;
     RETURN created;
