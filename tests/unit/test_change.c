@@ -50,12 +50,34 @@ static void test_anything_else(void **state) {
     assert_int_equal(tp_op_parse("merge", 5), 0);
 }
 
+static void assert_list(const char *list, uint32_t expected) {
+    uint32_t ops = 99;
+    assert_int_equal(tp_op_parse_list(list, &ops, NULL), TRIGPERF_OK);
+    assert_int_equal(ops, expected);
+}
+
+static void test_lists(void **state) {
+    (void)state;
+    assert_list(NULL, 0);
+    assert_list("", 0);
+    assert_list("insert", TP_OP_INSERT);
+    assert_list("insert,UPDATE", TP_OP_INSERT | TP_OP_UPDATE);
+    assert_list(" delete , truncate, delete ", TP_OP_DELETE | TP_OP_TRUNCATE);
+    trigperf_error *err = NULL;
+    uint32_t ops = 99;
+    assert_int_equal(tp_op_parse_list("insert,merge", &ops, &err), TRIGPERF_E_INVALID);
+    assert_int_equal(ops, 99);
+    assert_non_null(strstr(trigperf_error_message(err), "merge"));
+    trigperf_error_free(err);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_parse_back),
         cmocka_unit_test(test_bits_are_in_alphabetical_order),
         cmocka_unit_test(test_any_case),
         cmocka_unit_test(test_anything_else),
+        cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
