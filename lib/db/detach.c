@@ -51,6 +51,33 @@ static const char functions_sql[] =
     "AND p.proname OPERATOR(pg_catalog.~) '^capture_[0-9]+$')) "
     "ORDER BY p.oid";
 
+/* What attaching granted to the function's owner, unless another capture function of its runs with
+ * it; USAGE stays as long as the role has further rights in the schema. */
+static const char revokes_sql[] =
+    "WITH home AS (SELECT n.oid, n.nspowner FROM pg_catalog.pg_namespace n"
+    " WHERE n.nspname OPERATOR(pg_catalog.=) 'trigperf'),"
+    " owner AS (SELECT r.oid, r.rolname FROM home CROSS JOIN pg_catalog.pg_proc p"
+    " JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) p.proowner"
+    " WHERE p.pronamespace OPERATOR(pg_catalog.=) home.oid"
+    " AND p.proname OPERATOR(pg_catalog.=) $1 AND NOT r.rolsuper"
+    " AND p.proowner OPERATOR(pg_catalog.<>) home.nspowner"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc o"
+    "  WHERE o.pronamespace OPERATOR(pg_catalog.=) home.oid"
+    "  AND o.proowner OPERATOR(pg_catalog.=) p.proowner"
+    "  AND o.oid OPERATOR(pg_catalog.<>) p.oid)) "
+    "SELECT pg_catalog.format('REVOKE INSERT ON trigperf.outbox, trigperf.trigger_error_log FROM "
+    "%I', owner.rolname) FROM owner UNION ALL "
+    "SELECT pg_catalog.format('REVOKE USAGE ON SCHEMA trigperf FROM %I', owner.rolname) "
+    "FROM owner CROSS JOIN home WHERE NOT EXISTS ("
+    "SELECT FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a"
+    " WHERE c.relnamespace OPERATOR(pg_catalog.=) home.oid"
+    " AND a.grantee OPERATOR(pg_catalog.=) owner.oid"
+    " AND a.privilege_type OPERATOR(pg_catalog.<>) 'INSERT') AND NOT EXISTS ("
+    "SELECT FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a"
+    " WHERE p.pronamespace OPERATOR(pg_catalog.=) home.oid"
+    " AND a.grantee OPERATOR(pg_catalog.=) owner.oid"
+    " AND p.proowner OPERATOR(pg_catalog.<>) owner.oid)";
+
 /* Appends the statements that a query yields; function NULL: of all tables. */
 static int32_t put_statements(PGconn *connection, const char *query, const char *function,
                               tp_strbuf *sql, trigperf_error **err) {
@@ -83,7 +110,11 @@ static int32_t put_detach(PGconn *connection, const PGresult *found, tp_strbuf *
     tp_strbuf_puts(sql,
                    ". Run in one transaction; takes an ACCESS\n"
                    "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n");
-    int32_t status = put_drops(connection, PQgetvalue(found, 0, 2), sql, err);
+    const char *function = PQgetvalue(found, 0, 2);
+    int32_t status = put_drops(connection, function, sql, err);
+    if (status == TRIGPERF_OK) {
+        status = put_statements(connection, revokes_sql, function, sql, err);
+    }
     tp_strbuf_printf(sql,
                      "DELETE FROM trigperf.captured_table WHERE id OPERATOR(pg_catalog.=) %s;\n"
                      "SELECT trigperf.registry_bump();\n",

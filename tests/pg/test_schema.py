@@ -257,6 +257,27 @@ def _(cluster):
     equal(claim(old)[2], True, "that needs a resync too")
 
 
+@test("names that a table's owner chooses are not run with the rights of the schema's owner")
+def _(installed):
+    db, role = installed, "m1"
+    db.sql(f"""create role {role} login; create schema m authorization {role};
+               grant usage on schema m to public""")
+    owner = db.as_user(role)
+    owner.sql("""create table m.t(id int primary key); create function m.f() returns trigger language plpgsql
+                 as 'begin return null; end'; grant execute on function m.f() to public""")
+    db.trigperf("attach", "m.t", "--key", "id", "--granularity", "statement")
+    db.sql("select trigperf.table_check_all()")
+    name = f"FOR EACH ROW EXECUTE FUNCTION m.f();ALTER ROLE {role} SUPERUSER--"
+    check(len(name) < 64, "it fits into a name")
+    owner.sql(f'alter trigger trigperf_capture_insert on m.t rename to "{name}"; '
+              f'create table m."a;ALTER ROLE {role} SUPERUSER--"() inherits (m.t)')
+    db.sql("select trigperf.table_check_all(); select trigperf.status()")
+    db.trigperf("detach", "m.t", "--dry-run")
+    db.trigperf("detach", "m.t")
+    equal(db.value(f"select rolsuper from pg_roles where rolname = '{role}'"), "f", "superuser")
+    db.sql(f"drop schema m cascade; drop role {role}")
+
+
 # --- consumers ------------------------------------------------------------------------------------
 
 @test("a new name begins at the present and owes a resync; a known one goes on")
