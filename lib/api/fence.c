@@ -4,8 +4,8 @@
 #include "api/context.h"
 
 int32_t trigperf_fence_begin(trigperf_context *context, uint64_t *token) {
-    if (tp_context_forked(context)) {
-        return TRIGPERF_E_FORKED;
+    if (context == NULL || tp_context_forked(context)) {
+        return context == NULL ? TRIGPERF_E_INVALID : TRIGPERF_E_FORKED;
     }
     *token = tp_fence_begin(tp_engine_fence(tp_context_engine(context)));
     return TRIGPERF_OK;
@@ -13,8 +13,8 @@ int32_t trigperf_fence_begin(trigperf_context *context, uint64_t *token) {
 
 int32_t trigperf_fence_check(trigperf_context *context, uint64_t token, const char *key,
                              uint64_t length) {
-    if (tp_context_forked(context)) {
-        return TRIGPERF_E_FORKED;
+    if (context == NULL || tp_context_forked(context)) {
+        return context == NULL ? TRIGPERF_E_INVALID : TRIGPERF_E_FORKED;
     }
     bool fresh =
         tp_fence_check(tp_engine_fence(tp_context_engine(context)), token, key, (size_t)length);

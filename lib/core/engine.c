@@ -33,6 +33,7 @@ struct tp_engine {
     void (*wake)(void *);
     void *wake_user;
     uint64_t tag_acked;
+    uint64_t tag_dropped;
     tp_pipeline *pipeline;
     tp_cascade *cascade;
     tp_fence *fence;
@@ -219,6 +220,8 @@ void tp_engine_drop(tp_engine *engine, tp_batch *batch) {
     pthread_mutex_lock(&engine->mutex);
     bool alive = !engine->shut;
     if (alive) {
+        uint64_t tag = tp_batch_tag(batch);
+        engine->tag_dropped = tag > engine->tag_dropped ? tag : engine->tag_dropped;
         tp_pipeline_drop(engine->pipeline, batch);
     }
     pthread_mutex_unlock(&engine->mutex);
@@ -230,6 +233,13 @@ void tp_engine_drop(tp_engine *engine, tp_batch *batch) {
 uint64_t tp_engine_tag_acked(tp_engine *engine) {
     pthread_mutex_lock(&engine->mutex);
     uint64_t tag = engine->tag_acked;
+    pthread_mutex_unlock(&engine->mutex);
+    return tag;
+}
+
+uint64_t tp_engine_tag_dropped(tp_engine *engine) {
+    pthread_mutex_lock(&engine->mutex);
+    uint64_t tag = engine->tag_dropped;
     pthread_mutex_unlock(&engine->mutex);
     return tag;
 }

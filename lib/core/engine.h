@@ -56,6 +56,8 @@ bool tp_engine_nack(tp_engine *engine, uint64_t now_ms, tp_batch *batch);
 void tp_engine_drop(tp_engine *engine, tp_batch *batch);
 /* The newest tag of an acknowledged batch (see tp_pipeline_resync), 0 before. */
 uint64_t tp_engine_tag_acked(tp_engine *engine);
+/* The newest tag of a batch that was dropped, 0 before. */
+uint64_t tp_engine_tag_dropped(tp_engine *engine);
 
 /* A cascade that holds the configured rules, not yet prepared: the database's are added to it. */
 int32_t tp_engine_cascade_begin(tp_engine *engine, tp_cascade **out, trigperf_error **err);

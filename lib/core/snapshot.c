@@ -197,3 +197,24 @@ int32_t tp_snapshot_advance(const tp_snapshot *from, const tp_snapshot *target, 
     *out = next;
     return TRIGPERF_OK;
 }
+
+/* Transactions from a's end to b's end, none of which is visible in a, must run in b. */
+static bool all_running(const tp_snapshot *b, uint64_t first) {
+    uint64_t running = 0;
+    for (uint32_t i = 0; i < b->xip_count; i++) {
+        running += b->xip[i] >= first ? 1 : 0;
+    }
+    return running == b->xmax - first;
+}
+
+bool tp_snapshot_covers(const tp_snapshot *a, const tp_snapshot *b) {
+    if (b->xmax > a->xmax && !all_running(b, a->xmax)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->xip_count; i++) {
+        if (tp_snapshot_visible(b, a->xip[i])) {
+            return false;
+        }
+    }
+    return true;
+}

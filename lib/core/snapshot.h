@@ -25,6 +25,9 @@ bool tp_snapshot_equal(const tp_snapshot *a, const tp_snapshot *b);
 /* pg_visible_in_snapshot: committed or aborted before the snapshot was taken. */
 bool tp_snapshot_visible(const tp_snapshot *snapshot, uint64_t xid);
 
+/* Everything visible in b is visible in a. */
+bool tp_snapshot_covers(const tp_snapshot *a, const tp_snapshot *b);
+
 /* The position after a page of rows. `from` is the old position, `target` the snapshot that the
  * page was read under. The page has two halves: rows of transactions that ran at `from` (its xip),
  * and rows of later ones (xid >= from->xmax), each in ascending order of whole transactions.

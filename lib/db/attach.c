@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/entropy.h"
 #include "core/template.h"
 #include "db/capture_text.h"
 #include "db/expression.h"
@@ -27,6 +28,7 @@ typedef struct work {
     const trigperf_attachment *spec;
     int32_t max_keys;
     bool dry_run;
+    bool again; /* a dry run of attaching anew what is attached */
     tp_strbuf *sql;
     tp_relation relation;
     tp_layout layout;
@@ -186,19 +188,32 @@ static int32_t check_attached(const work *w, PGconn *connection, trigperf_error 
     return status;
 }
 
-/* Takes the lock that serializes attaching, except in a dry run, and finds the next number. */
+/* The SQL of a dry run may be run later, after others, or in another database: its number is drawn
+ * from a range of its own, a thousand million wide. */
+static int32_t draw_id(work *w, trigperf_error **err) {
+    uint32_t random = 0;
+    if (!tp_entropy_fill(&random, sizeof random)) {
+        return tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
+                            "getrandom failed");
+    }
+    w->capture.id = (int32_t)(1000000000u + random % 1000000000u);
+    return TRIGPERF_OK;
+}
+
+/* Takes the lock that serializes attaching, and the next number, which is never used again. */
 static int32_t next_id(work *w, PGconn *connection, trigperf_error **err) {
     PGresult *result = NULL;
-    int32_t status = w->dry_run ? TRIGPERF_OK
-                                : tp_sql_run(connection,
-                                             "SELECT FROM trigperf.setting "
-                                             "WHERE name = 'registry_version' FOR UPDATE",
-                                             doing, err);
+    if (w->dry_run) {
+        return draw_id(w, err);
+    }
+    int32_t status = tp_sql_run(connection,
+                                "SELECT FROM trigperf.setting WHERE name = 'registry_version' "
+                                "FOR UPDATE",
+                                doing, err);
     if (status == TRIGPERF_OK) {
-        status = tp_sql_query(connection,
-                              "SELECT last_value + is_called::int "
-                              "FROM trigperf.captured_table_id_seq",
-                              0, NULL, "reading the registry", &result, err);
+        status =
+            tp_sql_query(connection, "SELECT pg_catalog.nextval('trigperf.captured_table_id_seq')",
+                         0, NULL, "reading the registry", &result, err);
     }
     if (status == TRIGPERF_OK) {
         w->capture.id = (int32_t)strtol(PQgetvalue(result, 0, 0), NULL, 10);
@@ -209,7 +224,7 @@ static int32_t next_id(work *w, PGconn *connection, trigperf_error **err) {
 
 static int32_t judge(work *w, PGconn *connection, trigperf_error **err) {
     bool expressions = false;
-    int32_t status = check_attached(w, connection, err);
+    int32_t status = w->again ? TRIGPERF_OK : check_attached(w, connection, err);
     if (status == TRIGPERF_OK) {
         status = tp_relation_check(&w->relation, err);
     }
@@ -333,8 +348,6 @@ static void put_registry(const work *w, tp_strbuf *sql) {
                      w->capture.by_row ? "row" : "statement");
     put_element(sql, 0, w->reason);
     tp_strbuf_printf(sql, ", %d, 'capture_%d');\n", w->max_keys, w->capture.id);
-    tp_strbuf_printf(sql, "SELECT pg_catalog.setval('trigperf.captured_table_id_seq', %d);\n",
-                     w->capture.id);
 }
 
 static void put_rules(const work *w, tp_strbuf *sql) {
@@ -400,15 +413,36 @@ static int32_t attach(PGconn *connection, void *user, trigperf_error **err) {
     return status;
 }
 
+static void release(work *w) {
+    tp_relation_free(&w->relation);
+    tp_layout_free(&w->layout);
+    free(w->keys);
+}
+
+int32_t tp_attach_within(PGconn *connection, const trigperf_attachment *spec, int32_t max_keys,
+                         bool dry_run, bool again, tp_strbuf *sql, trigperf_error **err) {
+    work w = {.spec = spec,
+              .max_keys = max_keys,
+              .dry_run = dry_run,
+              .again = again && dry_run,
+              .sql = sql};
+    int32_t status = attach(connection, &w, err);
+    release(&w);
+    return status;
+}
+
 int32_t tp_attach(PGconn *connection, const trigperf_attachment *spec, int32_t max_keys,
                   bool dry_run, tp_strbuf *sql, trigperf_error **err) {
+    if (spec->table == NULL) {
+        return tp_error_set(err, TRIGPERF_E_INVALID, "apply it instead: a scope has rules alone",
+                            "expected the description of a table, got that of the scope \"%s\"",
+                            spec->scope);
+    }
     tp_strbuf own = TP_STRBUF_INIT;
     work w = {
         .spec = spec, .max_keys = max_keys, .dry_run = dry_run, .sql = sql == NULL ? &own : sql};
     int32_t status = tp_retry(connection, attach, &w, !dry_run, doing, err);
-    tp_relation_free(&w.relation);
-    tp_layout_free(&w.layout);
-    free(w.keys);
+    release(&w);
     tp_strbuf_free(&own);
     if (status != TRIGPERF_OK && sql != NULL) {
         tp_strbuf_reset(sql);

@@ -15,4 +15,9 @@
 int32_t tp_attach(PGconn *connection, const trigperf_attachment *spec, int32_t max_keys,
                   bool dry_run, tp_strbuf *sql, trigperf_error **err);
 
+/* The same inside a transaction of the caller's, which ends it. again: for a dry run, the table may
+ * be attached. */
+int32_t tp_attach_within(PGconn *connection, const trigperf_attachment *spec, int32_t max_keys,
+                         bool dry_run, bool again, tp_strbuf *sql, trigperf_error **err);
+
 #endif

@@ -10,22 +10,38 @@
 #include "core/change.h"
 #include "core/template.h"
 
+/* One of table and scope. */
+static int32_t begin(const char *table, const char *scope, trigperf_attachment **out,
+                     trigperf_error **error) {
+    trigperf_attachment *fresh = calloc(1, sizeof *fresh);
+    char *copy = tp_text_copy(table != NULL ? table : scope);
+    if (fresh == NULL || copy == NULL) {
+        free(fresh);
+        free(copy);
+        return tp_error_nomem(error);
+    }
+    *(table != NULL ? &fresh->table : &fresh->scope) = copy;
+    *out = fresh;
+    return TRIGPERF_OK;
+}
+
 int32_t trigperf_attachment_new(const char *table, trigperf_attachment **attachment,
                                 trigperf_error **error) {
     if (table == NULL || table[0] == '\0') {
         return tp_error_set(error, TRIGPERF_E_INVALID, "name it as schema.table",
                             "expected the name of a table, got nothing");
     }
-    trigperf_attachment *fresh = calloc(1, sizeof *fresh);
-    char *copy = tp_text_copy(table);
-    if (fresh == NULL || copy == NULL) {
-        free(fresh);
-        free(copy);
-        return tp_error_nomem(error);
+    return begin(table, NULL, attachment, error);
+}
+
+int32_t trigperf_attachment_new_scope(const char *scope, trigperf_attachment **attachment,
+                                      trigperf_error **error) {
+    if (scope == NULL || scope[0] == '\0') {
+        return tp_error_set(error, TRIGPERF_E_INVALID,
+                            "the scope of a key is what stands before its first colon",
+                            "expected the name of a scope, got nothing");
     }
-    fresh->table = copy;
-    *attachment = fresh;
-    return TRIGPERF_OK;
+    return begin(NULL, scope, attachment, error);
 }
 
 void trigperf_attachment_free(trigperf_attachment *attachment) {
@@ -46,6 +62,7 @@ void trigperf_attachment_free(trigperf_attachment *attachment) {
     free(attachment->watch);
     free(attachment->rules);
     free(attachment->table);
+    free(attachment->scope);
     free(attachment);
 }
 

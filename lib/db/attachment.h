@@ -24,7 +24,8 @@ typedef enum tp_granularity {
 } tp_granularity;
 
 struct trigperf_attachment {
-    char *table; /* as in SQL */
+    char *table; /* as in SQL; NULL: a scope */
+    char *scope; /* NULL: a table */
     tp_attachment_key *keys;
     uint32_t key_count;
     char **watch;

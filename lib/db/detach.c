@@ -103,22 +103,23 @@ static int32_t not_attached(const work *w, trigperf_error **err) {
                         "expected an attached table, %s is not attached", w->table);
 }
 
-static int32_t put_detach(PGconn *connection, const PGresult *found, tp_strbuf *sql,
-                          trigperf_error **err) {
+int32_t tp_detach_put(PGconn *connection, const char *id, const char *name, const char *function,
+                      tp_strbuf *sql, trigperf_error **err) {
     tp_strbuf_puts(sql, "-- Ends the capture of ");
-    tp_sql_comment(sql, PQgetvalue(found, 0, 1));
+    tp_sql_comment(sql, name);
     tp_strbuf_puts(sql,
                    ". Run in one transaction; takes an ACCESS\n"
                    "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n");
-    const char *function = PQgetvalue(found, 0, 2);
     int32_t status = put_drops(connection, function, sql, err);
     if (status == TRIGPERF_OK) {
         status = put_statements(connection, revokes_sql, function, sql, err);
     }
     tp_strbuf_printf(sql,
+                     "-- Who has not read all of its changes will not know their keys any more.\n"
+                     "SELECT trigperf.resync_unread(%s);\n"
                      "DELETE FROM trigperf.captured_table WHERE id OPERATOR(pg_catalog.=) %s;\n"
                      "SELECT trigperf.registry_bump();\n",
-                     PQgetvalue(found, 0, 0));
+                     id, id);
     return status == TRIGPERF_OK && sql->failed ? tp_error_nomem(err) : status;
 }
 
@@ -133,8 +134,10 @@ static int32_t detach(PGconn *connection, void *user, trigperf_error **err) {
                               "looking for the table", &found, err);
     }
     if (status == TRIGPERF_OK) {
-        status = PQntuples(found) == 0 ? not_attached(w, err)
-                                       : put_detach(connection, found, w->sql, err);
+        status = PQntuples(found) == 0
+                     ? not_attached(w, err)
+                     : tp_detach_put(connection, PQgetvalue(found, 0, 0), PQgetvalue(found, 0, 1),
+                                     PQgetvalue(found, 0, 2), w->sql, err);
     }
     PQclear(found);
     if (status == TRIGPERF_OK && !w->dry_run) {

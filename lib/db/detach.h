@@ -17,4 +17,8 @@ int32_t tp_detach(PGconn *connection, const char *table, bool dry_run, tp_strbuf
  * the registry goes with the schema. */
 int32_t tp_detach_all_sql(PGconn *connection, tp_strbuf *sql, trigperf_error **err);
 
+/* Appends the SQL that detaches one table, from its row in the registry. */
+int32_t tp_detach_put(PGconn *connection, const char *id, const char *name, const char *function,
+                      tp_strbuf *sql, trigperf_error **err);
+
 #endif

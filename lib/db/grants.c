@@ -193,8 +193,8 @@ static int32_t put_installer(work *w, PGconn *connection, trigperf_error **err) 
 static int32_t put_all(work *w, PGconn *connection, trigperf_error **err) {
     static const char *const purpose[] = {
         "-- Installs the schema; attaches its own tables, and those of the owners named below.\n",
-        "-- Writers need no right on the schema trigperf: capture runs with the rights of the\n"
-        "-- table's owner.\n",
+        ("-- Writers need no right on the schema trigperf: capture runs with the rights of the\n"
+         "-- table's owner.\n"),
         "-- Follows changes, as a context does. Sees the key values of all attached tables.\n",
         "-- Reads the status, and no key values but those in messages of capture errors.\n"};
     unsigned index = w->kind == INSTALLER ? 0 : w->kind == WRITER ? 1 : w->kind == CONSUMER ? 2 : 3;

@@ -214,6 +214,12 @@ int32_t tp_migrate_uninstall(PGconn *connection, const char *detach_sql, bool dr
     if (status != TRIGPERF_OK) {
         return status;
     }
+    if (version > tp_migration_count) {
+        return tp_error_set(err, TRIGPERF_E_VERSION, "uninstall with the library that installed it",
+                            "the database's schema trigperf has version %d; this library knows the "
+                            "way back from version %d: nothing was changed",
+                            version, tp_migration_count);
+    }
     put_down(&text, detach_sql, version);
     trigperf_error *error = NULL;
     for (int attempt = 0; !dry_run && !text.failed;) {

@@ -90,6 +90,10 @@ static int32_t check_with(PGconn *connection, const tp_rule_spec *extra, trigper
     return status;
 }
 
+int32_t tp_rules_check(PGconn *connection, trigperf_error **err) {
+    return check_with(connection, NULL, err);
+}
+
 /* Id and quoted name of an attached table. */
 static int32_t find_table(PGconn *connection, const char *table, PGresult **found,
                           trigperf_error **err) {
@@ -203,10 +207,10 @@ int32_t tp_rules_add(PGconn *connection, const tp_rule_spec *rule, trigperf_erro
     return status;
 }
 
-static void put_delete(tp_strbuf *sql, const tp_rule_spec *rule, const char *table_id) {
+void tp_rules_put_delete(tp_strbuf *sql, const char *table_id, const tp_rule_spec *rule) {
     tp_strbuf_puts(sql, "DELETE FROM trigperf.cascade_rule WHERE template OPERATOR(pg_catalog.=) ");
     tp_sql_literal(sql, rule->key_template);
-    if (table_id != NULL) {
+    if (rule->scope == NULL) {
         tp_strbuf_printf(sql, " AND table_id OPERATOR(pg_catalog.=) %s", table_id);
     } else {
         tp_strbuf_puts(sql, " AND scope OPERATOR(pg_catalog.=) ");
@@ -219,7 +223,7 @@ static int32_t delete_rule(PGconn *connection, const tp_rule_spec *rule, const c
     tp_strbuf sql = TP_STRBUF_INIT;
     PGresult *result = NULL;
     tp_strbuf_puts(&sql, "WITH gone AS (");
-    put_delete(&sql, rule, table_id);
+    tp_rules_put_delete(&sql, table_id, rule);
     tp_strbuf_puts(&sql, " RETURNING 1) SELECT pg_catalog.count(*), CASE WHEN "
                          "pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 "
                          "THEN trigperf.registry_bump() END FROM gone");

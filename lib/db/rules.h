@@ -25,7 +25,12 @@ int32_t tp_rules_remove(PGconn *connection, const tp_rule_spec *rule, trigperf_e
 /* A JSON array of {"table","scope","ops","template","min_interval_ms"}. */
 int32_t tp_rules_list(PGconn *connection, tp_strbuf *json, trigperf_error **err);
 
-/* Appends INSERT INTO trigperf.cascade_rule for a table rule; table_id is an SQL expression. */
+/* Fails as a context would that reads the rules as they stand. */
+int32_t tp_rules_check(PGconn *connection, trigperf_error **err);
+
+/* Append INSERT INTO trigperf.cascade_rule, and DELETE (without a semicolon); table_id is an SQL
+ * expression, NULL for a scope rule. */
 void tp_rules_put_insert(tp_strbuf *sql, const char *table_id, const tp_rule_spec *rule);
+void tp_rules_put_delete(tp_strbuf *sql, const char *table_id, const tp_rule_spec *rule);
 
 #endif

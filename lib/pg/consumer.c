@@ -101,7 +101,8 @@ static void on_claim(void *user, PGresult *result) {
     consumer->former = consumer->claim;
     bool owes = PQgetvalue(result, 0, 2)[0] == 't';
     bool fresh = PQgetvalue(result, 0, 3)[0] == 't';
-    bool emit = (owes && (fresh || consumer->owed == 0)) || consumer->superseded;
+    bool dropped = consumer->owed != 0 && tp_engine_tag_dropped(consumer->engine) >= consumer->owed;
+    bool emit = (owes && (fresh || consumer->owed == 0 || dropped)) || consumer->superseded;
     consumer->superseded = false;
     consumer->owed = emit ? consumer->claim : consumer->owed;
     consumer->handler.claimed(consumer->handler.user, PQgetvalue(result, 0, 1), emit, lsn);

@@ -4,7 +4,8 @@
  * statement that takes over only when the lease is out, so an election is one short UPDATE.
  *
  * Announcements form a chain: each starts where the last one ended, although polls in between that
- * found nothing moved the position further. */
+ * found nothing moved the position further. The chain holds only while each page starts where the
+ * one before it ended; a reader that jumped begins a new one. */
 #include "pg/notifier.h"
 
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct tp_notifier {
     uint64_t next_rotate_ms;
     uint64_t next_check_ms;
     tp_strbuf announced; /* end of the chain, "" when it has not begun */
+    tp_strbuf reached;   /* end of the last page, announced or not */
 };
 
 int32_t tp_notifier_new(tp_connection *connection, const tp_log *log,
@@ -54,6 +56,7 @@ int32_t tp_notifier_new(tp_connection *connection, const tp_log *log,
 void tp_notifier_free(tp_notifier *notifier) {
     if (notifier != NULL) {
         tp_strbuf_free(&notifier->announced);
+        tp_strbuf_free(&notifier->reached);
         free(notifier->channel);
         free(notifier);
     }
@@ -225,8 +228,22 @@ static int32_t encode_chained(tp_notifier *notifier, const tp_reader_page *page,
     return out->failed ? tp_error_nomem(err) : TRIGPERF_OK;
 }
 
+/* Ends the chain when this page does not begin where the last one ended. */
+static void check_chain(tp_notifier *notifier, const tp_reader_page *page) {
+    tp_strbuf from = TP_STRBUF_INIT;
+    tp_snapshot_format(page->from, &from);
+    if (from.failed || notifier->reached.failed ||
+        strcmp(tp_strbuf_str(&from), tp_strbuf_str(&notifier->reached)) != 0) {
+        tp_strbuf_reset(&notifier->announced);
+    }
+    tp_strbuf_free(&from);
+    tp_strbuf_reset(&notifier->reached);
+    tp_snapshot_format(page->to, &notifier->reached);
+}
+
 int32_t tp_notifier_share(tp_notifier *notifier, const tp_reader_page *page,
                           const tp_registry *registry, trigperf_error **err) {
+    check_chain(notifier, page);
     if (!notifier->leads || (page->rows == 0 && page->complete)) {
         return TRIGPERF_OK;
     }

@@ -62,6 +62,11 @@ static bool apply_truncate(const tp_registry_table *known, tp_pipeline *pipeline
 uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *registry,
                              tp_engine *engine, uint64_t now_ms, uint64_t lsn, const tp_log *log) {
     const tp_registry_table *known = tp_registry_find(registry, row->table_id);
+    if (row->table_id == 0) {
+        tp_pipeline_resync(tp_engine_lock(engine), now_ms, NULL, 0, lsn);
+        tp_engine_unlock(engine);
+        return 1;
+    }
     if (known == NULL) {
         tp_log_write(log, TP_LOG_DEBUG, "a change of table number %d, detached meanwhile, skipped",
                      row->table_id);

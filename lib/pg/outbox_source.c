@@ -227,10 +227,18 @@ static void claim(tp_source *source) {
     check(source, status, error);
 }
 
+/* The position cannot be continued. A new connection is the one way to start over that leaves
+ * nothing of the old position behind: no poll under way, no chain of announcements. */
+static void start_over(tp_source *source, const char *why) {
+    trigperf_error *error = NULL;
+    tp_error_set_sql(&error, TRIGPERF_E_CONNECTION, NULL, true, "nothing needs to be done",
+                     "%s: starting over with a resync of everything", why);
+    tp_reader_set_position(source->reader, NULL, NULL);
+    give_up(source, error);
+}
+
 static void on_missing(void *user) {
-    tp_source *source = user;
-    tp_log_write(source->log, TP_LOG_WARNING, "the consumer was dropped: registering it anew");
-    claim(source);
+    start_over(user, "the consumer was dropped");
 }
 
 static void on_consumer_failed(void *user, trigperf_error *error) {
@@ -318,20 +326,6 @@ static void became_ready(tp_source *source) {
     }
 }
 
-/* The position cannot be continued: durable consumers claim anew (which moves the position and asks
- * for a resync), ephemeral ones start at the present. */
-static void start_over(tp_source *source) {
-    tp_log_write(source->log, TP_LOG_WARNING,
-                 "changes after the position were removed by retention: resync of everything");
-    if (durable(source)) {
-        claim(source);
-        return;
-    }
-    tp_reader_set_position(source->reader, NULL, NULL);
-    source->resync_due = true;
-    poll_now(source);
-}
-
 static void poll_complete(tp_source *source) {
     if (source->resync_due) {
         source->resync_due = false;
@@ -357,7 +351,7 @@ static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf
         load_registry(source);
         break;
     case TP_READER_GAP:
-        start_over(source);
+        start_over(source, "changes after the position were removed by retention");
         break;
     case TP_READER_FAILED:
         give_up(source, tp_error_copy(error));

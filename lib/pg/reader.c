@@ -279,7 +279,7 @@ static bool engine_full(tp_reader *reader) {
 /* The next page, or the end; waits while the engine is full. */
 static void go_on(tp_reader *reader) {
     trigperf_error *error = NULL;
-    if (tp_snapshot_equal(&reader->position, &reader->target)) {
+    if (tp_snapshot_covers(&reader->position, &reader->target)) {
         finish(reader, TP_READER_DONE, NULL);
         return;
     }
@@ -373,6 +373,10 @@ static void advance(tp_reader *reader, PGresult *result, const half *old, const 
         status = move_to(reader, &next, reader->target_lsn, &error);
         announce(reader, result, &from, old, new);
         tp_snapshot_free(&from);
+    }
+    if (reader->state == READER_IDLE) {
+        trigperf_error_free(error);
+        return; /* sharing the page broke the connection */
     }
     if (status != TRIGPERF_OK) {
         finish_error(reader, error);

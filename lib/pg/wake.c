@@ -123,27 +123,6 @@ tp_wake_kind tp_wake_kind_of(const tp_wake *wake) {
     return wake->kind;
 }
 
-/* Transactions from a's end to b's end, none of which is visible in a, must run in b. */
-static bool all_running(const tp_snapshot *b, uint64_t first) {
-    uint64_t running = 0;
-    for (uint32_t i = 0; i < b->xip_count; i++) {
-        running += b->xip[i] >= first ? 1 : 0;
-    }
-    return running == b->xmax - first;
-}
-
-bool tp_wake_covers(const tp_snapshot *a, const tp_snapshot *b) {
-    if (b->xmax > a->xmax && !all_running(b, a->xmax)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < a->xip_count; i++) {
-        if (tp_snapshot_visible(b, a->xip[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool read_row(const json_t *row, uint32_t column_count, tp_outbox_row *out,
                      const char **columns) {
     if (json_array_size(row) != FIXED_COLUMNS - 1 + column_count) {
@@ -192,7 +171,7 @@ static bool apply_rows(const tp_wake *wake, const tp_snapshot *position,
 tp_wake_use tp_wake_apply(const tp_wake *wake, tp_reader *reader, const tp_registry *registry,
                           tp_engine *engine, uint64_t now_ms, const tp_log *log) {
     const tp_snapshot *position = tp_reader_position(reader);
-    if (tp_wake_covers(position, &wake->to)) {
+    if (tp_snapshot_covers(position, &wake->to)) {
         return TP_WAKE_OLD;
     }
     const char *version = text_of(wake, "v");
@@ -200,7 +179,8 @@ tp_wake_use tp_wake_apply(const tp_wake *wake, tp_reader *reader, const tp_regis
     tp_engine_unlock(engine);
     bool connects = wake->kind == TP_WAKE_ROWS && version != NULL && !full &&
                     strcmp(version, tp_registry_version(registry)) == 0 &&
-                    tp_wake_covers(position, &wake->from) && tp_wake_covers(&wake->to, position);
+                    tp_snapshot_covers(position, &wake->from) &&
+                    tp_snapshot_covers(&wake->to, position);
     if (!connects || !apply_rows(wake, position, registry, engine, now_ms, log) ||
         tp_reader_jump(reader, &wake->to, wake->lsn, NULL) != TRIGPERF_OK) {
         return TP_WAKE_FETCH;

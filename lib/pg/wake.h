@@ -37,9 +37,6 @@ tp_wake *tp_wake_decode(const char *payload);
 void tp_wake_free(tp_wake *wake);
 tp_wake_kind tp_wake_kind_of(const tp_wake *wake);
 
-/* True when everything visible in b is visible in a. */
-bool tp_wake_covers(const tp_snapshot *a, const tp_snapshot *b);
-
 typedef enum tp_wake_use {
     TP_WAKE_APPLIED, /* the reader's position is the announced one now */
     TP_WAKE_OLD,     /* the reader is past it already */

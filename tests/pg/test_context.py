@@ -180,6 +180,77 @@ def hear(database, followers):
     return all(told) and len(told) == len(followers) - 1
 
 
+@test("a consumer dropped under a running leader: it starts over, followers miss nothing")
+def _(installed):
+    attached(installed)
+    leader = Follower(installed, "leader", **{"batch.window_ms": 0})
+    try:
+        leader.ready().until(lambda f: f.status()["notifier"], "leading")
+        with Follower(installed, "durable") as durable, Follower(installed) as ephemeral:
+            others = [durable, ephemeral]
+            turn_all([leader, *others], lambda: all(f.state() == 2 and f.resyncs() for f in others),
+                     "ready")
+            stop, count = threading.Event(), [0]
+
+            def write():
+                with installed.session() as session:
+                    while not stop.is_set():
+                        count[0] += 1
+                        session.run(f"insert into calls values ({count[0]}, 1)")
+
+            writers = [threading.Thread(target=write)]
+            writers[0].start()
+            for _ in range(8):
+                for _ in range(20):
+                    turn_all([leader, *others], lambda: True, "")
+                    for follower in (leader, *others):
+                        follower.turn(2)
+                installed.value("select trigperf.consumer_drop('leader')")
+            stop.set()
+            writers[0].join()
+            expected = {f"call:{i}" for i in range(1, count[0] + 1)}
+            turn_all([leader, *others], lambda: all(expected <= f.keys() for f in others),
+                     "everything at the followers")
+            equal([f.resyncs() for f in others], [["*"], ["*"]], "resyncs of the followers")
+            leader.until(lambda f: len(f.resyncs()) > 1, "starting over with a resync")
+            leader.until(lambda f: f.state() == 2 and installed.value(
+                "select count(*) from trigperf.consumer where name = 'leader'") == "1", "settling")
+            installed.sql("insert into calls values (999999, 1)")
+            leader.until_keys("call:999999")
+    finally:
+        leader.free()
+
+
+@test("a resync that was dropped unread comes again with the next connection")
+def _(installed):
+    attached(installed)
+    with Follower(installed, "web") as follower:
+        eventually(lambda: follower_waits(follower), "the first resync")
+        LIB.trigperf_batch_free(LIB.made("trigperf_batch_next", follower.context))
+        cut(installed)
+        follower.until(lambda f: f.resyncs() == ["*"], "the resync again")
+        follower.close()
+
+
+@test("detaching: who had not read all changes is told to resync, others are not")
+def _(installed):
+    attached(installed)
+    for late in (True, False):
+        with Follower(installed, "web") as follower:
+            follower.until(lambda f: f.resyncs() or not late, "the first resync").ready().close()
+        if late:
+            installed.sql("insert into calls values (1, 7)")
+        installed.trigperf("detach", "public.calls")
+        with Follower(installed, "web") as follower:
+            follower.ready()
+            for _ in range(10):
+                follower.turn()
+            equal(follower.resyncs(), ["*"] if late else [], f"resyncs, late: {late}")
+            installed.attach("public.calls", "--key", "id", "--rule", "call:{id}")
+            follower.until(lambda f: "public.calls" in f.resyncs(), "the resync of attaching")
+            follower.close()
+
+
 @test("a large transaction, and many small ones while some are held open, arrive whole")
 def _(installed):
     attached(installed)

@@ -20,7 +20,7 @@ static tp_snapshot parse(const char *text) {
 static void assert_covers(const char *a, const char *b, bool expected) {
     tp_snapshot first = parse(a);
     tp_snapshot second = parse(b);
-    if (tp_wake_covers(&first, &second) != expected) {
+    if (tp_snapshot_covers(&first, &second) != expected) {
         fail_msg("%s covers %s: expected %d", a, b, expected);
     }
     tp_snapshot_free(&first);

@@ -16,6 +16,7 @@ DROP FUNCTION trigperf.consumer_claim(text, uuid, bigint, uuid, bigint);
 DROP FUNCTION trigperf.reader_gap(pg_snapshot);
 DROP FUNCTION trigperf.incarnation_get();
 DROP FUNCTION trigperf.outbox_slot_of(xid8);
+DROP FUNCTION trigperf.resync_unread(int);
 DROP FUNCTION trigperf.resync(int);
 DROP FUNCTION trigperf.registry_bump();
 DROP TABLE trigperf.notifier;

@@ -220,6 +220,27 @@ CREATE TABLE trigperf.consumer (
 COMMENT ON COLUMN trigperf.consumer.claim IS
     'rises with every claim; a position is stored only by the newest claimant';
 
+-- Before a table is detached: if some reader has not passed all its changes, everybody is told to
+-- resync everything (a row of table 0), because without the registry row those changes mean nothing.
+-- Triggers are gone by then, under a lock that waited for writers: no change is under way.
+CREATE FUNCTION trigperf.resync_unread(p_table_id int) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO trigperf.outbox (slot, table_id, n, op)
+    SELECT (txid_current() >> 17) & 3, 0, 0, 'B'
+    WHERE EXISTS (
+        SELECT FROM trigperf.outbox o
+        JOIN (SELECT c.position FROM trigperf.consumer c
+              UNION ALL
+              SELECT m.position FROM trigperf.member m
+              WHERE m.position IS NOT NULL
+                AND m.seen_at > clock_timestamp() - interval '60 seconds') AS r(pos)
+          ON NOT pg_visible_in_snapshot(o.xid, r.pos)
+        WHERE o.table_id = p_table_id);
+    RETURN FOUND;
+END
+$$;
+
 -- Every live context, for the notifier to know whether it is alone, and ephemeral readers' positions
 -- for rotation to wait for. Losing it in a crash loses nothing.
 CREATE UNLOGGED TABLE trigperf.member (
