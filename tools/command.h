@@ -19,6 +19,7 @@ typedef struct command {
 
 extern const command command_install;
 extern const command command_uninstall;
+extern const command command_apply;
 extern const command command_attach;
 extern const command command_detach;
 extern const command command_status;

@@ -79,6 +79,16 @@ int32_t trigperf_attachment_new(const char *table, trigperf_attachment **attachm
                                 trigperf_error **error);
 
 /**
+ * @brief Begins the description of a scope: rules alone, for trigperf_admin_apply().
+ * @param scope       its name, see trigperf_config_rule().
+ * @param[out] attachment receives the description; release with trigperf_attachment_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID or #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_attachment_new_scope(const char *scope, trigperf_attachment **attachment,
+                                      trigperf_error **error);
+
+/**
  * @brief Releases a description.
  * @param attachment a description, or NULL (no effect).
  */
@@ -209,6 +219,38 @@ int32_t trigperf_admin_rules(trigperf_admin *admin, char **json, trigperf_error 
  * @return 0, #TRIGPERF_E_SERVER, #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM.
  */
 int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error **error);
+
+/**
+ * @brief Brings one table, or one scope, to its description, in one transaction: nothing is half
+ *        done, and what fits already is not touched.
+ *
+ * A table that is not attached is attached. One whose keys, watched columns or granularity differ,
+ * or whose triggers are missing or disabled, is detached and attached anew; it keeps its
+ * `capture.max_keys`. One whose rules alone differ gets those of the description, and loses others.
+ * @param admin      the handle.
+ * @param attachment the description; may be used again.
+ * @param dry_run    1: only say what would be done, after all checks.
+ * @param[out] json  receives `{"table","scope","was","action","reasons","rules_added",
+ *        "rules_changed","rules_removed"}`: `table` (or `scope`) is what it is about, `was` the
+ * name in the registry or null, `action` one of `attach`, `replace`, `rules`, `none`; release with
+ *        trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_attach(); #TRIGPERF_E_CONFIG (a cycle of scopes).
+ */
+int32_t trigperf_admin_apply(trigperf_admin *admin, const trigperf_attachment *attachment,
+                             int32_t dry_run, char **json, trigperf_error **error);
+
+/**
+ * @brief The attached tables as they were described, as a JSON array of `{"table","keys","watch",
+ *        "granularity","shape","max_keys"}`: `keys` of `{"name","expression"}` (null: a column),
+ *        `granularity` as it was asked for, `shape` what was chosen. Their rules are in
+ *        trigperf_admin_rules().
+ * @param admin the handle.
+ * @param[out] json receives the text; release with trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_rules().
+ */
+int32_t trigperf_admin_attachments(trigperf_admin *admin, char **json, trigperf_error **error);
 
 /**
  * @brief Grants a role the least rights for what it does, or takes them back.

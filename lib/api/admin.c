@@ -7,6 +7,7 @@
 
 #include "api/config.h"
 #include "base/strbuf.h"
+#include "db/apply.h"
 #include "db/attach.h"
 #include "db/detach.h"
 #include "db/grants.h"
@@ -206,6 +207,23 @@ int32_t trigperf_admin_rules(trigperf_admin *admin, char **json, trigperf_error 
 int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_inspect(admin->connection, &text, error);
+    return hand_over(&text, json, status, error);
+}
+
+int32_t trigperf_admin_apply(trigperf_admin *admin, const trigperf_attachment *attachment,
+                             int32_t dry_run, char **json, trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    int32_t status =
+        tp_apply(admin->connection, attachment, admin->max_keys, dry_run != 0, &text, error);
+    return hand_over(&text, json, status, error);
+}
+
+int32_t trigperf_admin_attachments(trigperf_admin *admin, char **json, trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    int32_t status = require_schema(admin, error);
+    if (status == TRIGPERF_OK) {
+        status = tp_inspect_attachments(admin->connection, &text, error);
+    }
     return hand_over(&text, json, status, error);
 }
 

@@ -37,3 +37,29 @@ int32_t tp_inspect(PGconn *connection, tp_strbuf *json, trigperf_error **err) {
     }
     return status;
 }
+
+/* Written to be run under any search_path. */
+static const char attachments_sql[] =
+    "SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object("
+    "'table', pg_catalog.format('%I.%I', c.schema_name, c.table_name),"
+    " 'keys', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object("
+    "'name', k.name, 'expression', k.expression) ORDER BY k.place), '[]')"
+    " FROM ROWS FROM (pg_catalog.unnest(c.key_names), pg_catalog.unnest(c.key_exprs))"
+    " WITH ORDINALITY AS k(name, expression, place)),"
+    " 'watch', c.watch,"
+    " 'granularity', CASE WHEN pg_catalog.starts_with(c.granularity_reason, 'auto:')"
+    " THEN 'auto' ELSE c.granularity END,"
+    " 'shape', c.granularity, 'max_keys', c.max_keys)"
+    " ORDER BY c.schema_name, c.table_name), '[]') FROM trigperf.captured_table c";
+
+int32_t tp_inspect_attachments(PGconn *connection, tp_strbuf *json, trigperf_error **err) {
+    PGresult *result = NULL;
+    int32_t status = tp_sql_query(connection, attachments_sql, 0, NULL,
+                                  "reading the attached tables", &result, err);
+    if (status == TRIGPERF_OK) {
+        tp_strbuf_puts(json, PQgetvalue(result, 0, 0));
+        status = json->failed ? tp_error_nomem(err) : TRIGPERF_OK;
+    }
+    PQclear(result);
+    return status;
+}

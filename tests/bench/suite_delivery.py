@@ -199,12 +199,15 @@ def latencies(setting, name, options, other=None):
         helpers.append(work.start(setting.command("ours", "follow")[:-1] + ["other"] + other, setting.env))
         line(helpers[0])
         time.sleep(1)
+    if name == "PgQ":
+        setting.tick()
+        harness.run(setting.command(name, "drain"), env=setting.env, ok=True)
     child = work.start(setting.command(name, "follow") + (options if name == "ours" else []), setting.env)
     line(child)
     time.sleep(0.5)
     out = harness.run([program("writer"), setting.database.conninfo(), "calls", str(count)], ok=True,
                       timeout=600).out
-    time.sleep(2.5 if name == "PgQ" else 0.7)
+    time.sleep(5 if name == "PgQ" else 0.7)  # its ticks are up to 3 s apart
     committed = dict(map(int, row.split()) for row in out.split("\n") if row)
     seen = {}
     for row in work.stop(child).split("\n"):
@@ -213,7 +216,7 @@ def latencies(setting, name, options, other=None):
             seen.setdefault(number, moment)
     for helper in helpers:
         work.stop(helper)
-    harness.equal(sorted(seen), sorted(committed), f"rows that came to {name}")
+    harness.equal(len(seen), len(committed), f"rows that came to {name}")
     return sorted((seen[number] - committed[number]) / 1e6 for number in committed)
 
 
@@ -287,18 +290,18 @@ def memory(work):
     setting.database.sql("drop trigger also on calls")
     script = ("\\set first random(0, 199) * 1000\nupdate calls set amount = amount + 1 "
               "where id > :first and id <= :first + 1000;\n")
-    for case, options in {"defaults": [], "8 MiB": ["memory.max_bytes=8388608",
-                                                   "batch.max_pending=100000"],
-                          "64 MiB": ["batch.max_pending=100000", "batch.max_keys=1000000",
-                                     "batch.window_ms=60000"]}.items():
-        child = work.start(setting.command("ours", "hold")[:-1] + [case.replace(" ", "")] + options,
+    cases = {"defaults": [], "many batches": ["memory.max_bytes=8388608", "batch.max_pending=100000"],
+             "one window": ["memory.max_bytes=8388608", "batch.max_keys=1000000",
+                            "batch.window_ms=3600000"]}
+    for number, (case, options) in enumerate(cases.items()):
+        child = work.start(setting.command("ours", "hold")[:-1] + [f"hold{number}"] + options,
                            setting.env)
         line(child)
         before = memory_of(child, "VmRSS")
         tps, _ = work.pgbench(setting.database, script, seconds=seconds, clients=2)
         grown = memory_of(child, "VmHWM") - before
         work.stop(child)
-        bound = 8 if case == "8 MiB" else 64
+        bound = 8 if options else 64
         work.say(f"    {case}: {tps * 1000:,.0f} changes/s")
         work.figure(f"memory not pulled, {case}", grown / 2**20, bound, "memory.max_bytes", "MiB", False)
 

@@ -262,6 +262,13 @@ def _(db):
     contains(LIB.text("trigperf_admin_rules", admin), "also:{id}", "rules")
     LIB.check("trigperf_admin_rule_remove", admin, b"public.calls", None, b"also:{id}")
     contains(LIB.text("trigperf_admin_status", admin), "public.calls", "status")
+    scope = LIB.made("trigperf_attachment_new_scope", b"call")
+    LIB.check("trigperf_attachment_rule", scope, b"detail:{id}", None, 0)
+    equal(json.loads(LIB.text("trigperf_admin_apply", admin, scope, 1))["rules_added"], ["detail:{id}"], "plan")
+    LIB.fails(INVALID, "trigperf_admin_attach", admin, scope, 1, None)
+    LIB.trigperf_attachment_free(scope)
+    equal(json.loads(LIB.text("trigperf_admin_attachments", admin))[0]["keys"],
+          [{"name": "id", "expression": None}], "keys of the attached table")
     contains(LIB.text("trigperf_admin_grants", admin, b"writer", db.user.encode(), None, 0, 0, 1),
              "no right", "grants of a writer")
     LIB.fails(INVALID, "trigperf_admin_grants", admin, b"reader", db.user.encode(), None, 0, 0, 1, None)

@@ -66,7 +66,7 @@ def refused(db, *args, code=1, says=(), hint=True, env=None):
 
 # --- help and usage ----------------------------------------------------------------------------
 
-COMMANDS = ["install", "uninstall", "attach", "detach", "status", "rules", "grants", "tail", "config"]
+COMMANDS = ["install", "uninstall", "attach", "apply", "detach", "status", "rules", "grants", "tail", "config"]
 
 
 @test("every command has help, and help lists every command")

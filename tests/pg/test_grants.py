@@ -343,11 +343,16 @@ def hostile(db, schema):
 
 
 @test("whoever administers runs nothing of a hostile schema")
-def _(db):
+def _(db, tmp):
     role = login(db, "hostile").user
     db.sql(f"{CALLS}; create schema evil authorization {role}")
     hostile(db, "evil")
     other = login(db, "reader").user
+    files = []
+    for watch in ("note", "user_id"):
+        files.append(os.path.join(tmp, watch))
+        with open(files[-1], "w", encoding="utf-8") as file:
+            file.write(f"[table calls]\nkeys = id\nwatch = {watch}\nrule = {watch}:{{id}}\n[scope a]\nrule = b\n")
     for path in ("evil, pg_catalog, public", "public, evil"):
         db.sql(f"alter database {db.name} set search_path = {path}")
         for args in (["install", "--dry-run"], ["install"], ["install"],
@@ -358,7 +363,8 @@ def _(db):
                      ["grants", "--metrics", other, "--apply"], ["grants", "--installer", other, "calls", "--apply"],
                      ["tail", "--consumer", "web"], ["rules", "remove", "calls", "more:{id}"],
                      ["rules", "remove", "--scope", "more", "deep:{id}"], ["detach", "calls"],
-                     ["attach", "calls", "--key", "id"], ["uninstall", "--dry-run"], ["uninstall"]):
+                     ["apply", files[0]], ["apply", files[1], "--prune"],
+                     ["uninstall", "--dry-run"], ["uninstall"]):
             db.trigperf(*args)
             equal(db.rows("select * from public.stolen"), [], f"run by {args!r} under {path}")
     db.sql(f"alter database {db.name} reset search_path")
