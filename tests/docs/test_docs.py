@@ -225,6 +225,7 @@ def _(installed):
     try:
         app = installed.as_user("app")
         harness.contains(app.trigperf("tail", ok=1).err, "permission denied", "a role without rights")
+        equal(grants, installed.trigperf("grants", "--consumer", "app").out, "what the page shows of grants")
         installed.sql(grants)
         for arguments in ([], ["--consumer", "rights"]):
             equal([line["reason"] for line in app.tail(*arguments)], ["resync"], f"tail {arguments}")
