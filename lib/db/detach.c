@@ -15,18 +15,21 @@ typedef struct work {
     tp_strbuf *sql;
 } work;
 
-/* Under the session's own search_path, as the name was written there. */
+/* Under the session's own search_path, as the name was written there. A full name may also be the
+ * one in the registry, of a table that was dropped or renamed since; one without a schema that of a
+ * dropped table alone, lest it mean another one of that name elsewhere. */
 static const char find_sql[] =
     "SELECT c.id, pg_catalog.format('%I.%I', c.schema_name, c.table_name), c.function_name "
     "FROM trigperf.captured_table c "
     "WHERE c.relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid "
-    "OR (NOT EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid OPERATOR(pg_catalog.=) c.relid) "
-    "AND CASE pg_catalog.array_length(pg_catalog.parse_ident($1), 1) "
+    "OR CASE pg_catalog.array_length(pg_catalog.parse_ident($1), 1) "
     "WHEN 1 THEN pg_catalog.parse_ident($1) OPERATOR(pg_catalog.=) "
-    "ARRAY[c.table_name]::pg_catalog.text[] "
+    "ARRAY[c.table_name]::pg_catalog.text[] AND NOT EXISTS "
+    "(SELECT FROM pg_catalog.pg_class r WHERE r.oid OPERATOR(pg_catalog.=) c.relid) "
     "ELSE pg_catalog.parse_ident($1) OPERATOR(pg_catalog.=) "
-    "ARRAY[c.schema_name, c.table_name]::pg_catalog.text[] END) "
-    "ORDER BY c.id";
+    "ARRAY[c.schema_name, c.table_name]::pg_catalog.text[] END "
+    "ORDER BY c.relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid "
+    "DESC NULLS LAST, c.id";
 
 static const char triggers_sql[] =
     "SELECT pg_catalog.format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname) "

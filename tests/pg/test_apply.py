@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: sanitize
 """A declarative file brought to the database: the plan, doing it, and the way back."""
 
 import json
@@ -144,6 +145,19 @@ def _(installed, tmp):
         equal(installed.value("select count(*) from trigperf.captured_table"), "1", "attached")
         contains(files.apply(text).out, "nothing would change", "afterwards")
     contains(files.apply("[table people]\nkeys = id\n", "--dry-run").out, "attach table public.people", "another name")
+
+
+@test("tables that were dropped or renamed are pruned by the name that the registry has")
+def _(installed, tmp):
+    files = fresh(installed, tmp)
+    installed.sql("create schema other; create table other.calls(id int)")
+    for table in ("calls", "users", "other.calls"):
+        installed.attach(table, "--key", "id")
+    installed.sql("alter table calls rename to people; drop table users")
+    contains(installed.trigperf("detach", "calls", ok=1).err, "not attached", "a short name of another table")
+    files.apply("[table other.calls]\nkeys = id\n", "--prune")
+    equal([row[:2] for row in tables(installed)], [["other", "calls"]], "tables")
+    equal(installed.value("select count(*) from pg_trigger where tgrelid = 'people'::regclass"), "0", "triggers left")
 
 
 @test("what the file does not name stays, unless it is pruned")
