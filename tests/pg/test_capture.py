@@ -10,7 +10,7 @@ import json
 import time
 
 import harness
-from harness import check, contains, equal, test
+from harness import check, contains, equal, skip, test
 
 csv.field_size_limit(1 << 30)
 SHAPES = ("statement", "row")
@@ -332,6 +332,18 @@ def _(db, shape):
     attach(db, "g", "id", "twice", shape=shape, watch="twice")
     db.sql("insert into g(a) values (1), (2); update g set a = 5 where id = 1")
     equal(seen(db), [("1", "10"), ("1", "2"), ("2", "4")], "captured")
+
+
+@test("virtual generated columns, whose values triggers do not see, are refused")
+def _(installed):
+    if int(installed.value("show server_version_num")) < 180000:
+        skip("this server has no virtual generated columns")
+    installed.sql("create table g(id int, v int generated always as (id * 2) virtual)")
+    for args in (("--key", "v"), ("--key", "id", "--watch", "v"), ("--key", "k=v + 1")):
+        contains(installed.trigperf("attach", "g", *args, ok=1).err, "virtual", f"error of {args!r}")
+    attach(installed, "g", "id", "k=id * 2")
+    installed.sql("insert into g values (1)")
+    equal(seen(installed), [("1", "2")], "captured")
 
 
 @both("unlogged table, and a table under row-level security")
