@@ -23,7 +23,10 @@ static void put_range(tp_strbuf *out, const tp_option *option) {
         break;
     case TP_OPTION_ENUM:
         for (const char *at = option->choices; *at != '\0'; at++) {
-            tp_strbuf_puts(out, *at == ' ' ? ", " : (const char[]){*at, '\0'});
+            if (*at == ' ') {
+                tp_strbuf_putc(out, ',');
+            }
+            tp_strbuf_putc(out, *at);
         }
         break;
     case TP_OPTION_TEXT:

@@ -495,18 +495,16 @@ void tp_reader_set_now(tp_reader *reader, uint64_t now_ms) {
     reader->now_ms = now_ms;
 }
 
-int32_t tp_reader_resume(tp_reader *reader, uint64_t now_ms, trigperf_error **err) {
-    (void)err;
+void tp_reader_resume(tp_reader *reader, uint64_t now_ms) {
     reader->now_ms = now_ms;
     if (reader->state == READER_IDLE || engine_full(reader)) {
-        return TRIGPERF_OK;
+        return;
     }
     if (reader->state == READER_PAGING) {
         tp_connection_pause(reader->connection, false);
     } else if (reader->state == READER_WAITING) {
         go_on(reader);
     }
-    return TRIGPERF_OK;
 }
 
 uint64_t tp_reader_rows(const tp_reader *reader) {

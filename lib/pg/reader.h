@@ -61,7 +61,7 @@ const tp_snapshot *tp_reader_position(const tp_reader *reader);
 int32_t tp_reader_poll(tp_reader *reader, trigperf_error **err);
 bool tp_reader_busy(const tp_reader *reader);
 /* Continues when the engine has room again; call once a turn. */
-int32_t tp_reader_resume(tp_reader *reader, uint64_t now_ms, trigperf_error **err);
+void tp_reader_resume(tp_reader *reader, uint64_t now_ms);
 /* Time of this turn, for changes that arrive in handlers. */
 void tp_reader_set_now(tp_reader *reader, uint64_t now_ms);
 
