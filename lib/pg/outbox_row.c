@@ -74,13 +74,14 @@ uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *regist
     }
     bool rows = row->op == 'I' || row->op == 'U' || row->op == 'D';
     tp_pipeline *pipeline = tp_engine_lock(engine);
-    bool fine = rows ? apply_tuples(row, known, pipeline, now_ms, lsn)
-                     : row->op == 'T' && apply_truncate(known, pipeline, now_ms, lsn);
+    bool fine =
+        !known->coarse && (rows ? apply_tuples(row, known, pipeline, now_ms, lsn)
+                                : row->op == 'T' && apply_truncate(known, pipeline, now_ms, lsn));
     if (!fine) {
         tp_pipeline_resync(pipeline, now_ms, known->table, 0, lsn);
     }
     tp_engine_unlock(engine);
-    if (!fine && row->op != 'B') {
+    if (!fine && !known->coarse && row->op != 'B') {
         tp_log_write(log, TP_LOG_WARNING,
                      "table %s: a change of kind '%c' could not be told key by key: resync",
                      known->table->name, row->op);

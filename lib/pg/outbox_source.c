@@ -78,7 +78,8 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
                                         .user = source,
                                         .log = source->log};
     tp_session_options session = {source->options.schema_version,
-                                  source->options.connect_timeout_ms, on_session, source};
+                                  source->options.connect_timeout_ms, on_session, source,
+                                  source->log};
     tp_reader_handler handler = {source, on_reader_done, on_reader_page};
     tp_notifier_options notifier = {source->instance, source->options.beat_ms,
                                     source->options.notifier};
@@ -583,6 +584,8 @@ void tp_source_status(const tp_source *source, tp_strbuf *json) {
     tp_json_text(json, "position", position.length == 0 ? NULL : tp_strbuf_str(&position));
     tp_json_text(json, "incarnation", source->incarnation[0] == '\0' ? NULL : source->incarnation);
     tp_json_bool(json, "notifier", tp_notifier_leads(source->notifier));
+    tp_json_uint(json, "rules_left_out",
+                 source->registry == NULL ? 0 : tp_registry_refused(source->registry));
     tp_json_uint(json, "rows", tp_reader_rows(source->reader));
     tp_json_uint(json, "polls", source->poller.polls);
     tp_json_uint(json, "announcements", source->announcements);

@@ -129,8 +129,25 @@ static int32_t send_prepare(tp_reader *reader, tp_strbuf *sql, trigperf_error **
     return status;
 }
 
+/* The statements of the former registry, on the same connection. */
+static int32_t send_deallocate(tp_reader *reader, trigperf_error **err) {
+    static const char *const names[] = {"tp_page", "tp_big"};
+    int32_t status = TRIGPERF_OK;
+    for (int i = 0; status == TRIGPERF_OK && reader->registry != NULL && i < 2; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "DEALLOCATE %s_%u", names[i], reader->generation);
+        tp_statement statement = {.text = sql};
+        status = tp_connection_send(reader->connection, &statement, err);
+    }
+    return status;
+}
+
 int32_t tp_reader_set_registry(tp_reader *reader, const tp_registry *registry,
                                trigperf_error **err) {
+    int32_t status = send_deallocate(reader, err);
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
     tp_strbuf sql = TP_STRBUF_INIT;
     tp_strbuf blanks = TP_STRBUF_INIT;
     char name[32];
@@ -144,7 +161,7 @@ int32_t tp_reader_set_registry(tp_reader *reader, const tp_registry *registry,
     build_page_sql(&sql, name, columns, tp_strbuf_str(&blanks));
     sql.failed = sql.failed || blanks.failed;
     tp_strbuf_free(&blanks);
-    int32_t status = send_prepare(reader, &sql, err);
+    status = send_prepare(reader, &sql, err);
     if (status == TRIGPERF_OK) {
         tp_strbuf_printf(&sql,
                          "PREPARE tp_big_%u(xid8) AS SELECT 1, xid, table_id, op, n%s%s "

@@ -18,6 +18,7 @@ struct tp_registry {
     uint32_t column_count;
     tp_registry_table *tables;
     uint32_t table_count;
+    uint32_t refused;
 };
 
 void tp_registry_free(tp_registry *registry) {
@@ -95,6 +96,7 @@ static int32_t declare(tp_registry *registry, tp_cascade *cascade, const PGresul
                        const names *keys, const names *slots, trigperf_error **err) {
     tp_registry_table *table = &registry->tables[registry->table_count++];
     table->id = (int32_t)strtol(PQgetvalue(tables, row, 0), NULL, 10);
+    table->coarse = false;
     for (uint32_t i = 0; i < slots->count; i++) {
         tp_value slot = {slots->at[i], (uint32_t)strlen(slots->at[i])};
         table->columns[i] = column_index(registry, &slot);
@@ -122,6 +124,15 @@ static int32_t add_table(tp_registry *registry, tp_cascade *cascade, const PGres
     return status;
 }
 
+/* What a load is made from. */
+typedef struct loading {
+    tp_registry *registry;
+    const PGresult *tables;
+    const PGresult *rules;
+    bool scopes; /* scope rules too */
+    const tp_log *log;
+} loading;
+
 static int32_t add_rule(tp_cascade *cascade, const PGresult *rules, int row, trigperf_error **err) {
     bool scoped = !PQgetisnull(rules, row, 1);
     uint32_t ops = 0;
@@ -135,38 +146,112 @@ static int32_t add_rule(tp_cascade *cascade, const PGresult *rules, int row, tri
                            (uint32_t)strtoul(PQgetvalue(rules, row, 4), NULL, 10), err);
 }
 
-static int32_t fill(tp_registry *registry, const PGresult *tables, const PGresult *rules,
-                    tp_cascade *cascade, trigperf_error **err) {
-    int32_t status = TRIGPERF_OK;
-    for (int row = 0; status == TRIGPERF_OK && row < PQntuples(tables); row++) {
-        status = add_table(registry, cascade, tables, row, err);
+/* Of one table, or (NULL) of all. */
+static void make_coarse(tp_registry *registry, const char *table) {
+    for (uint32_t i = 0; i < registry->table_count; i++) {
+        tp_registry_table *known = &registry->tables[i];
+        known->coarse = known->coarse || table == NULL || strcmp(known->table->name, table) == 0;
     }
-    for (int row = 0; status == TRIGPERF_OK && row < PQntuples(rules); row++) {
-        status = add_rule(cascade, rules, row, err);
+}
+
+/* A scope rule may concern any table. */
+static void refuse_rule(const loading *load, int row, const trigperf_error *why) {
+    bool scoped = PQgetisnull(load->rules, row, 0) != 0;
+    const char *name = PQgetvalue(load->rules, row, scoped ? 1 : 0);
+    tp_log_write(load->log, TP_LOG_ERROR,
+                 "rule %s of %s %s, '%s', is left out: %s. Until it is mended, each change of %s "
+                 "comes as a resync: remove it with 'trigperf rules remove', or correct its row in "
+                 "trigperf.cascade_rule and run SELECT trigperf.registry_bump()",
+                 PQgetvalue(load->rules, row, 5), scoped ? "scope" : "table", name,
+                 PQgetvalue(load->rules, row, 3), trigperf_error_message(why),
+                 scoped ? "every table" : "the table");
+    load->registry->refused++;
+    make_coarse(load->registry, scoped ? NULL : name);
+}
+
+static int32_t add_rules(const loading *load, tp_cascade *cascade, trigperf_error **err) {
+    for (int row = 0; row < PQntuples(load->rules); row++) {
+        trigperf_error *why = NULL;
+        if (!load->scopes && PQgetisnull(load->rules, row, 0)) {
+            continue;
+        }
+        int32_t status = add_rule(cascade, load->rules, row, &why);
+        if (status == TRIGPERF_E_NOMEM) {
+            return tp_error_move(err, why, status);
+        }
+        if (status != TRIGPERF_OK) {
+            refuse_rule(load, row, why);
+        }
+        trigperf_error_free(why);
+    }
+    return TRIGPERF_OK;
+}
+
+static int32_t fill(const loading *load, tp_cascade *cascade, trigperf_error **err) {
+    tp_registry *registry = load->registry;
+    int32_t status = TRIGPERF_OK;
+    registry->table_count = 0;
+    registry->refused = 0;
+    for (int row = 0; status == TRIGPERF_OK && row < PQntuples(load->tables); row++) {
+        status = add_table(registry, cascade, load->tables, row, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = add_rules(load, cascade, err);
     }
     return status == TRIGPERF_OK && registry->columns.failed ? tp_error_nomem(err) : status;
 }
 
-int32_t tp_registry_new(const PGresult *tables, const PGresult *rules, const char *version,
-                        tp_engine *engine, tp_registry **out, trigperf_error **err) {
-    tp_registry *registry = calloc(1, sizeof *registry);
-    if (registry == NULL) {
-        return tp_error_nomem(err);
-    }
-    registry->version = tp_text_copy(version);
-    registry->tables = calloc((size_t)PQntuples(tables) + 1, sizeof *registry->tables);
+static int32_t build(const loading *load, tp_engine *engine, trigperf_error **err) {
     tp_cascade *cascade = NULL;
-    int32_t status = registry->version == NULL || registry->tables == NULL
-                         ? tp_error_nomem(err)
-                         : tp_engine_cascade_begin(engine, &cascade, err);
+    int32_t status = tp_engine_cascade_begin(engine, &cascade, err);
     if (status == TRIGPERF_OK) {
-        status = fill(registry, tables, rules, cascade, err);
+        status = fill(load, cascade, err);
     }
     if (status == TRIGPERF_OK) {
         status = tp_engine_cascade_use(engine, cascade, err);
     }
     if (status != TRIGPERF_OK) {
         tp_cascade_free(cascade);
+    }
+    return status;
+}
+
+/* Scope rules that follow from each other in a circle: none of them can be used. */
+static int32_t build_without_scopes(loading *load, tp_engine *engine, trigperf_error *why,
+                                    trigperf_error **err) {
+    load->scopes = false;
+    int32_t status = build(load, engine, NULL);
+    if (status != TRIGPERF_OK) {
+        return tp_error_move(err, why, TRIGPERF_E_CONFIG);
+    }
+    tp_log_write(
+        load->log, TP_LOG_ERROR,
+        "no scope rule is used: %s. Until that is mended, each change of every table comes "
+        "as a resync: %s",
+        trigperf_error_message(why), trigperf_error_hint(why));
+    trigperf_error_free(why);
+    load->registry->refused++;
+    make_coarse(load->registry, NULL);
+    return TRIGPERF_OK;
+}
+
+int32_t tp_registry_new(const PGresult *tables, const PGresult *rules, const char *version,
+                        tp_engine *engine, const tp_log *log, tp_registry **out,
+                        trigperf_error **err) {
+    tp_registry *registry = calloc(1, sizeof *registry);
+    if (registry == NULL) {
+        return tp_error_nomem(err);
+    }
+    loading load = {registry, tables, rules, true, log};
+    trigperf_error *why = NULL;
+    registry->version = tp_text_copy(version);
+    registry->tables = calloc((size_t)PQntuples(tables) + 1, sizeof *registry->tables);
+    int32_t status = registry->version == NULL || registry->tables == NULL
+                         ? tp_error_nomem(&why)
+                         : build(&load, engine, &why);
+    status = status == TRIGPERF_E_CONFIG ? build_without_scopes(&load, engine, why, err)
+                                         : tp_error_move(err, why, status);
+    if (status != TRIGPERF_OK) {
         tp_registry_free(registry);
         return status;
     }
@@ -184,6 +269,10 @@ const char *tp_registry_columns(const tp_registry *registry) {
 
 uint32_t tp_registry_column_count(const tp_registry *registry) {
     return registry->column_count;
+}
+
+uint32_t tp_registry_refused(const tp_registry *registry) {
+    return registry->refused;
 }
 
 const tp_registry_table *tp_registry_find(const tp_registry *registry, int32_t id) {

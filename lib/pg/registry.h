@@ -1,12 +1,18 @@
 /* The database's registry in memory: attached tables, where their keys stand in an outbox row, and
- * the rules. Loading it puts a new cascade into use. */
+ * the rules. Loading it puts a new cascade into use.
+ *
+ * Rules are checked before they are stored, but rows can be edited by hand. One that cannot be
+ * understood is logged and left out; nobody knows its keys then, so every change of the tables that
+ * it may concern is told as a resync of the table: coarse, but not short. */
 #ifndef TP_PG_REGISTRY_H
 #define TP_PG_REGISTRY_H
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "core/engine.h"
 
 #define TP_REGISTRY_KEYS_MAX 32
@@ -19,7 +25,7 @@
     "SELECT CASE WHEN t.id IS NOT NULL"                                                            \
     " THEN pg_catalog.format('%I.%I', t.schema_name, t.table_name) END,"                           \
     " r.scope, pg_catalog.array_to_string(r.ops, ','), r.template,"                                \
-    " COALESCE(r.min_interval_ms, 0) "                                                             \
+    " COALESCE(r.min_interval_ms, 0), r.id "                                                       \
     "FROM trigperf.cascade_rule r "                                                                \
     "LEFT JOIN trigperf.captured_table t ON t.id OPERATOR(pg_catalog.=) r.table_id "               \
     "ORDER BY r.id"
@@ -29,12 +35,14 @@ typedef struct tp_registry tp_registry;
 typedef struct tp_registry_table {
     int32_t id;
     const tp_table *table;
+    bool coarse;                            /* a rule that may concern it was left out */
     uint32_t columns[TP_REGISTRY_KEYS_MAX]; /* per key: index into the selected outbox columns */
 } tp_registry_table;
 
 /* Builds the registry and puts its rules into use in engine. */
 int32_t tp_registry_new(const PGresult *tables, const PGresult *rules, const char *version,
-                        tp_engine *engine, tp_registry **out, trigperf_error **err);
+                        tp_engine *engine, const tp_log *log, tp_registry **out,
+                        trigperf_error **err);
 void tp_registry_free(tp_registry *registry);
 
 const char *tp_registry_version(const tp_registry *registry);
@@ -42,6 +50,8 @@ const char *tp_registry_version(const tp_registry *registry);
  */
 const char *tp_registry_columns(const tp_registry *registry);
 uint32_t tp_registry_column_count(const tp_registry *registry);
+/* Rules that were left out. */
+uint32_t tp_registry_refused(const tp_registry *registry);
 const tp_registry_table *tp_registry_find(const tp_registry *registry, int32_t id);
 
 #endif

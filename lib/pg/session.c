@@ -22,6 +22,7 @@ struct tp_session {
     int32_t schema_version;
     tp_session_fn done;
     void *user;
+    const tp_log *log;
     tp_session_fn registry_done;
     void *registry_user;
     tp_engine *engine;
@@ -72,6 +73,7 @@ int32_t tp_session_new(tp_connection *connection, tp_loop *loop, const tp_connin
     session->schema_version = options->schema_version;
     session->done = options->done;
     session->user = options->user;
+    session->log = options->log;
     session->echo_deadline = UINT64_MAX;
     *out = session;
     return TRIGPERF_OK;
@@ -310,8 +312,8 @@ static void on_rules(void *user, PGresult *result) {
     }
     trigperf_error *error = NULL;
     tp_registry *registry = NULL;
-    if (tp_registry_new(session->tables, result, session->version, session->engine, &registry,
-                        &error) == TRIGPERF_OK) {
+    if (tp_registry_new(session->tables, result, session->version, session->engine, session->log,
+                        &registry, &error) == TRIGPERF_OK) {
         tp_registry_free(session->registry);
         session->registry = registry;
     }

@@ -22,6 +22,7 @@ typedef struct tp_session_options {
     uint32_t timeout_ms;    /* for a second connection, where a pooler stands between */
     tp_session_fn done;
     void *user;
+    const tp_log *log; /* must outlive it */
 } tp_session_options;
 
 /* connection, loop and info must outlive it. */

@@ -27,7 +27,7 @@ Database: sql(text), value(text), rows(text), session(), conninfo(), env(), trig
           tail(*args) -> list of lines as objects, tail_start(*args) -> Tail
 Session:  run(text), start(text) then finish(), fails(text) -> error text, pid, close()
 Tail:     next(timeout), until(predicate, timeout), lines, keys(), kill(signal), stop()
-Cluster:  database(name), halt(mode), resume(), env
+Cluster:  database(name), halt(mode), resume(), log(), env
 Helpers:  check, equal, contains, raises, eventually, skip, library() (ctypes), run(argv, ...)
 
 TRIGPERF_BUILD names the build folder (default: build in the repository); TRIGPERF_TOOL and
@@ -406,6 +406,12 @@ class Cluster:
             fresh.trigperf("install")
             self._template = fresh
         return self.database(name, template=self._template.name)
+
+    def log(self):
+        """What the server has logged so far."""
+        with open(os.path.join(os.path.dirname(self.env["TRIGPERF_PG_SOCKET"]), "log"),
+                  encoding="utf-8", errors="replace") as file:
+            return file.read()
 
     def halt(self, mode="fast"):
         self._control("halt", mode)

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """What no trigger sees: the leader finds it, mends or reports it, and the table is resynced."""
 
+import re
+
 import harness
-from follower import Follower
-from harness import contains, equal, test
+from follower import READY, Follower
+from harness import check, contains, equal, test
 
 PARTITIONED = """create table calls (id bigint, user_id bigint, note text) partition by list (user_id);
 create table calls_1 partition of calls for values in (1)"""
@@ -118,6 +120,71 @@ def _(installed):
         equal(installed.value("select trigperf.table_check_all()"), "0", "while it is in use")
         writer.run("commit")
     equal(installed.value("select trigperf.table_check_all()"), "1", "afterwards")
+
+
+@test("a rule spoilt by hand: its table is told coarsely, nobody stops, and mending it is enough")
+def _(installed):
+    installed.sql("create table calls (id bigint primary key, user_id bigint); "
+                  "create table users (id bigint primary key)")
+    attach(installed)
+    installed.attach("public.users", "--key", "id", "--rule", "user:{id}")
+    with Follower(installed, "web") as follower:
+        checked(follower)
+        baseline(installed, follower)
+        follower.until(lambda f: f.resyncs(), "the first resync")
+        follower.batches.clear()
+        for spoil in ("template = 'call:{idd}'", "template = 'call:{id'", "ops = '{}', template = '{'"):
+            installed.sql(f"update trigperf.cascade_rule set {spoil} where template like 'call%' "
+                          "or template = '{'; select trigperf.registry_bump()")
+            follower.until(lambda f: f.status()["rules_left_out"] == 1, "the new rules")
+            installed.sql("insert into users values (7); insert into calls values (1, 7)")
+            follower.until(lambda f: f.resyncs() == ["public.calls"], "the resync")
+            follower.until_keys("user:7")
+            equal(follower.keys(), {"user:7"}, "keys")
+            equal((follower.error, follower.state()), (None, READY), "error and state")
+            check(any(level == 0 and "of table public.calls" in text and "trigperf rules remove" in text
+                      for level, text in follower.log_lines), f"{follower.log_lines}")
+            follower.batches.clear()
+            follower.log_lines.clear()
+            installed.sql("truncate calls, users")
+            follower.until(lambda f: len(set(f.resyncs())) == 2, "the truncation")
+            follower.batches.clear()
+        installed.sql("update trigperf.cascade_rule set template = 'call:{id}' where template = '{'; "
+                      "select trigperf.registry_bump()")
+        follower.until(lambda f: f.status()["rules_left_out"] == 0, "the mended rules")
+        installed.sql("insert into calls values (2, 7)")
+        follower.until_keys("call:2")
+        equal(follower.resyncs(), [], "resyncs")
+        installed.sql("insert into trigperf.cascade_rule (scope, template) "
+                      "values ('call', 'x:{id}'), ('x', 'call:{id}'); select trigperf.registry_bump()")
+        follower.until(lambda f: f.status()["rules_left_out"] == 1, "the circle")
+        installed.sql("insert into calls values (3, 7); insert into users values (3)")
+        follower.until(lambda f: set(f.resyncs()) == {"public.calls", "public.users"}, "resyncs")
+        installed.trigperf("rules", "remove", "--scope", "x", "call:{id}")
+        follower.until(lambda f: f.status()["rules_left_out"] == 0, "the circle broken")
+        installed.sql("insert into calls values (4, 7)")
+        follower.until_keys("call:4", "x:4")
+        follower.close()
+
+
+@test("statements prepared for former rules do not pile up on the server")
+def _(cluster):
+    installed = cluster.installed()
+    installed.sql(f"alter database {installed.name} set log_statement = 'all'; "
+                  "create table calls (id bigint primary key, user_id bigint)")
+    attach(installed)
+    with Follower(installed, "web", application_name="reloads") as follower:
+        follower.ready()
+        for n in range(3):
+            installed.trigperf("rules", "add", "calls", f"more{n}:{{id}}")
+            installed.sql(f"insert into calls values ({n}, 1)")
+            follower.until_keys(f"more{n}:{n}")
+        follower.close()
+    log = cluster.log()
+    made = re.findall(r"statement: PREPARE (tp_\w+)", log)
+    gone = re.findall(r"statement: DEALLOCATE (tp_\w+)", log)
+    check(len(made) >= 8, f"prepared: {made}")
+    equal(sorted(set(made) - set(gone)), sorted(made[-2:]), "what is left of the prepared ones")
 
 
 if __name__ == "__main__":
