@@ -1,0 +1,51 @@
+/* Log-linear histogram of durations in nanoseconds: 866 buckets, each octave from 2^10 to 2^37 ns
+ * cut into 32 equal parts. */
+#ifndef TP_CORE_HISTOGRAM_H
+#define TP_CORE_HISTOGRAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define TP_HISTOGRAM_BUCKETS 866u
+#define TP_HISTOGRAM_LAST (TP_HISTOGRAM_BUCKETS - 1)
+/* The smallest and the first too large duration that the relative error bound holds for. */
+#define TP_HISTOGRAM_FLOOR (UINT64_C(1) << 10)
+#define TP_HISTOGRAM_CEILING (UINT64_C(1) << 37)
+
+/* The merged form, with counts that cannot overflow in practice. Zeroed means empty. */
+typedef struct tp_histogram {
+    uint64_t counts[TP_HISTOGRAM_BUCKETS];
+    uint64_t sum; /* exact, in ns; stays at UINT64_MAX once it would pass it */
+    uint64_t max; /* 0: not known, or nothing but zeroes */
+} tp_histogram;
+
+/* Bucket of a duration. A double holds such a number exactly, and its bits are exponent and leading
+ * digits side by side: shifted, they are the index already. */
+static inline uint32_t tp_histogram_bucket(uint64_t ns) {
+    double number = (double)(int64_t)ns;
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    int64_t index = (int64_t)(bits >> 47) - ((1023 + 10) * 32 - 1);
+    index = index < 0 ? 0 : index;
+    return index > (int64_t)TP_HISTOGRAM_LAST ? TP_HISTOGRAM_LAST : (uint32_t)index;
+}
+
+static inline uint64_t tp_sum_saturating(uint64_t a, uint64_t b) {
+    return a + b < a ? UINT64_MAX : a + b;
+}
+
+/* First duration of a bucket: 0 for bucket 0, 2^37 for the last one. */
+uint64_t tp_histogram_lower(uint32_t bucket);
+/* What stands for all durations of a bucket: its middle; for the last one its lower bound. */
+uint64_t tp_histogram_middle(uint32_t bucket);
+/* Rank, from 1, of a quantile among so many values: ceil(q * count). */
+uint64_t tp_histogram_rank(double q, uint64_t count);
+
+void tp_histogram_add(tp_histogram *histogram, uint64_t ns, uint64_t times);
+void tp_histogram_merge(tp_histogram *into, const tp_histogram *from);
+uint64_t tp_histogram_count(const tp_histogram *histogram);
+/* q from 0 to 1; 0 when empty. Never above max, where max is known. */
+uint64_t tp_histogram_quantile(const tp_histogram *histogram, double q);
+
+#endif
