@@ -17,14 +17,16 @@ static const args_option options[] = {
     {"format", "FORMAT", "json (default): an object a line; text: a line for people", 0},
     {"follow", NULL, "go on until a signal; a lost connection is made again without end", 0},
     {"until-idle", "MS", "end when nothing came for so many milliseconds", 0},
-    {"window-ms", "N", "how long changes are collected (batch.window_ms)", 0},
+    {"window-ms", "N", "how long changes are collected (batch.window_ms, batch.fresh_ms)", 0},
     {"max-keys", "N", "how many keys end the window early (batch.max_keys)", 0},
     {NULL, NULL, NULL, 0},
 };
 
 static int set_from_options(const args *given, trigperf_config *config) {
-    static const char *const names[][2] = {
-        {"consumer", "consumer"}, {"window-ms", "batch.window_ms"}, {"max-keys", "batch.max_keys"}};
+    static const char *const names[][2] = {{"consumer", "consumer"},
+                                           {"window-ms", "batch.window_ms"},
+                                           {"window-ms", "batch.fresh_ms"},
+                                           {"max-keys", "batch.max_keys"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = args_get(given, names[i][0], NULL);
         if (value != NULL && settings_set(config, names[i][1], value) != EXIT_FINE) {

@@ -1,6 +1,7 @@
 /* Each transaction updates a call that no other one updates, so that the arrival of its key can
- * only mean this commit. Both moments are noted by different threads and compared in the end: a key
- * may arrive before the writer's thread woke up from its commit, which counts as 0. */
+ * only mean this commit; the calls are those of all users in turn. Both moments are noted by
+ * different threads and compared in the end: a key may arrive before the writer's thread woke up
+ * from its commit, which counts as 0. */
 #include "latency.h"
 
 #include <inttypes.h>
@@ -52,11 +53,13 @@ static bool write_calls(cc_world *world, PGconn *conn, cc_probe *probe, uint64_t
 /* Rows to write to, made before anybody follows. */
 static bool make_calls(PGconn *conn, cc_probe *probe) {
     char sql[300];
-    snprintf(sql, sizeof sql,
-             "with made as (insert into call_center.calls (user_id, phone, status, started_at)"
-             " select 1, 'latency', 'ringing', now() from generate_series(1, %u) returning id)"
-             " select min(id) from made",
-             probe->count);
+    snprintf(
+        sql, sizeof sql,
+        "with made as (insert into call_center.calls (user_id, phone, status, started_at)"
+        " select 1 + i %% (select count(*) from call_center.users), 'latency', 'ringing', now()"
+        " from generate_series(1, %u) as i returning id)"
+        " select min(id) from made",
+        probe->count);
     return db_value(conn, sql, &probe->first);
 }
 

@@ -43,6 +43,7 @@ static int32_t make_engine(trigperf_context *context, const trigperf_config *con
                            trigperf_error **err) {
     tp_pipeline_options options = {
         .window_ms = tp_config_u32(config, TP_OPTION_BATCH_WINDOW_MS),
+        .fresh_ms = tp_config_u32(config, TP_OPTION_BATCH_FRESH_MS),
         .max_keys = tp_config_u32(config, TP_OPTION_BATCH_MAX_KEYS),
         .max_pending = tp_config_u32(config, TP_OPTION_BATCH_MAX_PENDING),
         .max_bytes = tp_config_number(config, TP_OPTION_MEMORY_MAX_BYTES),

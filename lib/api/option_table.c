@@ -36,6 +36,10 @@ static const tp_option table[TP_OPTION_COUNT] = {
     [TP_OPTION_BATCH_WINDOW_MS] =
         NUMBER("batch.window_ms", "ms", 0, HOUR_MS, "100",
                "a batch is made so long after its first change; 0: as soon as changes were read"),
+    [TP_OPTION_BATCH_FRESH_MS] =
+        NUMBER("batch.fresh_ms", "ms", 0, HOUR_MS, "5",
+               "or so long, if all its keys are fresh: none came twice, none was delivered less "
+               "than batch.window_ms ago; batch.window_ms or more: every window lasts that long"),
     [TP_OPTION_BATCH_MAX_KEYS] =
         NUMBER("batch.max_keys", "keys", 1, 1000000, "50",
                "or when so many distinct keys wait; one change is never split, so a batch may be "

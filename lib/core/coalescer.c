@@ -29,7 +29,7 @@ static size_t size_of(uint32_t tuple_length) {
     return size < sizeof(tp_delta) ? sizeof(tp_delta) : size;
 }
 
-static uint64_t full_hash(const tp_table *table, uint64_t hash) {
+uint64_t tp_coalescer_hash(const tp_table *table, uint64_t hash) {
     return hash ^ (uint64_t)(uintptr_t)table * UINT64_C(0x9E3779B97F4A7C15);
 }
 
@@ -45,7 +45,7 @@ static bool is_indexed(const tp_coalescer *coalescer) {
 
 tp_delta *tp_coalescer_find(const tp_coalescer *coalescer, const tp_table *table, const char *tuple,
                             uint32_t length, uint64_t hash) {
-    hash = full_hash(table, hash);
+    hash = tp_coalescer_hash(table, hash);
     if (!is_indexed(coalescer)) {
         tp_delta *delta = NULL;
         while ((delta = tp_coalescer_next(coalescer, delta)) != NULL &&
@@ -97,7 +97,7 @@ tp_delta *tp_coalescer_add(tp_coalescer *coalescer, const tp_table *table, const
     uint32_t at = tp_arena_take(&coalescer->arena, size_of(length));
     tp_delta *delta = tp_arena_at(&coalescer->arena, at);
     *delta = (tp_delta){.table = table,
-                        .hash = full_hash(table, hash),
+                        .hash = tp_coalescer_hash(table, hash),
                         .arrival = UINT64_MAX,
                         .tuple_length = length};
     memcpy(delta->tuple, tuple, length);

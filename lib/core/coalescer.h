@@ -46,6 +46,8 @@ typedef struct tp_coalescer {
 void tp_coalescer_free(tp_coalescer *coalescer);
 void tp_coalescer_clear(tp_coalescer *coalescer);
 
+/* What a delta's own hash is made of. */
+uint64_t tp_coalescer_hash(const tp_table *table, uint64_t hash);
 /* hash covers the tuple under the caller's key; the table is mixed in here. */
 tp_delta *tp_coalescer_find(const tp_coalescer *coalescer, const tp_table *table, const char *tuple,
                             uint32_t length, uint64_t hash);

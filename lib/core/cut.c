@@ -206,7 +206,25 @@ void tp_cut_abandon(tp_cut *cut) {
     cut->batch_count = 0;
 }
 
+/* Changes without keys stand for themselves. */
+static void note_delivered(const tp_cut *cut) {
+    for (tp_key *key = NULL; (key = tp_window_next_key(cut->window, key)) != NULL;) {
+        if (key->fate != FATE_HELD) {
+            tp_recent_note(cut->recent, key->hash, cut->now_ms);
+        }
+    }
+    bool keyless = tp_window_weight(cut->window) > tp_window_key_count(cut->window);
+    for (tp_delta *d = NULL; keyless && (d = tp_window_next_delta(cut->window, d)) != NULL;) {
+        if (d->ref_count == 0) {
+            tp_recent_note(cut->recent, d->hash, cut->now_ms);
+        }
+    }
+}
+
 void tp_cut_commit(tp_cut *cut) {
+    if (cut->recent != NULL) {
+        note_delivered(cut);
+    }
     for (tp_key *key = NULL; (key = tp_window_next_key(cut->window, key)) != NULL;) {
         if (key->fate == FATE_HELD) {
             tp_limiter_hold(cut->limiter, key->limit, key);

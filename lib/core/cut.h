@@ -7,12 +7,14 @@
 
 #include "core/batch.h"
 #include "core/limiter.h"
+#include "core/recent.h"
 #include "core/window.h"
 
 typedef struct tp_cut {
     /* Filled in by the caller. */
     tp_window *window;
     tp_limiter *limiter;
+    tp_recent *recent; /* is told what was delivered; may be NULL */
     tp_batch_reason reason;
     uint64_t now_ms;
     uint32_t max_keys;

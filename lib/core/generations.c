@@ -63,3 +63,19 @@ void tp_generations_raise_all(tp_generations *generations) {
         ++*(uint64_t *)value;
     }
 }
+
+bool tp_generations_add_cascade(tp_generations *generations, const tp_cascade *cascade) {
+    bool fine = true;
+    for (uint32_t i = 0; i < tp_cascade_template_count(cascade) && fine; i++) {
+        fine = tp_generations_add(generations, tp_cascade_template(cascade, i));
+    }
+    return fine;
+}
+
+void tp_generations_raise_table(tp_generations *generations, const tp_cascade *cascade,
+                                const tp_table *table) {
+    for (uint32_t i = 0; i < tp_cascade_table_template_count(cascade, table); i++) {
+        uint32_t index = tp_cascade_table_template(cascade, table, i);
+        tp_generations_raise(generations, tp_cascade_template(cascade, index));
+    }
+}

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/cascade.h"
+
 typedef struct tp_generations tp_generations;
 
 tp_generations *tp_generations_new(void); /* NULL when memory is short */
@@ -16,5 +18,10 @@ bool tp_generations_add(tp_generations *generations, const char *template_text);
 uint64_t tp_generations_get(const tp_generations *generations, const char *template_text);
 void tp_generations_raise(tp_generations *generations, const char *template_text);
 void tp_generations_raise_all(tp_generations *generations);
+
+/* The same for all templates of a cascade, and for those that a table feeds. */
+bool tp_generations_add_cascade(tp_generations *generations, const tp_cascade *cascade);
+void tp_generations_raise_table(tp_generations *generations, const tp_cascade *cascade,
+                                const tp_table *table);
 
 #endif

@@ -20,8 +20,10 @@
 #include "core/checkpoints.h"
 #include "core/cut.h"
 #include "core/delivery.h"
+#include "core/due.h"
 #include "core/generations.h"
 #include "core/limiter.h"
+#include "core/recent.h"
 #include "core/release.h"
 #include "core/resyncs.h"
 #include "core/tables.h"
@@ -42,12 +44,13 @@ struct tp_pipeline {
     tp_delivery *delivery;
     tp_checkpoints *checkpoints;
     tp_generations *generations;
+    tp_recent *recent;   /* NULL: all windows last their full length */
     tp_batch *ready_all; /* a resync of everything that was not handed out yet */
     uint64_t now_ms;     /* never goes back */
     uint64_t arrived;
-    uint64_t window_due_ms; /* UINT64_MAX: no window is open */
-    uint64_t retry_ms;      /* memory was short: not before */
-    bool flushing;          /* a flush could not be completed */
+    tp_due due;
+    uint64_t retry_ms; /* memory was short: not before */
+    bool flushing;     /* a flush could not be completed */
     uint64_t position_lsn;
     tp_pipeline_counters counters;
 };
@@ -60,14 +63,6 @@ static tp_pipeline_options sane(tp_pipeline_options options) {
     return options;
 }
 
-static bool add_generations(tp_pipeline *pipeline, const tp_cascade *cascade) {
-    bool fine = true;
-    for (uint32_t i = 0; i < tp_cascade_template_count(cascade) && fine; i++) {
-        fine = tp_generations_add(pipeline->generations, tp_cascade_template(cascade, i));
-    }
-    return fine;
-}
-
 static bool build(tp_pipeline *pipeline) {
     const tp_pipeline_options *options = &pipeline->options;
     pipeline->tables = tp_tables_new();
@@ -77,10 +72,14 @@ static bool build(tp_pipeline *pipeline) {
     pipeline->delivery = tp_delivery_new(options->nack_delay_ms, options->nack_delay_max_ms);
     pipeline->checkpoints = tp_checkpoints_new();
     pipeline->generations = tp_generations_new();
+    pipeline->due = tp_due_make(options->window_ms, options->fresh_ms);
+    bool wants_recent = options->fresh_ms < options->window_ms;
+    pipeline->recent = wants_recent ? tp_recent_new() : NULL;
     return pipeline->tables != NULL && pipeline->window != NULL && pipeline->limiter != NULL &&
            pipeline->resyncs != NULL && pipeline->delivery != NULL &&
            pipeline->checkpoints != NULL && pipeline->generations != NULL &&
-           add_generations(pipeline, pipeline->cascade);
+           (pipeline->recent != NULL || !wants_recent) &&
+           tp_generations_add_cascade(pipeline->generations, pipeline->cascade);
 }
 
 int32_t tp_pipeline_new(const tp_pipeline_options *options, tp_cascade *cascade, tp_fence *fence,
@@ -92,7 +91,6 @@ int32_t tp_pipeline_new(const tp_pipeline_options *options, tp_cascade *cascade,
     pipeline->options = sane(*options);
     pipeline->cascade = cascade;
     pipeline->fence = fence;
-    pipeline->window_due_ms = UINT64_MAX;
     if (!build(pipeline)) {
         tp_pipeline_free(pipeline);
         return tp_error_nomem(err);
@@ -112,11 +110,12 @@ void tp_pipeline_free(tp_pipeline *pipeline) {
     tp_delivery_free(pipeline->delivery);
     tp_checkpoints_free(pipeline->checkpoints);
     tp_generations_free(pipeline->generations);
+    tp_recent_free(pipeline->recent);
     free(pipeline);
 }
 
 int32_t tp_pipeline_set_cascade(tp_pipeline *pipeline, tp_cascade *cascade, trigperf_error **err) {
-    if (!add_generations(pipeline, cascade)) {
+    if (!tp_generations_add_cascade(pipeline->generations, cascade)) {
         return tp_error_nomem(err);
     }
     pipeline->cascade = cascade;
@@ -165,12 +164,6 @@ static uint64_t known_lsn(uint64_t lsn) {
 
 /* ---- closing the window ---- */
 
-static void open_window(tp_pipeline *pipeline) {
-    if (pipeline->window_due_ms == UINT64_MAX) {
-        pipeline->window_due_ms = after(pipeline, pipeline->options.window_ms);
-    }
-}
-
 static bool memory_is_short(tp_pipeline *pipeline) {
     pipeline->retry_ms = after(pipeline, MEMORY_RETRY_MS);
     return false;
@@ -210,6 +203,7 @@ static void emit_cut(tp_pipeline *pipeline, tp_cut *cut) {
 static bool cut_window(tp_pipeline *pipeline, tp_batch_reason reason) {
     tp_cut cut = {.window = pipeline->window,
                   .limiter = pipeline->limiter,
+                  .recent = pipeline->recent,
                   .reason = pipeline->flushing ? TP_BATCH_FLUSH : reason,
                   .now_ms = pipeline->now_ms,
                   .max_keys = pipeline->options.max_keys,
@@ -235,14 +229,14 @@ static bool close_window(tp_pipeline *pipeline, tp_batch_reason reason) {
     if (!window_is_empty(pipeline) && !cut_window(pipeline, reason)) {
         return false;
     }
-    pipeline->window_due_ms = UINT64_MAX;
+    tp_due_close(&pipeline->due);
     return true;
 }
 
 /* The window has reached its size: it closes now, or as soon as the host has made room. */
 static void close_full(tp_pipeline *pipeline) {
     if (!has_room(pipeline) || !close_window(pipeline, TP_BATCH_SIZE)) {
-        pipeline->window_due_ms = least(pipeline->window_due_ms, pipeline->now_ms);
+        tp_due_hasten(&pipeline->due, pipeline->now_ms);
     }
 }
 
@@ -256,11 +250,7 @@ static void mark_everything(tp_pipeline *pipeline, const tp_table *table) {
         tp_generations_raise_all(pipeline->generations);
         return;
     }
-    const tp_cascade *cascade = pipeline->cascade;
-    for (uint32_t i = 0; i < tp_cascade_table_template_count(cascade, table); i++) {
-        uint32_t index = tp_cascade_table_template(cascade, table, i);
-        tp_generations_raise(pipeline->generations, tp_cascade_template(cascade, index));
-    }
+    tp_generations_raise_table(pipeline->generations, pipeline->cascade, table);
 }
 
 static void resync_waits(tp_pipeline *pipeline, const tp_table *table, const tp_resync_mark *mark) {
@@ -268,7 +258,8 @@ static void resync_waits(tp_pipeline *pipeline, const tp_table *table, const tp_
         tp_resyncs_add_all(pipeline->resyncs, mark);
     } else {
         tp_resyncs_add(pipeline->resyncs, pipeline->cascade, table, mark);
-        open_window(pipeline);
+        tp_due_open(&pipeline->due, pipeline->now_ms);
+        tp_due_recur(&pipeline->due); /* it is dear to the host, and seldom comes alone */
     }
 }
 
@@ -308,6 +299,7 @@ static int32_t truncate_arrives(tp_pipeline *pipeline, const tp_change *change,
 /* A change of key values that wait already, with an operation whose keys are known. */
 static void merge(tp_pipeline *pipeline, tp_delta *delta, const tp_addition *addition) {
     tp_delta_merge(delta, addition);
+    tp_due_recur(&pipeline->due);
     const tp_ref *refs = tp_window_refs(pipeline->window, delta);
     for (uint32_t i = 0; i < delta->ref_count && pipeline->fence != NULL; i++) {
         tp_fence_mark_slot(pipeline->fence, refs[i].fence_slot);
@@ -340,6 +332,16 @@ static bool stage_expanded(void *user, const char *key, size_t length, uint32_t 
     return stage_key(user, key, length, min_interval_ms, 0);
 }
 
+/* The window is open for what was staged. */
+static void keep_open(tp_pipeline *pipeline, bool came_twice) {
+    tp_due_open(&pipeline->due, pipeline->now_ms);
+    if (pipeline->due.brief &&
+        (came_twice || tp_window_staged_recent(pipeline->window, pipeline->recent, pipeline->now_ms,
+                                               pipeline->options.window_ms))) {
+        tp_due_recur(&pipeline->due);
+    }
+}
+
 /* What is staged goes into the window, which is closed before if that would be too much for it. */
 static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_t expanded,
                       trigperf_error **err) {
@@ -361,7 +363,7 @@ static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_
     pipeline->counters.merged += merged ? 1 : 0;
     pipeline->counters.keyless += keyless ? 1 : 0;
     pipeline->counters.keys_merged += keys > more ? keys - more : 0;
-    open_window(pipeline);
+    keep_open(pipeline, merged || keys > more);
     if (tp_window_weight(pipeline->window) >= pipeline->options.max_keys) {
         close_full(pipeline);
     }
@@ -447,7 +449,7 @@ static bool release_due(tp_pipeline *pipeline, uint64_t until_ms, uint32_t work)
         if (work-- == 0) {
             return true;
         }
-        open_window(pipeline);
+        tp_due_open(&pipeline->due, pipeline->now_ms);
         if (!tp_release(pipeline->limiter, limit, pipeline->window, pipeline->fence)) {
             return memory_is_short(pipeline);
         }
@@ -471,7 +473,7 @@ static void close_due(tp_pipeline *pipeline) {
     if (all_is_due(pipeline) && !emit_resync(pipeline)) {
         return;
     }
-    if (pipeline->window_due_ms <= pipeline->now_ms && has_room(pipeline)) {
+    if (pipeline->due.at_ms <= pipeline->now_ms && has_room(pipeline)) {
         bool full = tp_window_weight(pipeline->window) >= pipeline->options.max_keys;
         close_window(pipeline, full ? TP_BATCH_SIZE : TP_BATCH_WINDOW);
     }
@@ -500,7 +502,7 @@ uint64_t tp_pipeline_deadline(const tp_pipeline *pipeline) {
     if (all_is_due(pipeline) || pipeline->flushing) {
         due = 0;
     } else if (has_room(pipeline)) {
-        due = pipeline->window_due_ms;
+        due = pipeline->due.at_ms;
     }
     due = least(due, tp_limiter_deadline(pipeline->limiter));
     due = due < pipeline->retry_ms ? pipeline->retry_ms : due;

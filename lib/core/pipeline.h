@@ -21,10 +21,11 @@ typedef struct tp_pipeline tp_pipeline;
 typedef struct tp_batch tp_batch;
 
 typedef struct tp_pipeline_options {
-    uint32_t window_ms;       /* a window ends so long after its first change */
-    uint32_t max_keys;        /* or when it holds so many distinct keys; never splits one change */
-    uint32_t max_pending;     /* batches made and not yet acknowledged before full() says yes */
-    uint64_t max_bytes;       /* memory for changes, keys and batches before full() says yes */
+    uint32_t window_ms;   /* a window ends so long after its first change */
+    uint32_t fresh_ms;    /* or so long, if no key came twice or was delivered within window_ms */
+    uint32_t max_keys;    /* or when it holds so many distinct keys; never splits one change */
+    uint32_t max_pending; /* batches made and not yet acknowledged before full() says yes */
+    uint64_t max_bytes;   /* memory for changes, keys and batches before full() says yes */
     uint32_t key_interval_ms; /* limiter default: one delivery per key per interval; 0: off */
     uint32_t nack_delay_ms;   /* first redelivery delay, doubles per attempt */
     uint32_t nack_delay_max_ms;

@@ -155,6 +155,20 @@ uint32_t tp_window_staged_count(const tp_window *window) {
     return window->staged_count;
 }
 
+bool tp_window_staged_recent(tp_window *window, const tp_recent *recent, uint64_t now_ms,
+                             uint32_t within_ms) {
+    for (uint32_t i = 0; i < window->staged_count; i++) {
+        if (tp_recent_knows(recent, window->staged[i].hash, now_ms, within_ms)) {
+            return true;
+        }
+    }
+    if (window->staged_count > 0 || window->table == NULL) {
+        return false;
+    }
+    uint64_t hash = tp_coalescer_hash(window->table, window->tuple_hash);
+    return tp_recent_knows(recent, hash, now_ms, within_ms);
+}
+
 uint32_t tp_window_staged_weight(tp_window *window) {
     size_t bytes = 0;
     uint32_t fresh = look_up_keys(window, &bytes);

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "core/coalescer.h"
 #include "core/keyset.h"
+#include "core/recent.h"
 
 typedef struct tp_window tp_window;
 
@@ -49,6 +50,9 @@ bool tp_window_stage_key(tp_window *window, const tp_staged_key *key);
 /* The delta that the staged change would be merged into, or NULL. */
 tp_delta *tp_window_match(tp_window *window);
 uint32_t tp_window_staged_count(const tp_window *window); /* keys */
+/* Whether one of the keys, or the change itself if it has none, was delivered a short while ago. */
+bool tp_window_staged_recent(tp_window *window, const tp_recent *recent, uint64_t now_ms,
+                             uint32_t within_ms);
 /* How much the window's weight would grow. */
 uint32_t tp_window_staged_weight(tp_window *window);
 /* Merges what is staged; `expanded` says for which operations the staged keys are all there are.

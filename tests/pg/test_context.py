@@ -299,10 +299,13 @@ def _(installed):
         follower.close()
 
 
+WAITS = {"batch.window_ms": 60000, "batch.fresh_ms": 60000}
+
+
 @test("wait_position on the processing thread: read your writes")
 def _(installed):
     attached(installed)
-    with Follower(installed, "web", **{"batch.window_ms": 60000}) as follower:
+    with Follower(installed, "web", **WAITS) as follower:
         follower.ready()
         for n, position in enumerate(("xid", "lsn", None)):
             xid, _ = installed.rows(f"with w as (insert into calls values ({n + 1}, 7) returning 1) "
@@ -331,7 +334,7 @@ def wait_position(follower, position):
 @test("wait_position on another thread, while the library's thread processes")
 def _(installed):
     attached(installed)
-    with Follower(installed, "web", **{"batch.window_ms": 60000}) as follower:
+    with Follower(installed, "web", **WAITS) as follower:
         LIB.check("trigperf_thread_start", follower.context)
         stop = threading.Event()
 

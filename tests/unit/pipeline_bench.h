@@ -42,6 +42,7 @@ static inline tp_cascade *make_cascade(void) {
 
 static inline tp_pipeline_options defaults(void) {
     tp_pipeline_options options = {.window_ms = 100,
+                                   .fresh_ms = 100, /* tests of their own look at it */
                                    .max_keys = 50,
                                    .max_pending = 100,
                                    .max_bytes = 1 << 20,

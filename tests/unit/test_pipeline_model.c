@@ -427,8 +427,10 @@ static void finish_model(model *m) {
 
 static void run(uint64_t seed, bool oom) {
     static const uint32_t intervals[] = {0, 0, 200, 1500};
+    static const uint32_t fresh[] = {0, 5, 100};
     model m = {.random = seed, .oom = oom};
     tp_pipeline_options options = defaults();
+    options.fresh_ms = fresh[below(&m, 3)];
     options.max_keys = 1 + below(&m, 20);
     options.max_pending = 1 + below(&m, 6);
     options.key_interval_ms = intervals[below(&m, 4)];
