@@ -7,6 +7,7 @@
 
 #include <trigperf/admin.h>
 #include <trigperf/batch.h>
+#include <trigperf/cache.h>
 #include <trigperf/config.h>
 #include <trigperf/context.h>
 #include <trigperf/error.h>

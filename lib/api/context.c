@@ -23,6 +23,7 @@ struct trigperf_context {
     tp_fork_guard *guard;
     tp_loop *loop;
     tp_engine *engine;
+    tp_cache *cache;
     tp_conninfo *conninfo;
     tp_source *source; /* NULL: source = none */
     tp_runner *runner;
@@ -39,6 +40,11 @@ struct trigperf_context {
     atomic_bool flush;
 };
 
+static int32_t no_entropy(trigperf_error **err) {
+    return tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
+                        "getrandom failed");
+}
+
 static int32_t make_engine(trigperf_context *context, const trigperf_config *config,
                            trigperf_error **err) {
     tp_pipeline_options options = {
@@ -51,12 +57,22 @@ static int32_t make_engine(trigperf_context *context, const trigperf_config *con
         .nack_delay_ms = tp_config_u32(config, TP_OPTION_NACK_DELAY_MS),
         .nack_delay_max_ms = tp_config_u32(config, TP_OPTION_NACK_DELAY_MAX_MS)};
     if (!tp_entropy_fill(&options.hash_key, sizeof options.hash_key)) {
-        return tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
-                            "getrandom failed");
+        return no_entropy(err);
     }
     uint32_t count;
     const tp_engine_rule *rules = tp_config_rules(config, &count);
     return tp_engine_new(&options, rules, count, &context->engine, err);
+}
+
+static int32_t make_cache(trigperf_context *context, const trigperf_config *config,
+                          trigperf_error **err) {
+    tp_cache_options options = {.capacity = tp_config_number(config, TP_OPTION_CACHE_CAPACITY),
+                                .ttl_ms = tp_config_number(config, TP_OPTION_CACHE_TTL_MS),
+                                .ttl_jitter = tp_config_u32(config, TP_OPTION_CACHE_TTL_JITTER)};
+    if (!tp_entropy_fill(&options.hash_key, sizeof options.hash_key)) {
+        return no_entropy(err);
+    }
+    return tp_cache_new(&options, &context->cache, err);
 }
 
 static int32_t make_source(trigperf_context *context, const trigperf_config *config,
@@ -107,6 +123,9 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
     int32_t status = tp_loop_new(&context->loop, err);
     if (status == TRIGPERF_OK) {
         status = make_engine(context, config, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = make_cache(context, config, err);
     }
     if (status == TRIGPERF_OK && !offline) {
         status = make_source(context, config, err);
@@ -159,6 +178,7 @@ void trigperf_context_free(trigperf_context *context) {
     tp_source_free(context->source);
     tp_conninfo_free(context->conninfo);
     tp_engine_unref(context->engine);
+    tp_cache_free(context->cache);
     tp_loop_free(context->loop);
     tp_fork_guard_free(context->guard);
     pthread_mutex_destroy(&context->turn);
@@ -183,6 +203,10 @@ int32_t tp_context_check(trigperf_context *context, trigperf_error **err) {
 
 tp_engine *tp_context_engine(trigperf_context *context) {
     return context->engine;
+}
+
+tp_cache *tp_context_cache(trigperf_context *context) {
+    return context->cache;
 }
 
 tp_loop *tp_context_loop(trigperf_context *context) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
+#include "core/cache.h"
 #include "core/engine.h"
 
 /* Every public call begins with it: E_FORKED in a child, E_INVALID for NULL, else 0. */
@@ -17,6 +18,7 @@ int32_t tp_context_check(trigperf_context *context, trigperf_error **err);
 bool tp_context_forked(const trigperf_context *context);
 
 tp_engine *tp_context_engine(trigperf_context *context);
+tp_cache *tp_context_cache(trigperf_context *context);
 tp_loop *tp_context_loop(trigperf_context *context);
 
 /* One turn of processing: source, window, timers, callback. Any thread; turns exclude each other.

@@ -89,6 +89,26 @@ static const tp_option table[TP_OPTION_COUNT] = {
         NUMBER("capture.max_keys", "tuples", 1, 1000000, "1000",
                "when attaching: a statement that touches more distinct key tuples is captured as "
                "one resync of its table"),
+    [TP_OPTION_CACHE_CAPACITY] =
+        NUMBER("cache.capacity", "verdicts", 0, UINT64_C(1) << 32, "10000",
+               "room of the verdict cache, about 17 bytes each; 0: nothing is kept"),
+    [TP_OPTION_CACHE_POLICY] = CHOICE("cache.policy", "s3fifo lru", "s3fifo",
+                                      "which verdict goes when there is no room: s3fifo keeps what "
+                                      "is asked for again, lru what was asked for last"),
+    [TP_OPTION_CACHE_EXACT] =
+        BOOLEAN("cache.exact", "off",
+                "keep whole keys and compare them, which takes their length in memory, instead of "
+                "64 bits of a secretly keyed hash"),
+    [TP_OPTION_CACHE_TTL_MS] =
+        NUMBER("cache.ttl_ms", "ms", 0, UINT64_C(1) << 40, "0",
+               "time to live of a verdict unless its validator or the call names one; 0: it never "
+               "expires"),
+    [TP_OPTION_CACHE_TTL_JITTER] =
+        NUMBER("cache.ttl_jitter", "percent", 0, 50, "10",
+               "times to live are shortened at random by up to so much, so that what was put "
+               "together does not expire together"),
+    [TP_OPTION_CACHE_MIN_HIT_RATE] = NUMBER("cache.min_hit_rate", "percent", 0, 100, "60",
+                                            "a hit rate below it is worth an alert; 0: never"),
 };
 
 const tp_option *tp_option_at(uint32_t index) {

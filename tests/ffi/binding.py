@@ -18,7 +18,10 @@ SCALARS = {"int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "int64_t": ct
            "uint64_t": ctypes.c_uint64, "double": ctypes.c_double, "uint8_t": ctypes.c_uint8}
 LOG_FN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p)
 READY_FN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-CALLBACKS = {"trigperf_log_fn": LOG_FN, "trigperf_ready_fn": READY_FN}
+VERDICT_FN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char),
+                              ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint32))
+CALLBACKS = {"trigperf_log_fn": LOG_FN, "trigperf_ready_fn": READY_FN,
+             "trigperf_verdict_fn": VERDICT_FN}
 
 
 def ctype(text):

@@ -8,7 +8,7 @@ import re
 import select
 import subprocess
 
-from binding import LOG_FN, READY_FN, Binding, harness
+from binding import LOG_FN, READY_FN, VERDICT_FN, Binding, harness
 
 from harness import check, contains, equal, test
 
@@ -191,6 +191,69 @@ def _():
         equal(LIB.trigperf_fence_check(host.context, token, b"call:3", 6), STALE, "check after")
         equal(LIB.trigperf_fence_begin(host.context, ctypes.byref(token)), OK, "begin again")
         equal(LIB.trigperf_fence_check(host.context, token, b"call:3", 6), OK, "check again")
+
+
+@test("verdicts are kept, found, worked out and forgotten, one by one and many at once")
+def _():
+    with Host() as host:
+        verdict, token = ctypes.c_uint32(), ctypes.c_uint64()
+
+        def get(validator, key):
+            status = LIB.trigperf_cache_get(host.context, validator, key, len(key), ctypes.byref(verdict))
+            return verdict.value if status == OK else status
+
+        def put(validator, key, number, ttl_ms=0, fence=0):
+            LIB.check("trigperf_cache_put", host.context, validator, key, len(key), number, ttl_ms, fence)
+
+        equal(get(0, b"a"), NOT_FOUND, "verdict before put")
+        put(0, b"a", 7)
+        equal(get(0, b"a"), 7, "verdict")
+        equal(get(1, b"a"), NOT_FOUND, "verdict of another validator")
+        equal(LIB.trigperf_cache_get(host.context, 65536, b"a", 1, ctypes.byref(verdict)), INVALID, "validator")
+        LIB.fails(INVALID, "trigperf_cache_put", host.context, 0, b"a", 1, 65536, 0, 0)
+        LIB.fails(INVALID, "trigperf_cache_put", host.context, 0, b"a", 1, 1, -2, 0)
+        LIB.fails(INVALID, "trigperf_cache_put", host.context, 0, b"a", 1 << 21, 1, 0, 0)
+        equal(LIB.check("trigperf_cache_invalidate", host.context, 0, b"a", 1), 1, "forgotten")
+        equal(LIB.check("trigperf_cache_invalidate", host.context, 0, b"a", 1), 0, "forgotten again")
+        equal(LIB.trigperf_fence_begin(host.context, ctypes.byref(token)), OK, "token")
+        LIB.check("trigperf_cache_invalidate", host.context, 0, b"a", 1)
+        LIB.fails(STALE, "trigperf_cache_put", host.context, 0, b"a", 1, 1, 0, token)
+        equal(get(0, b"a"), NOT_FOUND, "verdict that was overtaken")
+        asked = []
+
+        @VERDICT_FN
+        def work_out(_, key, length, out):
+            asked.append(key[:length])
+            out[0] = length
+            return OK if length else -77
+
+        for cached in (0, 1):
+            equal(LIB.check("trigperf_cache_compute", host.context, 3, b"four", 4, work_out, None,
+                            ctypes.byref(verdict)), cached, "whether it was cached")
+            equal(verdict.value, 4, "verdict")
+        equal(asked, [b"four"], "keys that were worked out")
+        keys, lengths = (ctypes.c_char_p * 2)(b"four", b"three"), (ctypes.c_uint64 * 2)(4, 5)
+        verdicts = (ctypes.c_int32 * 2)()
+        equal(LIB.trigperf_cache_get_many(host.context, 3, keys, lengths, 2, verdicts), 1, "found")
+        equal(list(verdicts), [4, -1], "verdicts")
+        equal(LIB.check("trigperf_cache_compute_many", host.context, 3, keys, lengths, 2, work_out, None,
+                        verdicts), 1, "found")
+        equal(list(verdicts), [4, 5], "verdicts")
+        equal(asked, [b"four", b"three"], "keys that were worked out")
+        LIB.check("trigperf_cache_put_many", host.context, 3, keys, lengths, (ctypes.c_int32 * 2)(-1, 9), 2, -1)
+        equal(get(3, b"four"), 4, "verdict that was passed over")
+        equal(get(3, b"three"), 9, "verdict that was put")
+        equal(LIB.trigperf_cache_compute(host.context, 3, b"", 0, work_out, None, ctypes.byref(verdict), None),
+              -77, "status of the function")
+        LIB.check("trigperf_cache_validator_set", host.context, 3, 2, 5000)
+        equal(get(3, b"four"), NOT_FOUND, "verdict of another version")
+        LIB.check("trigperf_cache_validator_set", host.context, 3, 0, 0)
+        equal(get(3, b"four"), 4, "verdict of the former version")
+        LIB.check("trigperf_cache_invalidate_validator", host.context, 3)
+        equal(get(3, b"four"), NOT_FOUND, "verdict of a former generation")
+        put(0, b"b", 2)
+        LIB.check("trigperf_cache_clear", host.context)
+        equal(get(0, b"b"), NOT_FOUND, "verdict after clear")
 
 
 @test("the descriptor becomes readable, process makes progress, callbacks are called")
