@@ -3,6 +3,10 @@
 #include "base/hash.h"
 
 #include <string.h>
+
+/* The library's code is compiled into this file: a call through the linkage table costs as much as
+ * hashing a short key. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 /* SplitMix64 (Steele, Lea, Flood 2014): a full-period mixer, enough for tests. */

@@ -18,10 +18,10 @@ bool tp_arena_reserve(tp_arena *arena, size_t bytes) {
     if (bytes > UINT32_MAX / 2) {
         return false;
     }
-    uint64_t wanted = (uint64_t)arena->used + tp_arena_units(bytes);
-    if (wanted <= arena->capacity) {
+    if (tp_arena_fit(arena, bytes)) {
         return true;
     }
+    uint64_t wanted = (uint64_t)arena->used + tp_arena_units(bytes);
     uint64_t capacity = arena->capacity < MIN_UNITS ? MIN_UNITS : arena->capacity;
     while (capacity < wanted) {
         capacity *= 2;
@@ -36,12 +36,6 @@ bool tp_arena_reserve(tp_arena *arena, size_t bytes) {
     arena->data = data;
     arena->capacity = (uint32_t)capacity;
     return true;
-}
-
-uint32_t tp_arena_take(tp_arena *arena, size_t bytes) {
-    uint32_t offset = arena->used;
-    arena->used += tp_arena_units(bytes);
-    return offset;
 }
 
 void tp_arena_clear(tp_arena *arena) {

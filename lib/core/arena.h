@@ -20,8 +20,6 @@ void tp_arena_free(tp_arena *arena);
 /* Room for so many bytes taken in one piece or in pieces of whole units: taking them cannot fail.
  * Moves the block: pointers become invalid, offsets do not. False when memory is short. */
 bool tp_arena_reserve(tp_arena *arena, size_t bytes);
-/* Takes reserved bytes, aligned to eight; returns their offset. */
-uint32_t tp_arena_take(tp_arena *arena, size_t bytes);
 /* Forgets everything. The memory is kept for the next round, unless many rounds needed little. */
 void tp_arena_clear(tp_arena *arena);
 
@@ -31,6 +29,19 @@ static inline void *tp_arena_at(const tp_arena *arena, uint32_t offset) {
 
 static inline uint32_t tp_arena_units(size_t bytes) {
     return (uint32_t)((bytes + TP_ARENA_UNIT - 1) / TP_ARENA_UNIT);
+}
+
+/* Whether so many bytes are left without growing. */
+static inline bool tp_arena_fit(const tp_arena *arena, size_t bytes) {
+    return bytes <= UINT32_MAX / 2 &&
+           (uint64_t)arena->used + tp_arena_units(bytes) <= arena->capacity;
+}
+
+/* Takes reserved bytes, aligned to eight; returns their offset. */
+static inline uint32_t tp_arena_take(tp_arena *arena, size_t bytes) {
+    uint32_t offset = arena->used;
+    arena->used += tp_arena_units(bytes);
+    return offset;
 }
 
 #endif

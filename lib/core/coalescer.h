@@ -46,17 +46,27 @@ typedef struct tp_coalescer {
 void tp_coalescer_free(tp_coalescer *coalescer);
 void tp_coalescer_clear(tp_coalescer *coalescer);
 
-/* What a delta's own hash is made of. */
-uint64_t tp_coalescer_hash(const tp_table *table, uint64_t hash);
-/* hash covers the tuple under the caller's key; the table is mixed in here. */
+/* The hash of a delta: the caller's, which covers the tuple under a key, with the table mixed in.
+ * The functions below take the caller's. */
+static inline uint64_t tp_coalescer_hash(const tp_table *table, uint64_t hash) {
+    return hash ^ (uint64_t)(uintptr_t)table * UINT64_C(0x9E3779B97F4A7C15);
+}
+
 tp_delta *tp_coalescer_find(const tp_coalescer *coalescer, const tp_table *table, const char *tuple,
                             uint32_t length, uint64_t hash);
+/* For callers with several changes at hand: after the first of these for each of them, and then the
+ * second for each, what finding them reads is on its way to the processor. Only hints. */
+void tp_coalescer_foresee(const tp_coalescer *coalescer, const tp_table *table, uint64_t hash);
+void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table, uint64_t hash);
 /* Room for so many more deltas with so many bytes of tuples in all: adding them cannot fail, but
  * pointers to deltas become invalid. False when memory is short. */
 bool tp_coalescer_reserve(tp_coalescer *coalescer, uint32_t deltas, size_t tuple_bytes);
 /* Adds an empty delta (nothing merged yet) that is not there. */
 tp_delta *tp_coalescer_add(tp_coalescer *coalescer, const tp_table *table, const char *tuple,
                            uint32_t length, uint64_t hash);
+/* Finds or adds it, and merges into it: coalescing in one step. Needs room for one more. */
+tp_delta *tp_coalescer_take(tp_coalescer *coalescer, const tp_table *table, const char *tuple,
+                            uint32_t length, uint64_t hash, const tp_addition *addition);
 void tp_delta_merge(tp_delta *delta, const tp_addition *addition);
 /* The same for changes that were held back. The same change may come back with several keys that
  * held it, each of which held all changes since its own first; so the largest count is right, not

@@ -206,15 +206,11 @@ void tp_limiter_hold(tp_limiter *limiter, uint32_t limit, const tp_key *key) {
 void tp_limiter_hold_delta(tp_limiter *limiter, uint32_t limit, const tp_delta *delta) {
     tp_coalescer *held = &limiter->limits[limit]->held;
     uint64_t before = tp_coalescer_bytes(held);
-    tp_delta *known =
-        tp_coalescer_find(held, delta->table, delta->tuple, delta->tuple_length, delta->hash);
-    if (known == NULL) {
-        known =
-            tp_coalescer_add(held, delta->table, delta->tuple, delta->tuple_length, delta->hash);
-        limiter->held_changes++;
-    }
-    tp_delta_merge(known,
-                   &(tp_addition){tp_delta_count(delta), delta->arrival, delta->lsn, delta->ops});
+    uint32_t known = held->count;
+    tp_addition addition = {tp_delta_count(delta), delta->arrival, delta->lsn, delta->ops};
+    tp_coalescer_take(held, delta->table, delta->tuple, delta->tuple_length, delta->hash,
+                      &addition);
+    limiter->held_changes += held->count - known;
     limiter->holding_bytes += tp_coalescer_bytes(held) - before;
 }
 

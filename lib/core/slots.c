@@ -51,11 +51,11 @@ static bool grow(tp_slots *slots, uint64_t size, tp_slots_hash hash_of, const vo
 }
 
 bool tp_slots_reserve(tp_slots *slots, uint32_t more, tp_slots_hash hash_of, const void *user) {
-    uint64_t size = slots->table == NULL ? 0 : (uint64_t)slots->mask + 1;
-    uint64_t wanted = ((uint64_t)slots->count + more) * 2;
-    if (wanted <= size) {
+    if (tp_slots_fit(slots, more)) {
         return true;
     }
+    uint64_t size = slots->table == NULL ? 0 : (uint64_t)slots->mask + 1;
+    uint64_t wanted = ((uint64_t)slots->count + more) * 2;
     uint64_t larger = size < MIN_SLOTS ? MIN_SLOTS : size;
     while (larger < wanted) {
         larger *= 2;

@@ -5,6 +5,7 @@
 #define TP_CORE_SLOTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A slot: 16 bits of generation, 16 bits of the hash, 32 bits of handle. */
@@ -27,6 +28,30 @@ void tp_slots_put(tp_slots *slots, uint64_t hash, uint32_t handle);
 void tp_slots_remove(tp_slots *slots, uint64_t hash, uint32_t handle, tp_slots_hash hash_of,
                      const void *user);
 void tp_slots_clear(tp_slots *slots);
+
+/* Whether so many more fit without growing. */
+static inline bool tp_slots_fit(const tp_slots *slots, uint32_t more) {
+    uint64_t size = slots->table == NULL ? 0 : (uint64_t)slots->mask + 1;
+    return ((uint64_t)slots->count + more) * 2 <= size;
+}
+
+/* Ahead of a lookup: asks for the memory that it starts with. */
+static inline void tp_slots_prefetch(const tp_slots *slots, uint64_t hash) {
+    if (slots->table != NULL) {
+        __builtin_prefetch(&slots->table[(uint32_t)hash & slots->mask]);
+    }
+}
+
+/* The most likely candidate for a hash, without a branch that depends on the contents, or
+ * otherwise: for asking for memory ahead of the lookup. Something must have been put in. */
+static inline uint32_t tp_slots_guess(const tp_slots *slots, uint64_t hash, uint32_t otherwise) {
+    uint32_t at = (uint32_t)hash & slots->mask;
+    uint32_t label = slots->generation << 16 | (uint32_t)(hash >> 48);
+    uint64_t first = slots->table[at];
+    uint64_t second = slots->table[(at + 1) & slots->mask];
+    uint32_t guess = second >> 32 == label ? (uint32_t)second : otherwise;
+    return first >> 32 == label ? (uint32_t)first : guess;
+}
 
 /* Candidates for a hash, to be compared by the caller:
  *     tp_probe probe = tp_slots_probe(slots, hash);
@@ -56,6 +81,13 @@ static inline bool tp_slots_next(const tp_slots *slots, tp_probe *probe, uint32_
             return true;
         }
     }
+}
+
+/* Puts an element where a probe, after the last candidate, has found that it belongs. Needs room.
+ */
+static inline void tp_slots_fill(tp_slots *slots, const tp_probe *probe, uint32_t handle) {
+    slots->table[probe->at] = (uint64_t)probe->label << 32 | handle;
+    slots->count++;
 }
 
 #endif

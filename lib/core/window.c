@@ -36,6 +36,12 @@ struct tp_window {
     staged *staged;
     uint32_t staged_count;
     uint32_t staged_capacity;
+    /* What was found about it, while the window is as it was then. */
+    bool match_known;
+    bool keys_known;
+    tp_delta *match;
+    uint32_t fresh_keys;
+    size_t fresh_bytes;
 };
 
 tp_window *tp_window_new(const tp_hash_key *key) {
@@ -60,7 +66,13 @@ void tp_window_free(tp_window *window) {
     free(window);
 }
 
+static void forget_findings(tp_window *window) {
+    window->match_known = false;
+    window->keys_known = false;
+}
+
 void tp_window_clear(tp_window *window) {
+    forget_findings(window);
     tp_coalescer_clear(&window->deltas);
     tp_keyset_clear(&window->keys);
     tp_arena_clear(&window->refs);
@@ -73,6 +85,7 @@ void tp_window_clear(tp_window *window) {
 void tp_window_stage_nothing(tp_window *window) {
     window->table = NULL;
     window->staged_count = 0;
+    forget_findings(window);
     tp_strbuf_reset(&window->key_bytes);
 }
 
@@ -120,6 +133,7 @@ bool tp_window_stage_key(tp_window *window, const tp_staged_key *key) {
     }
     uint64_t hash = tp_hash64(&window->hash_key, key->bytes, key->length);
     list[window->staged_count++] = (staged){*key, start, hash, TP_KEY_NONE};
+    window->keys_known = false;
     return true;
 }
 
@@ -131,24 +145,31 @@ tp_delta *tp_window_match(tp_window *window) {
     if (window->table == NULL) {
         return NULL;
     }
-    return tp_coalescer_find(&window->deltas, window->table, window->tuple, window->tuple_length,
-                             window->tuple_hash);
+    if (!window->match_known) {
+        window->match = tp_coalescer_find(&window->deltas, window->table, window->tuple,
+                                          window->tuple_length, window->tuple_hash);
+        window->match_known = true;
+    }
+    return window->match;
 }
 
-/* Looks the staged keys up; returns how many are new, and their bytes. */
-static uint32_t look_up_keys(tp_window *window, size_t *bytes) {
-    uint32_t fresh = 0;
-    *bytes = 0;
+/* Looks the staged keys up, and how many of them are new, with how many bytes. */
+static void look_up_keys(tp_window *window) {
+    if (window->keys_known) {
+        return;
+    }
+    window->fresh_keys = 0;
+    window->fresh_bytes = 0;
     for (uint32_t i = 0; i < window->staged_count; i++) {
         staged *item = &window->staged[i];
         item->handle =
             tp_keyset_find(&window->keys, bytes_of(window, item), item->key.length, item->hash);
         if (item->handle == TP_KEY_NONE) {
-            fresh++;
-            *bytes += item->key.length;
+            window->fresh_keys++;
+            window->fresh_bytes += item->key.length;
         }
     }
-    return fresh;
+    window->keys_known = true;
 }
 
 uint32_t tp_window_staged_count(const tp_window *window) {
@@ -170,18 +191,17 @@ bool tp_window_staged_recent(tp_window *window, const tp_recent *recent, uint64_
 }
 
 uint32_t tp_window_staged_weight(tp_window *window) {
-    size_t bytes = 0;
-    uint32_t fresh = look_up_keys(window, &bytes);
+    look_up_keys(window);
     bool lone = window->staged_count == 0 && tp_window_match(window) == NULL;
-    return fresh + (lone ? 1 : 0);
+    return window->fresh_keys + (lone ? 1 : 0);
 }
 
+/* A match stays where it is, because then the coalescer does not grow. */
 static bool reserve(tp_window *window, const tp_delta *match) {
-    size_t bytes = 0;
-    uint32_t fresh = look_up_keys(window, &bytes);
+    look_up_keys(window);
     uint32_t deltas = window->table != NULL && match == NULL ? 1 : 0;
     size_t refs = (match == NULL ? 0 : match->ref_count) + (size_t)window->staged_count;
-    return tp_keyset_reserve(&window->keys, fresh, bytes) &&
+    return tp_keyset_reserve(&window->keys, window->fresh_keys, window->fresh_bytes) &&
            tp_coalescer_reserve(&window->deltas, deltas, deltas * window->tuple_length) &&
            tp_arena_reserve(&window->refs, refs * sizeof(tp_ref));
 }
@@ -257,6 +277,7 @@ static bool commit_staged(tp_window *window, uint64_t arrival, tp_delta **delta)
     }
     commit_keys(window);
     *delta = window->table == NULL ? NULL : commit_delta(window);
+    forget_findings(window);
     window->arrival = arrival < window->arrival ? arrival : window->arrival;
     return true;
 }

@@ -51,6 +51,16 @@ static void take(tp_coalescer *c, uint32_t table, uint32_t id, tp_addition addit
     tp_delta_merge(delta, &addition);
 }
 
+/* The same in one step, with the hints that may come before. */
+static void take_at_once(tp_coalescer *c, uint32_t table, uint32_t id, tp_addition addition) {
+    tuple t = make(id);
+    tp_coalescer_foresee(c, &tables[table], t.hash);
+    tp_coalescer_approach(c, &tables[table], t.hash);
+    assert_true(tp_coalescer_reserve(c, 1, t.length));
+    tp_delta *delta = tp_coalescer_take(c, &tables[table], t.bytes, t.length, t.hash, &addition);
+    assert_ptr_equal(delta, find(c, table, id));
+}
+
 static void test_merges(void **state) {
     (void)state;
     tp_coalescer c = {0};
@@ -98,7 +108,12 @@ static void test_against_a_list(void **state) {
             if (counts[table][id]++ == 0) {
                 order[distinct++] = table * IDS + id;
             }
-            take(&c, table, id, (tp_addition){1, i, 0, TP_OP_UPDATE});
+            tp_addition addition = {1, i, 0, TP_OP_UPDATE};
+            if (prng_below(&random, 2) == 0) {
+                take(&c, table, id, addition);
+            } else {
+                take_at_once(&c, table, id, addition);
+            }
         }
         assert_int_equal(c.count, distinct);
         uint32_t at = 0;

@@ -115,6 +115,44 @@ static void test_removing_what_is_not_there(void **state) {
     tp_slots_free(&slots);
 }
 
+static void test_guesses(void **state) {
+    (void)state;
+    tp_slots slots = {NULL, 0, 0, 0, 0};
+    assert_true(tp_slots_reserve(&slots, 8, hash_of, hashes));
+    for (uint32_t i = 0; i < 3; i++) {
+        hashes[i] = (uint64_t)i << 48 | (slots.mask - 1); /* the last two places, and round */
+        tp_slots_prefetch(&slots, hashes[i]);
+        tp_slots_put(&slots, hashes[i], 100 + i);
+    }
+    assert_int_equal(tp_slots_guess(&slots, hashes[0], 7), 100);
+    assert_int_equal(tp_slots_guess(&slots, hashes[1], 7), 101);
+    assert_int_equal(tp_slots_guess(&slots, hashes[2], 7), 7);
+    tp_slots_clear(&slots);
+    assert_int_equal(tp_slots_guess(&slots, hashes[0], 7), 7);
+    tp_slots_free(&slots);
+    tp_slots_prefetch(&slots, hashes[0]);
+}
+
+static void test_fills_where_a_probe_ended(void **state) {
+    (void)state;
+    tp_slots slots = {NULL, 0, 0, 0, 0};
+    bool inside[ELEMENTS] = {false};
+    make_hashes(8, UINT64_C(0xFFFF00000000000F));
+    assert_int_equal(tp_slots_fit(&slots, 0), true);
+    assert_int_equal(tp_slots_fit(&slots, 1), false);
+    for (uint32_t i = 0; i < 300; i++) {
+        assert_true(tp_slots_reserve(&slots, 1, hash_of, hashes));
+        tp_probe probe = tp_slots_probe(&slots, hashes[i]);
+        for (uint32_t handle = 0; slots.count > 0 && tp_slots_next(&slots, &probe, &handle);) {
+            continue;
+        }
+        tp_slots_fill(&slots, &probe, i);
+        inside[i] = true;
+    }
+    compare(&slots, inside);
+    tp_slots_free(&slots);
+}
+
 static void test_generations_wrap(void **state) {
     (void)state;
     tp_slots slots = {NULL, 0, 0, 0, 0};
@@ -168,6 +206,8 @@ int main(void) {
         cmocka_unit_test(test_long_runs),
         cmocka_unit_test(test_equal_hashes),
         cmocka_unit_test(test_removing_what_is_not_there),
+        cmocka_unit_test(test_guesses),
+        cmocka_unit_test(test_fills_where_a_probe_ended),
         cmocka_unit_test(test_generations_wrap),
         cmocka_unit_test(test_gives_back_what_is_long_unused),
         cmocka_unit_test(test_out_of_memory),
