@@ -11,12 +11,13 @@
 #include <stdlib.h>
 
 #include "api/config.h"
+#include "api/source.h"
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/fork_guard.h"
 #include "base/json.h"
 #include "pg/conninfo.h"
-#include "pg/outbox_source.h"
+#include "pg/feed.h"
 #include <trigperf/version.h>
 
 struct trigperf_context {
@@ -25,7 +26,7 @@ struct trigperf_context {
     tp_engine *engine;
     tp_cache *cache;
     tp_conninfo *conninfo;
-    tp_source *source; /* NULL: source = none */
+    tp_feed source;
     tp_runner *runner;
     tp_log log;
     trigperf_ready_fn ready;
@@ -75,39 +76,6 @@ static int32_t make_cache(trigperf_context *context, const trigperf_config *conf
     return tp_cache_new(&options, &context->cache, err);
 }
 
-static int32_t make_source(trigperf_context *context, const trigperf_config *config,
-                           trigperf_error **err) {
-    const char *application = tp_config_text(config, TP_OPTION_APPLICATION_NAME);
-    tp_conninfo_options conninfo = {
-        .connection = tp_config_text(config, TP_OPTION_CONNECTION),
-        .application_name = application,
-        .connect_timeout_ms = tp_config_u32(config, TP_OPTION_CONNECT_TIMEOUT_MS),
-        .silence_timeout_ms = tp_config_u32(config, TP_OPTION_CONNECT_SILENCE_MS)};
-    tp_source_options options = {
-        .consumer = tp_config_text(config, TP_OPTION_CONSUMER),
-        .application_name = application,
-        .schema_version = trigperf_schema_version(),
-        .poll_min_ms = tp_config_u32(config, TP_OPTION_POLL_MIN_MS),
-        .poll_max_ms = tp_config_u32(config, TP_OPTION_POLL_MAX_MS),
-        .ack_interval_ms = tp_config_u32(config, TP_OPTION_ACK_INTERVAL_MS),
-        .beat_ms = tp_config_u32(config, TP_OPTION_NOTIFIER_BEAT_MS),
-        .notifier = tp_config_number(config, TP_OPTION_NOTIFIER_ENABLED) != 0,
-        .reconnect_min_ms = tp_config_u32(config, TP_OPTION_RECONNECT_MIN_MS),
-        .reconnect_max_ms = tp_config_u32(config, TP_OPTION_RECONNECT_MAX_MS),
-        .connect_timeout_ms = conninfo.connect_timeout_ms,
-        .silence_timeout_ms = conninfo.silence_timeout_ms};
-    if (options.poll_max_ms < options.poll_min_ms) {
-        return tp_error_set(err, TRIGPERF_E_CONFIG, "raise poll.max_ms or lower poll.min_ms",
-                            "expected poll.max_ms to be at least poll.min_ms (%u), got %u",
-                            options.poll_min_ms, options.poll_max_ms);
-    }
-    int32_t status = tp_conninfo_new(&conninfo, &context->conninfo, err);
-    return status != TRIGPERF_OK
-               ? status
-               : tp_source_new(&options, context->conninfo, context->loop, context->engine,
-                               &context->log, &context->source, err);
-}
-
 static void wake_loop(void *loop) {
     tp_loop_wake(loop);
 }
@@ -118,7 +86,7 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
     if (context->guard == NULL) {
         return tp_error_nomem(err);
     }
-    bool offline = tp_config_number(config, TP_OPTION_SOURCE) != 0;
+    bool offline = tp_config_number(config, TP_OPTION_SOURCE) == TP_SOURCE_NONE;
     atomic_store(&context->state, offline ? TRIGPERF_STATE_OFFLINE : TRIGPERF_STATE_CONNECTING);
     int32_t status = tp_loop_new(&context->loop, err);
     if (status == TRIGPERF_OK) {
@@ -127,8 +95,9 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
     if (status == TRIGPERF_OK) {
         status = make_cache(context, config, err);
     }
-    if (status == TRIGPERF_OK && !offline) {
-        status = make_source(context, config, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_api_source_new(config, context->loop, context->engine, &context->log,
+                                   &context->conninfo, &context->source, err);
     }
     if (status == TRIGPERF_OK) {
         tp_engine_set_wake(context->engine, wake_loop, context->loop);
@@ -165,7 +134,9 @@ void trigperf_context_free(trigperf_context *context) {
         return;
     }
     if (context->guard != NULL && tp_fork_guard_is_child(context->guard)) {
-        tp_source_abandon(context->source);
+        if (tp_feed_exists(&context->source)) {
+            context->source.class->abandon(context->source.self);
+        }
         tp_loop_free(context->loop);
         return;
     }
@@ -175,7 +146,9 @@ void trigperf_context_free(trigperf_context *context) {
     if (context->engine != NULL) {
         tp_engine_shut(context->engine);
     }
-    tp_source_free(context->source);
+    if (tp_feed_exists(&context->source)) {
+        context->source.class->free(context->source.self);
+    }
     tp_conninfo_free(context->conninfo);
     tp_engine_unref(context->engine);
     tp_cache_free(context->cache);
@@ -214,7 +187,7 @@ tp_loop *tp_context_loop(trigperf_context *context) {
 }
 
 bool tp_context_offline(const trigperf_context *context) {
-    return context->source == NULL;
+    return !tp_feed_exists(&context->source);
 }
 
 bool tp_context_has_batch(trigperf_context *context) {
@@ -251,7 +224,8 @@ void tp_context_set_runner(trigperf_context *context, tp_runner *runner) {
 
 bool tp_context_passed(trigperf_context *context, uint64_t xid) {
     pthread_mutex_lock(&context->turn);
-    bool passed = context->source != NULL && tp_source_passed(context->source, xid);
+    bool passed = tp_feed_exists(&context->source) &&
+                  context->source.class->passed(context->source.self, xid);
     pthread_mutex_unlock(&context->turn);
     return passed;
 }
@@ -265,12 +239,12 @@ static int32_t public_state(tp_source_state state) {
 
 /* With the turn lock held. */
 static int32_t turn_source(trigperf_context *context, uint64_t now_ms, trigperf_error **err) {
-    if (context->source == NULL) {
+    if (!tp_feed_exists(&context->source)) {
         return TRIGPERF_OK;
     }
-    tp_source_request(context->source, atomic_load(&context->requested));
-    int32_t status = tp_source_process(context->source, now_ms, err);
-    atomic_store(&context->state, public_state(tp_source_state_of(context->source)));
+    context->source.class->request(context->source.self, atomic_load(&context->requested));
+    int32_t status = context->source.class->process(context->source.self, now_ms, err);
+    atomic_store(&context->state, public_state(context->source.class->state(context->source.self)));
     return status;
 }
 
@@ -297,9 +271,13 @@ int32_t tp_context_turn(trigperf_context *context, trigperf_error **err) {
     uint64_t now_ms = tp_clock_ms();
     uint64_t requested = atomic_load(&context->requested);
     int32_t status = turn_source(context, now_ms, err);
-    uint64_t polled = context->source == NULL ? requested : tp_source_polled(context->source);
+    uint64_t polled = !tp_feed_exists(&context->source)
+                          ? requested
+                          : context->source.class->polled(context->source.self);
     uint64_t deadline = turn_engine(context, now_ms, polled);
-    uint64_t wanted = context->source == NULL ? UINT64_MAX : tp_source_deadline(context->source);
+    uint64_t wanted = !tp_feed_exists(&context->source)
+                          ? UINT64_MAX
+                          : context->source.class->deadline(context->source.self);
     tp_loop_deadline(context->loop, now_ms, deadline < wanted ? deadline : wanted);
     pthread_mutex_unlock(&context->turn);
     if (context->ready != NULL && tp_context_has_batch(context)) {
@@ -313,7 +291,7 @@ int32_t tp_context_failure(trigperf_context *context, trigperf_error **err) {
         return TRIGPERF_OK;
     }
     pthread_mutex_lock(&context->turn);
-    const trigperf_error *failure = tp_source_error(context->source);
+    const trigperf_error *failure = context->source.class->error(context->source.self);
     int32_t status = tp_error_move(err, tp_error_copy(failure), trigperf_error_code(failure));
     pthread_mutex_unlock(&context->turn);
     return status;
@@ -324,11 +302,11 @@ int32_t trigperf_context_state(trigperf_context *context) {
 }
 
 trigperf_error *trigperf_context_error(trigperf_context *context) {
-    if (tp_context_check(context, NULL) != TRIGPERF_OK || context->source == NULL) {
+    if (tp_context_check(context, NULL) != TRIGPERF_OK || !tp_feed_exists(&context->source)) {
         return NULL;
     }
     pthread_mutex_lock(&context->turn);
-    trigperf_error *copy = tp_error_copy(tp_source_error(context->source));
+    trigperf_error *copy = tp_error_copy(context->source.class->error(context->source.self));
     pthread_mutex_unlock(&context->turn);
     return copy;
 }
@@ -343,7 +321,7 @@ int32_t trigperf_context_retry(trigperf_context *context, trigperf_error **error
                             "expected a context that has failed, this one has not");
     }
     pthread_mutex_lock(&context->turn);
-    tp_source_retry(context->source);
+    context->source.class->retry(context->source.self);
     atomic_store(&context->state, TRIGPERF_STATE_BACKOFF);
     pthread_mutex_unlock(&context->turn);
     tp_loop_wake(context->loop);
@@ -351,7 +329,7 @@ int32_t trigperf_context_retry(trigperf_context *context, trigperf_error **error
 }
 
 static int32_t close_result(trigperf_context *context, trigperf_error **error) {
-    const trigperf_error *failure = tp_source_error(context->source);
+    const trigperf_error *failure = context->source.class->error(context->source.self);
     int32_t code = trigperf_error_code(failure);
     return code == TRIGPERF_OK ? TRIGPERF_OK : tp_error_move(error, tp_error_copy(failure), code);
 }
@@ -359,14 +337,14 @@ static int32_t close_result(trigperf_context *context, trigperf_error **error) {
 int32_t trigperf_context_close(trigperf_context *context, int32_t timeout_ms,
                                trigperf_error **error) {
     int32_t status = tp_context_check(context, error);
-    if (status != TRIGPERF_OK || context->source == NULL) {
+    if (status != TRIGPERF_OK || !tp_feed_exists(&context->source)) {
         return status;
     }
     trigperf_thread_stop(context, NULL);
     uint64_t deadline = tp_clock_ms() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms);
-    tp_source_close(context->source, tp_clock_ms());
+    context->source.class->close(context->source.self, tp_clock_ms());
     tp_context_turn(context, NULL);
-    while (!tp_source_closed(context->source)) {
+    while (!context->source.class->closed(context->source.self)) {
         uint64_t now_ms = tp_clock_ms();
         if (now_ms >= deadline) {
             return tp_error_set(error, TRIGPERF_E_TIMEOUT, "what was not stored comes again",
@@ -463,10 +441,11 @@ int32_t trigperf_context_status(trigperf_context *context, char **json, trigperf
     tp_engine_unlock(context->engine);
     tp_json_open(&out, NULL, '{');
     tp_json_text(&out, "version", trigperf_version());
-    tp_json_text(&out, "source", context->source == NULL ? "none" : "outbox");
+    tp_json_text(&out, "source",
+                 tp_feed_exists(&context->source) ? context->source.class->name : "none");
     pthread_mutex_lock(&context->turn);
-    if (context->source != NULL) {
-        tp_source_status(context->source, &out);
+    if (tp_feed_exists(&context->source)) {
+        context->source.class->status(context->source.self, &out);
     } else {
         tp_json_text(&out, "state", "offline");
     }

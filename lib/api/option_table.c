@@ -22,10 +22,11 @@ static const tp_option table[TP_OPTION_COUNT] = {
         TEXT("connection", "",
              "libpq connection string or URI; empty: libpq's own variables, service file and "
              "passfile decide"),
-    [TP_OPTION_SOURCE] =
-        CHOICE("source", "outbox none", "outbox",
-               "where changes come from: the outbox that capture triggers write, or none (only "
-               "what the host pushes; no database is needed)"),
+    [TP_OPTION_SOURCE] = CHOICE(
+        "source", "outbox notify none", "outbox",
+        "where changes come from: the outbox that capture triggers write, JSON that triggers "
+        "of your own send by NOTIFY, or none (only what the host pushes; no database is "
+        "needed)"),
     [TP_OPTION_CONSUMER] =
         TEXT("consumer", "",
              "name of a durable consumer, whose position is kept in the database; empty: an "
@@ -85,6 +86,13 @@ static const tp_option table[TP_OPTION_COUNT] = {
                "first wait before connecting again; doubled with each failure, with jitter"),
     [TP_OPTION_RECONNECT_MAX_MS] =
         NUMBER("reconnect.max_ms", "ms", 1, 600000, "10000", "longest such wait"),
+    [TP_OPTION_NOTIFY_CHANNEL] = TEXT(
+        "notify.channel", "cache_invalidation",
+        "with source = notify: the channels to listen to, separated by commas, written as they "
+        "are (no folding to lower case)"),
+    [TP_OPTION_NOTIFY_KEYS] =
+        TEXT("notify.keys", "user_id,record_id,agent_id",
+             "with source = notify: members of the JSON that are keys, separated by commas"),
     [TP_OPTION_CAPTURE_MAX_KEYS] =
         NUMBER("capture.max_keys", "tuples", 1, 1000000, "1000",
                "when attaching: a statement that touches more distinct key tuples is captured as "

@@ -38,6 +38,8 @@ typedef enum tp_option_id {
     TP_OPTION_CONNECT_SILENCE_MS,
     TP_OPTION_RECONNECT_MIN_MS,
     TP_OPTION_RECONNECT_MAX_MS,
+    TP_OPTION_NOTIFY_CHANNEL,
+    TP_OPTION_NOTIFY_KEYS,
     TP_OPTION_CAPTURE_MAX_KEYS,
     TP_OPTION_CACHE_CAPACITY,
     TP_OPTION_CACHE_POLICY,
@@ -47,6 +49,9 @@ typedef enum tp_option_id {
     TP_OPTION_CACHE_MIN_HIT_RATE,
     TP_OPTION_COUNT
 } tp_option_id;
+
+/* Values of the option source, in the order of its choices. */
+enum tp_source_kind { TP_SOURCE_OUTBOX, TP_SOURCE_NOTIFY, TP_SOURCE_NONE };
 
 typedef struct tp_option {
     const char *name;

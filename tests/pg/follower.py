@@ -26,6 +26,7 @@ class Follower:
                   "batch.window_ms": 10, "ack.interval_ms": 50, "reconnect.min_ms": 20, **settings}
         for name, value in values.items():
             LIB.check("trigperf_config_set", config, name.encode(), str(value).encode())
+        self.configure(config)
         self.context = LIB.made("trigperf_context_new", config)
         LIB.trigperf_config_free(config)
         self.log_lines = []
@@ -34,6 +35,9 @@ class Follower:
         LIB.trigperf_log_set(self.context, 3, self._log, None)
         self.batches = []
         self.error = None
+
+    def configure(self, config):
+        """What a subclass adds to the configuration."""
 
     def turn(self, timeout_ms=20):
         """Waits a little, pulls, acknowledges. Keeps the error of a context that has failed."""

@@ -1,0 +1,75 @@
+/* A table of functions for each kind of source. Only the outbox needs wrappers, since its functions
+ * are called by their own names elsewhere. */
+#include "pg/feed.h"
+
+static void outbox_free(void *self) {
+    tp_source_free(self);
+}
+
+static void outbox_abandon(void *self) {
+    tp_source_abandon(self);
+}
+
+static int32_t outbox_process(void *self, uint64_t now_ms, trigperf_error **err) {
+    return tp_source_process(self, now_ms, err);
+}
+
+static uint64_t outbox_deadline(const void *self) {
+    return tp_source_deadline(self);
+}
+
+static tp_source_state outbox_state(const void *self) {
+    return tp_source_state_of(self);
+}
+
+static const trigperf_error *outbox_error(const void *self) {
+    return tp_source_error(self);
+}
+
+static void outbox_retry(void *self) {
+    tp_source_retry(self);
+}
+
+static void outbox_request(void *self, uint64_t ticket) {
+    tp_source_request(self, ticket);
+}
+
+static uint64_t outbox_polled(const void *self) {
+    return tp_source_polled(self);
+}
+
+static bool outbox_passed(const void *self, uint64_t xid) {
+    return tp_source_passed(self, xid);
+}
+
+static void outbox_close(void *self, uint64_t now_ms) {
+    tp_source_close(self, now_ms);
+}
+
+static bool outbox_closed(const void *self) {
+    return tp_source_closed(self);
+}
+
+static void outbox_status(const void *self, tp_strbuf *json) {
+    tp_source_status(self, json);
+}
+
+tp_feed tp_feed_outbox(tp_source *source) {
+    static const tp_feed_class class = {
+        .name = "outbox",
+        .free = outbox_free,
+        .abandon = outbox_abandon,
+        .process = outbox_process,
+        .deadline = outbox_deadline,
+        .state = outbox_state,
+        .error = outbox_error,
+        .retry = outbox_retry,
+        .request = outbox_request,
+        .polled = outbox_polled,
+        .passed = outbox_passed,
+        .close = outbox_close,
+        .closed = outbox_closed,
+        .status = outbox_status,
+    };
+    return (tp_feed){&class, source};
+}

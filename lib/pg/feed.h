@@ -1,0 +1,44 @@
+/* A source of changes behind one face: outbox, notify, wal. */
+#ifndef TP_PG_FEED_H
+#define TP_PG_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "pg/lifecycle.h"
+#include "pg/outbox_source.h"
+
+/* What every source can do; the calls mean what pg/outbox_source.h says of those of the same name.
+ */
+typedef struct tp_feed_class {
+    const char *name;
+    void (*free)(void *self);
+    void (*abandon)(void *self);
+    int32_t (*process)(void *self, uint64_t now_ms, trigperf_error **err);
+    uint64_t (*deadline)(const void *self);
+    tp_source_state (*state)(const void *self);
+    const trigperf_error *(*error)(const void *self);
+    void (*retry)(void *self);
+    void (*request)(void *self, uint64_t ticket);
+    uint64_t (*polled)(const void *self);
+    bool (*passed)(const void *self, uint64_t xid);
+    void (*close)(void *self, uint64_t now_ms);
+    bool (*closed)(const void *self);
+    void (*status)(const void *self, tp_strbuf *json);
+} tp_feed_class;
+
+/* class NULL: there is no source. */
+typedef struct tp_feed {
+    const tp_feed_class *class;
+    void *self;
+} tp_feed;
+
+tp_feed tp_feed_outbox(tp_source *source);
+
+static inline bool tp_feed_exists(const tp_feed *feed) {
+    return feed->class != NULL;
+}
+
+#endif
