@@ -296,13 +296,16 @@ static int32_t flush(tp_connection *connection, trigperf_error **err) {
 
 static void deliver(tp_connection *connection, PGresult *result) {
     const tp_statement *statement = &connection->queue->statement;
+    bool keeps = statement->keeps;
     if (statement->done != NULL) {
         statement->done(statement->user, result);
     } else if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
         tp_log_write(connection->options.log, TP_LOG_WARNING, "statement failed: %s: %.80s",
                      PQresultErrorMessage(result), statement->text);
     }
-    PQclear(result);
+    if (!keeps) {
+        PQclear(result);
+    }
 }
 
 static void finish_statement(tp_connection *connection) {

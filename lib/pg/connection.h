@@ -24,7 +24,8 @@ typedef enum tp_connection_state {
 } tp_connection_state;
 
 /* Called with each result of a statement. Plain statements: exactly once. Streamed ones: once per
- * row (PGRES_SINGLE_TUPLE), then once with the final result. The result is freed after the call.
+ * row (PGRES_SINGLE_TUPLE), then once with the final result. The result is freed after the call,
+ * unless the statement says that the handler does.
  * When the connection breaks first, it is not called at all. */
 typedef void (*tp_result_fn)(void *user, PGresult *result);
 
@@ -42,6 +43,7 @@ typedef struct tp_statement {
     const char *text; /* SQL, or the name of a prepared statement when prepared is set */
     bool prepared;
     bool streamed;
+    bool keeps;                /* done() frees the result itself */
     int32_t count;             /* of parameters */
     const char *const *values; /* text format, copied; NULL entries are SQL NULL */
     tp_result_fn done;         /* may be NULL: errors are then logged */

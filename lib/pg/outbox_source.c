@@ -483,7 +483,10 @@ static void drive(tp_source *source) {
         tp_session_tick(source->session, source->now_ms);
     }
     if (source->session_up) {
-        tp_reader_resume(source->reader, source->now_ms);
+        tp_reader_work(source->reader, source->now_ms);
+        if (tp_reader_has_work(source->reader)) {
+            tp_loop_wake(source->loop);
+        }
     }
     if (source->session_up) {
         tick_session(source);

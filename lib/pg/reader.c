@@ -1,12 +1,15 @@
-/* The page statement has two halves joined by UNION ALL, each an index scan that stops at the page
- * size: rows of transactions that were running at the position, and rows of later ones. One OR over
- * both would scan everything. A half that comes back full ends in a transaction that may be cut, so
- * its rows are left for the next page; if that transaction fills a whole page, it is read alone, as
- * a stream, with the socket as the only buffer. The third part of the statement tells whether rows
- * after the position were truncated; it stands in the same statement so that its answer and the
- * rows come under the same table locks.
+/* Reading and working take turns in the client, so they must not take turns with the server: as
+ * soon as a page has arrived, and it is known where it ends, the next one is asked for; then its
+ * rows are applied, a bounded number in a turn, while the server fills the next one. A page that
+ * arrives before the one in front is through waits, and nothing is asked for meanwhile: two pages
+ * is all that is ever held.
  *
- * The method of reading between snapshots is PgQ's (Skype, PgQ/Londiste). */
+ * Nothing is asked for, and no row applied, while the engine is full. A page that could not be
+ * passed because one transaction fills it makes that transaction be read alone, as a stream, with
+ * the socket as the only buffer; it is asked for when all pages before it are through.
+ *
+ * A page of thin rows is cheapest when it is large, and one of fat rows must not be: so the number
+ * of rows follows the bytes of the page before. */
 #include "pg/reader.h"
 
 #include <stdio.h>
@@ -15,18 +18,30 @@
 
 #include "base/strbuf.h"
 #include "core/lsn.h"
+#include "pg/outbox_query.h"
+#include "pg/page.h"
 #include "pg/pgerror.h"
 
-#define PAGE_ROWS 256
-#define PAGE_ROWS_TEXT "256"
-#define FIXED_COLUMNS 5
+#define PAGES_MAX 2u
+#define FIRST_ROWS 256u
+#define LEAST_ROWS 16u
+#define MOST_ROWS 1024u
+#define PAGE_BYTES (512u * 1024u) /* what a page should take */
+#define CHANGES_PER_TURN 2048u
+#define CHANGES_PER_LOOK 64u /* at whether the engine is full */
 
 typedef enum reader_state {
     READER_IDLE,
     READER_POLLING,
     READER_PAGING,
-    READER_WAITING
+    READER_STREAMING
 } reader_state;
+
+/* A page that has arrived, and the position behind it. */
+typedef struct arrived {
+    tp_page *page;
+    tp_snapshot to;
+} arrived;
 
 struct tp_reader {
     tp_connection *connection;
@@ -39,11 +54,14 @@ struct tp_reader {
     tp_snapshot target;
     uint64_t target_lsn;
     reader_state state;
-    uint64_t big_xid; /* the transaction that is streamed alone, or 0 */
-    bool big_next;    /* the next page is that stream */
+    tp_outbox_query query;
+    arrived pages[PAGES_MAX]; /* the first is being applied */
+    uint32_t page_count;
+    bool asked;       /* for another page */
+    uint32_t limit;   /* rows of the next page */
+    uint64_t big_xid; /* the transaction to be streamed alone, or 0 */
     uint64_t now_ms;
     uint64_t rows;
-    uint32_t generation; /* of the prepared statements */
 };
 
 static const char poll_sql[] =
@@ -60,12 +78,28 @@ int32_t tp_reader_new(tp_connection *connection, tp_engine *engine, const tp_log
     reader->engine = engine;
     reader->log = log;
     reader->handler = *handler;
+    reader->query.connection = connection;
+    reader->limit = FIRST_ROWS;
     *out = reader;
     return TRIGPERF_OK;
 }
 
+static void drop_page(tp_reader *reader) {
+    tp_page_free(reader->pages[0].page);
+    tp_snapshot_free(&reader->pages[0].to);
+    reader->page_count--;
+    memmove(&reader->pages[0], &reader->pages[1], reader->page_count * sizeof reader->pages[0]);
+}
+
+static void drop_pages(tp_reader *reader) {
+    while (reader->page_count > 0) {
+        drop_page(reader);
+    }
+}
+
 void tp_reader_free(tp_reader *reader) {
     if (reader != NULL) {
+        drop_pages(reader);
         tp_snapshot_free(&reader->position);
         tp_snapshot_free(&reader->target);
         free(reader);
@@ -75,12 +109,15 @@ void tp_reader_free(tp_reader *reader) {
 void tp_reader_reset(tp_reader *reader) {
     reader->state = READER_IDLE;
     reader->registry = NULL;
+    reader->query.prepared = false;
+    reader->asked = false;
     reader->big_xid = 0;
-    reader->big_next = false;
+    drop_pages(reader);
 }
 
 static void finish(tp_reader *reader, tp_reader_outcome outcome, const trigperf_error *error) {
     reader->state = READER_IDLE;
+    drop_pages(reader);
     reader->handler.done(reader->handler.user, outcome, error);
 }
 
@@ -103,73 +140,10 @@ static void prepared(void *user, PGresult *result) {
     }
 }
 
-static void build_page_sql(tp_strbuf *sql, const char *name, const char *columns,
-                           const char *blanks) {
-    const char *comma = columns[0] == '\0' ? "" : ", ";
-    tp_strbuf_printf(sql,
-                     "PREPARE %s(xid8[], xid8, pg_snapshot, pg_snapshot) AS "
-                     "(SELECT 0, xid, table_id, op, n%s%s FROM trigperf.outbox "
-                     "WHERE xid = ANY ($1) AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
-                     "ORDER BY xid LIMIT " PAGE_ROWS_TEXT ") UNION ALL "
-                     "(SELECT 1, xid, table_id, op, n%s%s FROM trigperf.outbox "
-                     "WHERE xid >= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
-                     "ORDER BY xid LIMIT " PAGE_ROWS_TEXT ") UNION ALL "
-                     "SELECT 2, NULL, NULL, NULL, NULL%s WHERE trigperf.reader_gap($4)",
-                     name, comma, columns, comma, columns, blanks);
-}
-
-static int32_t send_prepare(tp_reader *reader, tp_strbuf *sql, trigperf_error **err) {
-    if (sql->failed) {
-        tp_strbuf_free(sql);
-        return tp_error_nomem(err);
-    }
-    tp_statement statement = {.text = tp_strbuf_str(sql), .done = prepared, .user = reader};
-    int32_t status = tp_connection_send(reader->connection, &statement, err);
-    tp_strbuf_free(sql);
-    return status;
-}
-
-/* The statements of the former registry, on the same connection. */
-static int32_t send_deallocate(tp_reader *reader, trigperf_error **err) {
-    static const char *const names[] = {"tp_page", "tp_big"};
-    int32_t status = TRIGPERF_OK;
-    for (int i = 0; status == TRIGPERF_OK && reader->registry != NULL && i < 2; i++) {
-        char sql[64];
-        snprintf(sql, sizeof sql, "DEALLOCATE %s_%u", names[i], reader->generation);
-        tp_statement statement = {.text = sql};
-        status = tp_connection_send(reader->connection, &statement, err);
-    }
-    return status;
-}
-
 int32_t tp_reader_set_registry(tp_reader *reader, const tp_registry *registry,
                                trigperf_error **err) {
-    int32_t status = send_deallocate(reader, err);
-    if (status != TRIGPERF_OK) {
-        return status;
-    }
-    tp_strbuf sql = TP_STRBUF_INIT;
-    tp_strbuf blanks = TP_STRBUF_INIT;
-    char name[32];
-    const char *columns = tp_registry_columns(registry);
-    for (uint32_t i = 0; i < tp_registry_column_count(registry); i++) {
-        tp_strbuf_puts(&blanks, ", NULL");
-    }
     reader->registry = registry;
-    reader->generation++;
-    snprintf(name, sizeof name, "tp_page_%u", reader->generation);
-    build_page_sql(&sql, name, columns, tp_strbuf_str(&blanks));
-    sql.failed = sql.failed || blanks.failed;
-    tp_strbuf_free(&blanks);
-    status = send_prepare(reader, &sql, err);
-    if (status == TRIGPERF_OK) {
-        tp_strbuf_printf(&sql,
-                         "PREPARE tp_big_%u(xid8) AS SELECT 1, xid, table_id, op, n%s%s "
-                         "FROM trigperf.outbox WHERE xid = $1",
-                         reader->generation, columns[0] == '\0' ? "" : ", ", columns);
-        status = send_prepare(reader, &sql, err);
-    }
-    return status;
+    return tp_outbox_query_prepare(&reader->query, registry, prepared, reader, err);
 }
 
 int32_t tp_reader_set_position(tp_reader *reader, const char *position, trigperf_error **err) {
@@ -227,237 +201,194 @@ int32_t tp_reader_jump(tp_reader *reader, const tp_snapshot *to, uint64_t lsn,
 static void on_page(void *user, PGresult *result);
 static void on_big(void *user, PGresult *result);
 
-/* Of the transactions that ran at the position, those that have ended since: the others have
- * nothing to show yet, and one that has written a million rows would be scanned in vain by every
- * poll. */
-static void format_ended(const tp_snapshot *position, const tp_snapshot *target, tp_strbuf *out) {
-    const char *separator = "";
-    tp_strbuf_putc(out, '{');
-    for (uint32_t i = 0; i < position->xip_count; i++) {
-        if (tp_snapshot_visible(target, position->xip[i])) {
-            tp_strbuf_puts(out, separator);
-            tp_strbuf_putu(out, position->xip[i]);
-            separator = ",";
-        }
-    }
-    tp_strbuf_putc(out, '}');
-}
-
-static int32_t send_page(tp_reader *reader, trigperf_error **err) {
-    tp_strbuf ended = TP_STRBUF_INIT;
-    tp_strbuf target = TP_STRBUF_INIT;
-    tp_strbuf position = TP_STRBUF_INIT;
-    char xmax[24];
-    char name[32];
-    format_ended(&reader->position, &reader->target, &ended);
-    tp_snapshot_format(&reader->target, &target);
-    tp_snapshot_format(&reader->position, &position);
-    snprintf(xmax, sizeof xmax, "%llu", (unsigned long long)reader->position.xmax);
-    snprintf(name, sizeof name, "tp_page_%u", reader->generation);
-    const char *values[] = {tp_strbuf_str(&ended), xmax, tp_strbuf_str(&target),
-                            tp_strbuf_str(&position)};
-    tp_statement statement = {.text = name,
-                              .prepared = true,
-                              .count = 4,
-                              .values = values,
-                              .done = on_page,
-                              .user = reader};
-    int32_t status = ended.failed || target.failed || position.failed
-                         ? tp_error_nomem(err)
-                         : tp_connection_send(reader->connection, &statement, err);
-    tp_strbuf_free(&ended);
-    tp_strbuf_free(&target);
-    tp_strbuf_free(&position);
-    return status;
-}
-
-static int32_t send_big(tp_reader *reader, trigperf_error **err) {
-    char xid[24];
-    char name[32];
-    snprintf(xid, sizeof xid, "%llu", (unsigned long long)reader->big_xid);
-    snprintf(name, sizeof name, "tp_big_%u", reader->generation);
-    const char *values[] = {xid};
-    tp_statement statement = {.text = name,
-                              .prepared = true,
-                              .streamed = true,
-                              .count = 1,
-                              .values = values,
-                              .done = on_big,
-                              .user = reader};
-    return tp_connection_send(reader->connection, &statement, err);
-}
-
 static bool engine_full(tp_reader *reader) {
     bool full = tp_pipeline_full(tp_engine_lock(reader->engine));
     tp_engine_unlock(reader->engine);
     return full;
 }
 
-/* The next page, or the end; waits while the engine is full. */
+/* Up to where everything has arrived. */
+static const tp_snapshot *front(const tp_reader *reader) {
+    return reader->page_count > 0 ? &reader->pages[reader->page_count - 1].to : &reader->position;
+}
+
+static int32_t ask(tp_reader *reader, trigperf_error **err) {
+    if (reader->big_xid != 0) {
+        reader->state = READER_STREAMING;
+        return tp_outbox_query_transaction(&reader->query, reader->big_xid, on_big, reader, err);
+    }
+    reader->asked = true;
+    return tp_outbox_query_page(&reader->query, front(reader), &reader->target, reader->limit,
+                                on_page, reader, err);
+}
+
+/* Asks for what comes next, if there is something and it can be taken; or ends. */
 static void go_on(tp_reader *reader) {
     trigperf_error *error = NULL;
-    if (tp_snapshot_covers(&reader->position, &reader->target)) {
+    uint32_t most = reader->big_xid != 0 ? 0 : PAGES_MAX - 1;
+    bool complete = tp_snapshot_covers(front(reader), &reader->target);
+    if (complete && reader->page_count == 0) {
         finish(reader, TP_READER_DONE, NULL);
         return;
     }
-    if (engine_full(reader)) {
-        reader->state = READER_WAITING;
+    if (complete || reader->asked || reader->page_count > most || engine_full(reader)) {
         return;
     }
-    reader->state = READER_PAGING;
-    int32_t status = reader->big_next ? send_big(reader, &error) : send_page(reader, &error);
-    reader->big_next = false;
-    if (status != TRIGPERF_OK) {
+    if (ask(reader, &error) != TRIGPERF_OK) {
         finish_error(reader, error);
     }
 }
 
-static uint64_t number_at(const PGresult *result, int row, int column) {
-    return strtoull(PQgetvalue(result, row, column), NULL, 10);
-}
-
-static void apply(tp_reader *reader, const PGresult *result, int row) {
-    const char *columns[64];
-    uint32_t count = tp_registry_column_count(reader->registry);
-    for (uint32_t i = 0; i < count; i++) {
-        int column = FIXED_COLUMNS + (int)i;
-        columns[i] = PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
-    }
-    tp_outbox_row parsed = {.xid = number_at(result, row, 1),
-                            .table_id = (int32_t)number_at(result, row, 2),
-                            .op = PQgetvalue(result, row, 3)[0],
-                            .tuples = (uint32_t)number_at(result, row, 4),
-                            .columns = columns};
-    reader->rows++;
-    tp_outbox_row_apply(&parsed, reader->registry, reader->engine, reader->now_ms,
-                        reader->target_lsn, reader->log);
-}
-
-/* One half of a page: where it ends and up to which row it may be used. */
-typedef struct half {
-    int first;
-    int end;          /* one past the last row to use */
-    int rows;         /* that came */
-    uint64_t last;    /* the last whole transaction when cut, else 0 */
-    uint64_t too_big; /* the transaction that fills the whole half, else 0 */
-} half;
-
-static half measure(const PGresult *result, int number, int first) {
-    half h = {first, first, 0, 0, 0};
-    while (first + h.rows < PQntuples(result) &&
-           PQgetvalue(result, first + h.rows, 0)[0] == '0' + number) {
-        h.rows++;
-    }
-    h.end = first + h.rows;
-    if (h.rows < PAGE_ROWS) {
-        return h;
-    }
-    uint64_t cut = number_at(result, h.end - 1, 1);
-    while (h.end > first && number_at(result, h.end - 1, 1) == cut) {
-        h.end--;
-    }
-    if (h.end == first) {
-        h.too_big = cut;
-    } else {
-        h.last = number_at(result, h.end - 1, 1);
-    }
-    return h;
-}
-
-static void announce(tp_reader *reader, PGresult *result, const tp_snapshot *from, const half *old,
-                     const half *new) {
-    if (reader->handler.page == NULL) {
+/* How many rows the next page should have, by the weight of the last one. A page that ends early
+ * and is small says little about rows. */
+static void adapt(tp_reader *reader, const tp_page *page) {
+    size_t bytes = tp_page_bytes(page);
+    if (tp_page_is_whole(page) && bytes < PAGE_BYTES) {
         return;
     }
-    tp_reader_page page = {.from = from,
-                           .to = &reader->position,
-                           .lsn = reader->target_lsn,
-                           .result = result,
-                           .rows = (uint32_t)(old->rows + new->rows),
-                           .complete = old->last == 0 && new->last == 0};
-    reader->handler.page(reader->handler.user, &page);
+    size_t wanted = PAGE_BYTES / (bytes / tp_page_rows(page) + 1);
+    size_t most = (size_t)reader->limit * 2 < MOST_ROWS ? (size_t)reader->limit * 2 : MOST_ROWS;
+    wanted = wanted < most ? wanted : most;
+    reader->limit = (uint32_t)(wanted > LEAST_ROWS ? wanted : LEAST_ROWS);
 }
 
-/* Moves the position past a page; what is cut short stays for the next. */
-static void advance(tp_reader *reader, PGresult *result, const half *old, const half *new) {
+/* Tells the others of a page, or of a transaction that was streamed (NULL). False: that broke the
+ * connection. */
+static bool announce(tp_reader *reader, const tp_page *page, const tp_snapshot *to) {
+    if (reader->handler.page != NULL) {
+        tp_reader_page told = {.from = front(reader),
+                               .to = to,
+                               .lsn = reader->target_lsn,
+                               .result = page == NULL ? NULL : tp_page_result(page),
+                               .rows = page == NULL ? 0 : tp_page_rows(page),
+                               .complete = page != NULL && tp_page_is_whole(page)};
+        reader->handler.page(reader->handler.user, &told);
+    }
+    return reader->state != READER_IDLE;
+}
+
+/* Takes the page. */
+static void page_arrives(tp_reader *reader, tp_page *page) {
     trigperf_error *error = NULL;
-    tp_snapshot next = {0};
-    int32_t status = tp_snapshot_advance(&reader->position, &reader->target, old->last, new->last,
-                                         &next, &error);
-    tp_snapshot from = reader->position;
-    if (status == TRIGPERF_OK) {
-        reader->position = (tp_snapshot){0};
-        status = move_to(reader, &next, reader->target_lsn, &error);
-        announce(reader, result, &from, old, new);
-        tp_snapshot_free(&from);
+    tp_snapshot to = {0};
+    int32_t status = tp_snapshot_advance(front(reader), &reader->target, tp_page_old_last(page),
+                                         tp_page_new_last(page), &to, &error);
+    if (status != TRIGPERF_OK || !announce(reader, page, &to)) {
+        tp_page_free(page);
+        tp_snapshot_free(&to);
+        if (status != TRIGPERF_OK) {
+            finish_error(reader, error);
+        }
+        return;
     }
-    if (reader->state == READER_IDLE) {
-        trigperf_error_free(error);
-        return; /* sharing the page broke the connection */
-    }
-    if (status != TRIGPERF_OK) {
-        finish_error(reader, error);
-    } else if (old->last == 0 && new->last == 0) {
-        finish(reader, TP_READER_DONE, NULL);
-    } else {
-        go_on(reader);
-    }
-}
-
-static void stream_alone(tp_reader *reader, uint64_t xid) {
-    reader->big_xid = xid;
-    reader->big_next = true;
+    adapt(reader, page);
+    reader->pages[reader->page_count++] = (arrived){page, to};
     go_on(reader);
 }
 
 static void on_page(void *user, PGresult *result) {
     tp_reader *reader = user;
+    trigperf_error *error = NULL;
+    reader->asked = false;
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
         finish_result(reader, result, "reading the outbox");
+        PQclear(result);
         return;
     }
-    half old = measure(result, 0, 0);
-    half new = measure(result, 1, old.rows);
-    if (old.rows + new.rows < PQntuples(result)) {
+    tp_page *page = tp_page_new(result, reader->limit);
+    if (page == NULL) {
+        tp_error_nomem(&error);
+        finish_error(reader, error);
+    } else if (tp_page_has_gap(page)) {
+        tp_page_free(page);
         finish(reader, TP_READER_GAP, NULL);
-        return;
+    } else if (tp_page_too_big(page) != 0) {
+        reader->big_xid = tp_page_too_big(page);
+        tp_page_free(page);
+        go_on(reader);
+    } else {
+        page_arrives(reader, page);
     }
-    if (old.too_big != 0 || new.too_big != 0) {
-        stream_alone(reader, old.too_big != 0 ? old.too_big : new.too_big);
-        return;
+}
+
+static tp_page_use use_of(const tp_reader *reader) {
+    return (tp_page_use){reader->registry, reader->engine, reader->log, reader->now_ms,
+                         reader->target_lsn};
+}
+
+/* Applies rows of the first page until there are none left (true), or there is no room or no time
+ * for more. */
+static bool apply_rows(tp_reader *reader, uint32_t *changes) {
+    tp_page_use use = use_of(reader);
+    uint32_t unseen = CHANGES_PER_LOOK;
+    for (;;) {
+        if (unseen >= CHANGES_PER_LOOK) {
+            if (*changes >= CHANGES_PER_TURN || engine_full(reader)) {
+                return false;
+            }
+            unseen = 0;
+        }
+        uint32_t made = tp_page_apply_next(reader->pages[0].page, &use);
+        if (made == 0) {
+            return true;
+        }
+        reader->rows++;
+        unseen += made;
+        *changes += made;
     }
-    for (int row = old.first; row < old.end; row++) {
-        apply(reader, result, row);
+}
+
+static void apply_pages(tp_reader *reader) {
+    uint32_t changes = 0;
+    while (reader->page_count > 0 && apply_rows(reader, &changes)) {
+        trigperf_error *error = NULL;
+        int32_t status = move_to(reader, &reader->pages[0].to, reader->target_lsn, &error);
+        drop_page(reader);
+        if (status != TRIGPERF_OK) {
+            finish_error(reader, error);
+            return;
+        }
+        go_on(reader);
     }
-    for (int row = new.first; row < new.end; row++) {
-        apply(reader, result, row);
-    }
-    advance(reader, result, &old, &new);
 }
 
 /* The big transaction has been read: it is passed, and its half no further; the other half not at
  * all. It was the first of its half that had rows. */
-static void pass_big(tp_reader *reader, PGresult *result) {
-    half old = {.last = TP_SNAPSHOT_NOTHING};
-    half new = {.last = TP_SNAPSHOT_NOTHING};
-    if (reader->big_xid < reader->position.xmax) {
-        old.last = reader->big_xid;
-    } else {
-        new.last = reader->big_xid;
+static void pass_big(tp_reader *reader) {
+    trigperf_error *error = NULL;
+    tp_snapshot to = {0};
+    bool old = reader->big_xid < reader->position.xmax;
+    int32_t status = tp_snapshot_advance(&reader->position, &reader->target,
+                                         old ? reader->big_xid : TP_SNAPSHOT_NOTHING,
+                                         old ? TP_SNAPSHOT_NOTHING : reader->big_xid, &to, &error);
+    reader->big_xid = 0;
+    reader->state = READER_PAGING;
+    if (status == TRIGPERF_OK && !announce(reader, NULL, &to)) {
+        tp_snapshot_free(&to);
+        return;
     }
-    advance(reader, result, &old, &new);
+    if (status == TRIGPERF_OK) {
+        status = move_to(reader, &to, reader->target_lsn, &error);
+    }
+    if (status == TRIGPERF_OK) {
+        go_on(reader);
+    } else {
+        finish_error(reader, error);
+    }
 }
 
 static void on_big(void *user, PGresult *result) {
     tp_reader *reader = user;
     ExecStatusType kind = PQresultStatus(result);
     if (kind == PGRES_SINGLE_TUPLE) {
-        apply(reader, result, 0);
+        tp_page_use use = use_of(reader);
+        tp_page_apply_row(result, 0, &use);
+        reader->rows++;
         if (engine_full(reader)) {
             tp_connection_pause(reader->connection, true);
         }
     } else if (kind == PGRES_TUPLES_OK) {
-        pass_big(reader, result);
+        pass_big(reader);
     } else {
         finish_result(reader, result, "reading a large transaction from the outbox");
     }
@@ -488,6 +419,7 @@ static void on_poll(void *user, PGresult *result) {
     if (status != TRIGPERF_OK) {
         finish_error(reader, error);
     } else {
+        reader->state = READER_PAGING;
         go_on(reader);
     }
 }
@@ -512,16 +444,20 @@ void tp_reader_set_now(tp_reader *reader, uint64_t now_ms) {
     reader->now_ms = now_ms;
 }
 
-void tp_reader_resume(tp_reader *reader, uint64_t now_ms) {
+void tp_reader_work(tp_reader *reader, uint64_t now_ms) {
     reader->now_ms = now_ms;
-    if (reader->state == READER_IDLE || engine_full(reader)) {
-        return;
+    if (reader->state == READER_STREAMING && !engine_full(reader)) {
+        tp_connection_pause(reader->connection, false);
+    } else if (reader->state == READER_PAGING) {
+        apply_pages(reader);
     }
     if (reader->state == READER_PAGING) {
-        tp_connection_pause(reader->connection, false);
-    } else if (reader->state == READER_WAITING) {
         go_on(reader);
     }
+}
+
+bool tp_reader_has_work(tp_reader *reader) {
+    return reader->state == READER_PAGING && reader->page_count > 0 && !engine_full(reader);
 }
 
 uint64_t tp_reader_rows(const tp_reader *reader) {

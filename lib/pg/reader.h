@@ -26,12 +26,13 @@ typedef enum tp_reader_outcome {
     TP_READER_FAILED    /* a statement failed: see error */
 } tp_reader_outcome;
 
-/* A page that led from one position straight to another, for those who share what they read. */
+/* A page that leads from one position straight to another, for those who share what they read. It
+ * is told when it has arrived, before its rows are applied here. */
 typedef struct tp_reader_page {
     const tp_snapshot *from;
     const tp_snapshot *to;
     uint64_t lsn;
-    PGresult *result; /* columns: half, xid, table_id, op, n, then the registry's */
+    PGresult *result; /* columns: half, xid, table_id, op, n, then the registry's; NULL: no rows */
     uint32_t rows;
     bool complete; /* the page holds everything between from and to */
 } tp_reader_page;
@@ -60,8 +61,11 @@ const tp_snapshot *tp_reader_position(const tp_reader *reader);
 /* Begins a poll; nothing happens when one is under way. done() is called when it ends. */
 int32_t tp_reader_poll(tp_reader *reader, trigperf_error **err);
 bool tp_reader_busy(const tp_reader *reader);
-/* Continues when the engine has room again; call once a turn. */
-void tp_reader_resume(tp_reader *reader, uint64_t now_ms);
+/* Applies rows that have arrived, as far as the engine has room and a bounded number in a call, and
+ * asks for more; call once a turn. */
+void tp_reader_work(tp_reader *reader, uint64_t now_ms);
+/* The next call would apply something. */
+bool tp_reader_has_work(tp_reader *reader);
 /* Time of this turn, for changes that arrive in handlers. */
 void tp_reader_set_now(tp_reader *reader, uint64_t now_ms);
 

@@ -1,0 +1,147 @@
+/* The page statement has two halves joined by UNION ALL, each an index scan that stops at the page
+ * size: rows of transactions that were running at the position, and rows of later ones. One OR over
+ * both would scan everything. The third part of the statement tells whether rows after the position
+ * were truncated; it stands in the same statement so that its answer and the rows come under the
+ * same table locks.
+ *
+ * The method of reading between snapshots is PgQ's (Skype, PgQ/Londiste). */
+#include "pg/outbox_query.h"
+
+#include <stdio.h>
+
+#include "base/strbuf.h"
+
+static void build_page_sql(tp_strbuf *sql, uint32_t generation, const char *columns,
+                           const char *blanks) {
+    const char *comma = columns[0] == '\0' ? "" : ", ";
+    tp_strbuf_printf(sql,
+                     "PREPARE tp_page_%u(xid8[], xid8, pg_snapshot, pg_snapshot, bigint) AS "
+                     "(SELECT 0, xid, table_id, op, n%s%s FROM trigperf.outbox "
+                     "WHERE xid = ANY ($1) AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
+                     "ORDER BY xid LIMIT $5) UNION ALL "
+                     "(SELECT 1, xid, table_id, op, n%s%s FROM trigperf.outbox "
+                     "WHERE xid >= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
+                     "ORDER BY xid LIMIT $5) UNION ALL "
+                     "SELECT 2, NULL, NULL, NULL, NULL%s WHERE trigperf.reader_gap($4)",
+                     generation, comma, columns, comma, columns, blanks);
+}
+
+static void build_transaction_sql(tp_strbuf *sql, uint32_t generation, const char *columns) {
+    tp_strbuf_printf(sql,
+                     "PREPARE tp_big_%u(xid8) AS SELECT 1, xid, table_id, op, n%s%s "
+                     "FROM trigperf.outbox WHERE xid = $1",
+                     generation, columns[0] == '\0' ? "" : ", ", columns);
+}
+
+static int32_t send_text(const tp_outbox_query *query, tp_strbuf *sql, tp_result_fn done,
+                         void *user, trigperf_error **err) {
+    tp_statement statement = {.text = tp_strbuf_str(sql), .done = done, .user = user};
+    int32_t status =
+        sql->failed ? tp_error_nomem(err) : tp_connection_send(query->connection, &statement, err);
+    tp_strbuf_free(sql);
+    return status;
+}
+
+/* The statements of the former registry, on the same connection. */
+static int32_t send_deallocate(const tp_outbox_query *query, trigperf_error **err) {
+    static const char *const names[] = {"tp_page", "tp_big"};
+    int32_t status = TRIGPERF_OK;
+    for (int i = 0; status == TRIGPERF_OK && i < 2; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "DEALLOCATE %s_%u", names[i], query->generation);
+        tp_statement statement = {.text = sql};
+        status = tp_connection_send(query->connection, &statement, err);
+    }
+    return status;
+}
+
+int32_t tp_outbox_query_prepare(tp_outbox_query *query, const tp_registry *registry,
+                                tp_result_fn prepared, void *user, trigperf_error **err) {
+    int32_t status = query->prepared ? send_deallocate(query, err) : TRIGPERF_OK;
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
+    tp_strbuf sql = TP_STRBUF_INIT;
+    tp_strbuf blanks = TP_STRBUF_INIT;
+    const char *columns = tp_registry_columns(registry);
+    for (uint32_t i = 0; i < tp_registry_column_count(registry); i++) {
+        tp_strbuf_puts(&blanks, ", NULL");
+    }
+    query->generation++;
+    query->prepared = true;
+    build_page_sql(&sql, query->generation, columns, tp_strbuf_str(&blanks));
+    sql.failed = sql.failed || blanks.failed;
+    tp_strbuf_free(&blanks);
+    status = send_text(query, &sql, prepared, user, err);
+    if (status == TRIGPERF_OK) {
+        build_transaction_sql(&sql, query->generation, columns);
+        status = send_text(query, &sql, prepared, user, err);
+    }
+    return status;
+}
+
+/* Of the transactions that ran at the position, those that have ended since: the others have
+ * nothing to show yet, and one that has written a million rows would be scanned in vain by every
+ * poll. */
+static void format_ended(const tp_snapshot *from, const tp_snapshot *target, tp_strbuf *out) {
+    const char *separator = "";
+    tp_strbuf_putc(out, '{');
+    for (uint32_t i = 0; i < from->xip_count; i++) {
+        if (tp_snapshot_visible(target, from->xip[i])) {
+            tp_strbuf_puts(out, separator);
+            tp_strbuf_putu(out, from->xip[i]);
+            separator = ",";
+        }
+    }
+    tp_strbuf_putc(out, '}');
+}
+
+int32_t tp_outbox_query_page(const tp_outbox_query *query, const tp_snapshot *from,
+                             const tp_snapshot *target, uint32_t rows, tp_result_fn done,
+                             void *user, trigperf_error **err) {
+    tp_strbuf ended = TP_STRBUF_INIT;
+    tp_strbuf until = TP_STRBUF_INIT;
+    tp_strbuf position = TP_STRBUF_INIT;
+    char xmax[24];
+    char limit[16];
+    char name[32];
+    format_ended(from, target, &ended);
+    tp_snapshot_format(target, &until);
+    tp_snapshot_format(from, &position);
+    snprintf(xmax, sizeof xmax, "%llu", (unsigned long long)from->xmax);
+    snprintf(limit, sizeof limit, "%u", rows);
+    snprintf(name, sizeof name, "tp_page_%u", query->generation);
+    const char *values[] = {tp_strbuf_str(&ended), xmax, tp_strbuf_str(&until),
+                            tp_strbuf_str(&position), limit};
+    tp_statement statement = {.text = name,
+                              .prepared = true,
+                              .keeps = true,
+                              .count = 5,
+                              .values = values,
+                              .done = done,
+                              .user = user};
+    int32_t status = ended.failed || until.failed || position.failed
+                         ? tp_error_nomem(err)
+                         : tp_connection_send(query->connection, &statement, err);
+    tp_strbuf_free(&ended);
+    tp_strbuf_free(&until);
+    tp_strbuf_free(&position);
+    return status;
+}
+
+int32_t tp_outbox_query_transaction(const tp_outbox_query *query, uint64_t xid, tp_result_fn done,
+                                    void *user, trigperf_error **err) {
+    char text[24];
+    char name[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)xid);
+    snprintf(name, sizeof name, "tp_big_%u", query->generation);
+    const char *values[] = {text};
+    tp_statement statement = {.text = name,
+                              .prepared = true,
+                              .streamed = true,
+                              .count = 1,
+                              .values = values,
+                              .done = done,
+                              .user = user};
+    return tp_connection_send(query->connection, &statement, err);
+}

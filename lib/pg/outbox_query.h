@@ -1,0 +1,34 @@
+/* The statements that read the outbox, prepared for the columns that the registry needs. */
+#ifndef TP_PG_OUTBOX_QUERY_H
+#define TP_PG_OUTBOX_QUERY_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "core/snapshot.h"
+#include "pg/connection.h"
+#include "pg/registry.h"
+
+/* Columns of the result that come before the registry's: half, xid, table_id, op, n. */
+#define TP_OUTBOX_FIXED_COLUMNS 5
+
+typedef struct tp_outbox_query {
+    tp_connection *connection;
+    uint32_t generation; /* in the names of the statements */
+    bool prepared;
+} tp_outbox_query;
+
+/* Prepares the statements; those of a former registry go. prepared is called for each. */
+int32_t tp_outbox_query_prepare(tp_outbox_query *query, const tp_registry *registry,
+                                tp_result_fn prepared, void *user, trigperf_error **err);
+
+/* Up to `rows` rows of each half between two snapshots; the result belongs to whom it is given. */
+int32_t tp_outbox_query_page(const tp_outbox_query *query, const tp_snapshot *from,
+                             const tp_snapshot *target, uint32_t rows, tp_result_fn done,
+                             void *user, trigperf_error **err);
+
+/* All rows of one transaction, streamed. */
+int32_t tp_outbox_query_transaction(const tp_outbox_query *query, uint64_t xid, tp_result_fn done,
+                                    void *user, trigperf_error **err);
+
+#endif
