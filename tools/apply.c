@@ -327,6 +327,8 @@ const command command_apply = {
         "  key.mail = lower(email)\n"
         "  watch = status, amount\n"
         "  granularity = auto\n"
+        "  isolate = keys\n"
+        "  max_keys = 1000\n"
         "  rule = dashboard:{user_id}\n"
         "  rule on insert,delete every 60s = count:{user_id}\n\n"
         "  [scope dashboard]\n"

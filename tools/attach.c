@@ -28,9 +28,25 @@ static const args_option options[] = {
     {"interval", "DURATION",
      "a key of the --rule before it is delivered at most once in it, such as 500ms or 60s", 0},
     {"granularity", "SHAPE", "triggers a statement or a row: auto (default), statement or row", 0},
+    {"isolate", "WHAT",
+     "keys (default): computing keys never fails a statement; full: nor does writing the change",
+     0},
+    {"max-keys", "NUMBER",
+     "a statement that touches more distinct key tuples is one resync of the table", 0},
+    {"replicated", NULL,
+     "also capture what logical replication writes (the default where a subscription does)", 0},
     {"dry-run", NULL, "print the SQL, change nothing", 0},
     {NULL, NULL, NULL, 0},
 };
+
+/* Options that are settings of the description. */
+static const struct {
+    const char *option;
+    const char *setting;
+} set_by[] = {{"granularity", "granularity"},
+              {"isolate", "isolate"},
+              {"max-keys", "max_keys"},
+              {"replicated", "replicated"}};
 
 static int add_key(trigperf_attachment *attachment, const char *text) {
     char *name = NULL;
@@ -90,16 +106,25 @@ static int add_rule(trigperf_attachment *attachment, const args *given, size_t *
     return EXIT_FINE;
 }
 
-static int add_granularity(trigperf_attachment *attachment, const char *shape) {
-    trigperf_error *error = NULL;
-    if (trigperf_attachment_granularity(attachment, shape, &error) != TRIGPERF_OK) {
-        return say_usage(error);
+/* Whether the option is a setting; if so, it is set. */
+static bool add_setting(trigperf_attachment *attachment, const args_given *one, int *code) {
+    for (size_t i = 0; i < sizeof set_by / sizeof set_by[0]; i++) {
+        if (args_is(one, set_by[i].option)) {
+            trigperf_error *error = NULL;
+            const char *value = one->value != NULL ? one->value : "on";
+            *code =
+                trigperf_attachment_set(attachment, set_by[i].setting, value, &error) == TRIGPERF_OK
+                    ? EXIT_FINE
+                    : say_usage(error);
+            return true;
+        }
     }
-    return EXIT_FINE;
+    return false;
 }
 
 static int add_option(trigperf_attachment *attachment, const args *given, size_t *index) {
     const args_given *one = &given->given[*index];
+    int code = EXIT_FINE;
     if (args_is(one, "key")) {
         return add_key(attachment, one->value);
     }
@@ -109,8 +134,8 @@ static int add_option(trigperf_attachment *attachment, const args *given, size_t
     if (args_is(one, "rule")) {
         return add_rule(attachment, given, index);
     }
-    if (args_is(one, "granularity")) {
-        return add_granularity(attachment, one->value);
+    if (add_setting(attachment, one, &code)) {
+        return code;
     }
     if (args_is(one, "on") || args_is(one, "interval")) {
         say_wrong("--%s expects a --rule before it", one->option->name);

@@ -153,15 +153,26 @@ static int add_rule(trigperf_attachment *to, const char *conditions, const char 
     return code;
 }
 
-static int add_granularity(trigperf_attachment *to, const char *shape) {
+static bool is_setting(const char *name) {
+    static const char *const names[] = {"granularity", "isolate", "max_keys", "replicated"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_setting(trigperf_attachment *to, const char *name, const char *value) {
     trigperf_error *error = NULL;
-    return code_of(trigperf_attachment_granularity(to, shape, &error), &error);
+    return code_of(trigperf_attachment_set(to, name, value, &error), &error);
 }
 
 static int unknown_name(const char *title, const char *name) {
     say_wrong("there is no '%s' in [%s]", name, title);
     say_hint(begins(title, "scope ") ? "a scope has rules: rule = TEMPLATE"
-                                     : "a table has keys, key.NAME, watch, granularity and rule");
+                                     : "a table has keys, key.NAME, watch, granularity, isolate, "
+                                       "max_keys, replicated and rule");
     return EXIT_USAGE;
 }
 
@@ -183,8 +194,7 @@ static int on_line(void *user, const char *section, const char *name, char *valu
     if (begins(name, "key.")) {
         return add_expression(to, name + 4, value);
     }
-    return strcmp(name, "granularity") == 0 ? add_granularity(to, value)
-                                            : unknown_name(section, name);
+    return is_setting(name) ? add_setting(to, name, value) : unknown_name(section, name);
 }
 
 int desired_read(const char *path, desired *out) {

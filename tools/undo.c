@@ -132,6 +132,20 @@ static bool seen_before(const json_t *rules, size_t end, const char *scope) {
     return false;
 }
 
+/* What is as it would be without a word is not written, but for the limit: its default may change.
+ */
+static void write_settings(FILE *file, const json_t *entry) {
+    fprintf(file, "granularity = %s\n", text_of(entry, "granularity"));
+    if (strcmp(text_of(entry, "isolate"), "full") == 0) {
+        fputs("isolate = full\n", file);
+    }
+    if (json_is_true(json_object_get(entry, "replicated"))) {
+        fputs("replicated = on\n", file);
+    }
+    fprintf(file, "max_keys = %lld\n",
+            (long long)json_integer_value(json_object_get(entry, "max_keys")));
+}
+
 void undo_write(FILE *file, const json_t *attachments, const json_t *rules) {
     size_t index = 0;
     const json_t *entry = NULL;
@@ -140,7 +154,7 @@ void undo_write(FILE *file, const json_t *attachments, const json_t *rules) {
         write_title(file, "table", text_of(entry, "table"));
         write_keys(file, json_object_get(entry, "keys"));
         write_watch(file, json_object_get(entry, "watch"));
-        fprintf(file, "granularity = %s\n", text_of(entry, "granularity"));
+        write_settings(file, entry);
         write_rules(file, rules, "table", text_of(entry, "table"));
     }
     json_array_foreach(rules, index, entry) {

@@ -142,6 +142,29 @@ int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const c
                                         trigperf_error **error);
 
 /**
+ * @brief Sets how a table is captured, by name.
+ *
+ * | name | value |
+ * |---|---|
+ * | `granularity` | as trigperf_attachment_granularity() |
+ * | `isolate` | `keys` (the default): a failure to compute keys leaves the user's statement alone,
+ * one to write the change fails it. `full`: neither fails it; a change that could not be written is
+ * counted, and the table is resynced. Costs a subtransaction, and so a transaction id, a statement
+ * | | `max_keys` | a statement that touches more distinct key tuples is captured as one resync: 1
+ * to 1,000,000; without it, the setting `capture.max_keys` of the administrator's configuration |
+ * | `replicated` | `on`: row triggers that also fire for what logical replication writes, and under
+ * `session_replication_role = replica`. `auto` (the default): the same when a subscription of the
+ * database writes to the table |
+ * @param attachment the description.
+ * @param name       one of those names.
+ * @param value      its value; words in any case.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID (no such name or value), #TRIGPERF_E_NOMEM. O(1).
+ */
+int32_t trigperf_attachment_set(trigperf_attachment *attachment, const char *name,
+                                const char *value, trigperf_error **error);
+
+/**
  * @brief Attaches a table: capture function, triggers, registry, rules, in one transaction with a
  *        short lock timeout and retries.
  * @param admin      the handle.
@@ -224,9 +247,10 @@ int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error
  * @brief Brings one table, or one scope, to its description, in one transaction: nothing is half
  *        done, and what fits already is not touched.
  *
- * A table that is not attached is attached. One whose keys, watched columns or granularity differ,
+ * A table that is not attached is attached. One whose keys, watched columns or settings differ,
  * or whose triggers are missing or disabled, is detached and attached anew; it keeps its
- * `capture.max_keys`. One whose rules alone differ gets those of the description, and loses others.
+ * `max_keys` unless the description sets it. One whose rules alone differ gets those of the
+ * description, and loses others.
  * @param admin      the handle.
  * @param attachment the description; may be used again.
  * @param dry_run    1: only say what would be done, after all checks.
@@ -242,8 +266,9 @@ int32_t trigperf_admin_apply(trigperf_admin *admin, const trigperf_attachment *a
 
 /**
  * @brief The attached tables as they were described, as a JSON array of `{"table","keys","watch",
- *        "granularity","shape","max_keys"}`: `keys` of `{"name","expression"}` (null: a column),
- *        `granularity` as it was asked for, `shape` what was chosen. Their rules are in
+ *        "granularity","shape","isolate","replicated","max_keys"}`: `keys` of
+ *        `{"name","expression"}` (null: a column), `granularity` as it was asked for, `shape` what
+ *        was chosen, `replicated` a boolean. Their rules are in
  *        trigperf_admin_rules().
  * @param admin the handle.
  * @param[out] json receives the text; release with trigperf_string_free().

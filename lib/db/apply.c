@@ -33,11 +33,23 @@ typedef struct work {
     tp_strbuf sql;
 } work;
 
-enum column { ID, NAME, FUNCTION, SHAPE, IS_AUTO, MAX_KEYS, STATE };
+enum column {
+    ID,
+    NAME,
+    FUNCTION,
+    SHAPE,
+    IS_AUTO,
+    MAX_KEYS,
+    STATE,
+    ISOLATE,
+    REPLICATED,
+    SUBSCRIBED
+};
 
 static const char rows_sql[] =
     "SELECT c.id, format('%I.%I', c.schema_name, c.table_name), c.function_name, c.granularity,"
-    " starts_with(c.granularity_reason, 'auto:'), c.max_keys, s.state "
+    " starts_with(c.granularity_reason, 'auto:'), c.max_keys, s.state, c.isolate,"
+    " c.replicated, trigperf.table_subscribed(c.relid) "
     "FROM trigperf.captured_table c JOIN trigperf.status_tables() s ON s.id = c.id "
     "WHERE c.relid = $1::oid OR (c.schema_name = $2 AND c.table_name = $3) "
     "ORDER BY c.relid = $1::oid DESC, c.id";
@@ -148,12 +160,26 @@ static void compare_shape(work *w) {
     }
 }
 
+static void compare_settings(work *w) {
+    const char *max_keys = PQgetvalue(w->rows, 0, MAX_KEYS);
+    if (w->spec->isolate_full != (strcmp(PQgetvalue(w->rows, 0, ISOLATE), "full") == 0)) {
+        add(&w->reasons, "other isolation");
+    }
+    if (w->spec->max_keys > 0 && w->spec->max_keys != (int32_t)strtol(max_keys, NULL, 10)) {
+        add(&w->reasons, "other max_keys");
+    }
+    bool replicated = w->spec->replicated || PQgetvalue(w->rows, 0, SUBSCRIBED)[0] == 't';
+    if (replicated != (PQgetvalue(w->rows, 0, REPLICATED)[0] == 't')) {
+        add(&w->reasons, replicated ? "replicated rows as well" : "no replicated rows any more");
+    }
+}
+
 static void compare_state(work *w) {
     const char *state = PQgetvalue(w->rows, 0, STATE);
     if (strcmp(state, "missing") == 0 || strcmp(state, "disabled") == 0) {
         add(&w->reasons,
             strcmp(state, "missing") == 0 ? "triggers are missing" : "triggers are disabled");
-    } else if (strcmp(state, "ok") != 0) {
+    } else if (strcmp(state, "ok") != 0 && strcmp(state, "subscribed") != 0) {
         add(&w->reasons, strcmp(state, "renamed") == 0
                              ? "the table was renamed since"
                              : "the table was dropped and made anew since");
@@ -325,6 +351,7 @@ static int32_t compare(work *w, PGconn *connection, trigperf_error **err) {
         add(&w->reasons, "attached under this name and another one");
     }
     compare_shape(w);
+    compare_settings(w);
     compare_state(w);
     return status == TRIGPERF_OK ? compare_rules(w, connection, id, err) : status;
 }

@@ -34,6 +34,7 @@ typedef struct work {
     tp_layout layout;
     tp_capture_key *keys;
     tp_capture capture;
+    bool replicated;
     char reason[256];
 } work;
 
@@ -222,8 +223,19 @@ static int32_t next_id(work *w, PGconn *connection, trigperf_error **err) {
     return status;
 }
 
+static int32_t find_subscription(work *w, PGconn *connection, trigperf_error **err) {
+    PGresult *result = NULL;
+    int32_t status = tp_sql_query(connection, "SELECT trigperf.table_subscribed($1::oid)", 1,
+                                  (const char *const[]){w->relation.oid},
+                                  "looking for subscriptions", &result, err);
+    if (status == TRIGPERF_OK) {
+        w->replicated = w->spec->replicated || PQgetvalue(result, 0, 0)[0] == 't';
+    }
+    PQclear(result);
+    return status;
+}
+
 static int32_t judge(work *w, PGconn *connection, trigperf_error **err) {
-    bool expressions = false;
     int32_t status = w->again ? TRIGPERF_OK : check_attached(w, connection, err);
     if (status == TRIGPERF_OK) {
         status = tp_relation_check(&w->relation, err);
@@ -244,13 +256,16 @@ static int32_t judge(work *w, PGconn *connection, trigperf_error **err) {
     if (status == TRIGPERF_OK) {
         status = check_rules(w, err);
     }
+    if (status == TRIGPERF_OK) {
+        status = find_subscription(w, connection, err);
+    }
+    tp_granularity_facts facts = {&w->relation, &w->layout, false, w->replicated};
     for (uint32_t i = 0; i < w->spec->key_count; i++) {
-        expressions = expressions || w->spec->keys[i].expression != NULL;
+        facts.expressions = facts.expressions || w->spec->keys[i].expression != NULL;
     }
     if (status == TRIGPERF_OK) {
-        status = tp_granularity_choose(connection, &w->relation, &w->layout, w->spec->granularity,
-                                       expressions, &w->capture.by_row, w->reason, sizeof w->reason,
-                                       err);
+        status = tp_granularity_choose(connection, &facts, w->spec->granularity, &w->capture.by_row,
+                                       w->reason, sizeof w->reason, err);
     }
     return status;
 }
@@ -268,6 +283,8 @@ static void describe(work *w) {
     capture->identity = w->layout.identity;
     capture->identity_count = w->layout.identity_count;
     capture->max_keys = w->max_keys;
+    capture->isolate_full = w->spec->isolate_full;
+    capture->replicated = w->replicated;
 }
 
 static void put_grants(const work *w, tp_strbuf *sql) {
@@ -279,6 +296,9 @@ static void put_grants(const work *w, tp_strbuf *sql) {
                          "GRANT USAGE, CREATE ON SCHEMA trigperf TO %s;\n"
                          "GRANT INSERT ON trigperf.outbox, trigperf.trigger_error_log TO %s;\n",
                          role, role);
+    }
+    if (!w->relation.owns_schema && w->capture.isolate_full) {
+        tp_strbuf_printf(sql, "GRANT USAGE ON SEQUENCE trigperf.uncaptured TO %s;\n", role);
     }
     tp_strbuf_printf(sql, "ALTER FUNCTION trigperf.capture_%d() OWNER TO %s;\n", w->capture.id,
                      role);
@@ -329,7 +349,8 @@ static void put_registry(const work *w, tp_strbuf *sql) {
                      "INSERT INTO trigperf.captured_table\n"
                      "    (id, schema_name, table_name, relid, key_names, key_columns, key_exprs, "
                      "key_slots,\n"
-                     "     watch, granularity, granularity_reason, max_keys, function_name)\n"
+                     "     watch, granularity, granularity_reason, isolate, replicated, max_keys, "
+                     "function_name)\n"
                      "OVERRIDING SYSTEM VALUE VALUES (\n    %d, ",
                      w->capture.id);
     put_element(sql, 0, w->relation.schema);
@@ -347,7 +368,9 @@ static void put_registry(const work *w, tp_strbuf *sql) {
     tp_strbuf_printf(sql, "]::pg_catalog.text[],\n    '%s', ",
                      w->capture.by_row ? "row" : "statement");
     put_element(sql, 0, w->reason);
-    tp_strbuf_printf(sql, ", %d, 'capture_%d');\n", w->max_keys, w->capture.id);
+    tp_strbuf_printf(sql, ", '%s', %s, %d, 'capture_%d');\n",
+                     w->capture.isolate_full ? "full" : "keys", w->replicated ? "true" : "false",
+                     w->max_keys, w->capture.id);
 }
 
 static void put_rules(const work *w, tp_strbuf *sql) {
@@ -422,7 +445,7 @@ static void release(work *w) {
 int32_t tp_attach_within(PGconn *connection, const trigperf_attachment *spec, int32_t max_keys,
                          bool dry_run, bool again, tp_strbuf *sql, trigperf_error **err) {
     work w = {.spec = spec,
-              .max_keys = max_keys,
+              .max_keys = spec->max_keys > 0 ? spec->max_keys : max_keys,
               .dry_run = dry_run,
               .again = again && dry_run,
               .sql = sql};
@@ -439,8 +462,10 @@ int32_t tp_attach(PGconn *connection, const trigperf_attachment *spec, int32_t m
                             spec->scope);
     }
     tp_strbuf own = TP_STRBUF_INIT;
-    work w = {
-        .spec = spec, .max_keys = max_keys, .dry_run = dry_run, .sql = sql == NULL ? &own : sql};
+    work w = {.spec = spec,
+              .max_keys = spec->max_keys > 0 ? spec->max_keys : max_keys,
+              .dry_run = dry_run,
+              .sql = sql == NULL ? &own : sql};
     int32_t status = tp_retry(connection, attach, &w, !dry_run, doing, err);
     release(&w);
     tp_strbuf_free(&own);

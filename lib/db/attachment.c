@@ -10,6 +10,8 @@
 #include "core/change.h"
 #include "core/template.h"
 
+#define MAX_KEYS_MAX 1000000
+
 /* One of table and scope. */
 static int32_t begin(const char *table, const char *scope, trigperf_attachment **out,
                      trigperf_error **error) {
@@ -155,16 +157,88 @@ int32_t trigperf_attachment_rule(trigperf_attachment *attachment, const char *ke
     return TRIGPERF_OK;
 }
 
-int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const char *granularity,
-                                        trigperf_error **error) {
-    static const char *const names[] = {"auto", "statement", "row"};
-    for (int i = 0; i < 3; i++) {
-        if (granularity != NULL && strcasecmp(granularity, names[i]) == 0) {
-            attachment->granularity = (tp_granularity)i;
-            return TRIGPERF_OK;
+/* Index of a word in a list that NULL ends, -1 when it is not there. */
+static int find_word(const char *const *words, const char *text) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (text != NULL && strcasecmp(text, words[i]) == 0) {
+            return i;
         }
     }
-    return tp_error_set(error, TRIGPERF_E_INVALID, "auto looks at the table's statistics",
-                        "expected a granularity among auto, statement, row; got \"%s\"",
-                        granularity == NULL ? "" : granularity);
+    return -1;
+}
+
+int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const char *granularity,
+                                        trigperf_error **error) {
+    static const char *const names[] = {"auto", "statement", "row", NULL};
+    int found = find_word(names, granularity);
+    if (found < 0) {
+        return tp_error_set(error, TRIGPERF_E_INVALID, "auto looks at the table's statistics",
+                            "expected a granularity among auto, statement, row; got \"%s\"",
+                            granularity == NULL ? "" : granularity);
+    }
+    attachment->granularity = (tp_granularity)found;
+    return TRIGPERF_OK;
+}
+
+static int32_t set_isolate(trigperf_attachment *attachment, const char *value,
+                           trigperf_error **error) {
+    static const char *const names[] = {"keys", "full", NULL};
+    int found = find_word(names, value);
+    if (found < 0) {
+        return tp_error_set(error, TRIGPERF_E_INVALID,
+                            "keys: a statement fails when its change cannot be written; full: it "
+                            "succeeds, and the table is resynced",
+                            "expected an isolation among keys, full; got \"%s\"", value);
+    }
+    attachment->isolate_full = found == 1;
+    return TRIGPERF_OK;
+}
+
+static int32_t set_replicated(trigperf_attachment *attachment, const char *value,
+                              trigperf_error **error) {
+    static const char *const names[] = {"auto", "on", NULL};
+    int found = find_word(names, value);
+    if (found < 0) {
+        return tp_error_set(error, TRIGPERF_E_INVALID,
+                            "auto looks whether a subscription writes to the table",
+                            "expected auto or on for replicated; got \"%s\"", value);
+    }
+    attachment->replicated = found == 1;
+    return TRIGPERF_OK;
+}
+
+static int32_t set_max_keys(trigperf_attachment *attachment, const char *value,
+                            trigperf_error **error) {
+    char *end = NULL;
+    unsigned long number = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > MAX_KEYS_MAX) {
+        return tp_error_set(error, TRIGPERF_E_INVALID,
+                            "a statement that touches more distinct key tuples is one resync",
+                            "expected a number from 1 to %d for max_keys; got \"%s\"", MAX_KEYS_MAX,
+                            value);
+    }
+    attachment->max_keys = (int32_t)number;
+    return TRIGPERF_OK;
+}
+
+typedef struct setting {
+    const char *name;
+    int32_t (*set)(trigperf_attachment *attachment, const char *value, trigperf_error **error);
+} setting;
+
+static const setting settings[] = {{"granularity", trigperf_attachment_granularity},
+                                   {"isolate", set_isolate},
+                                   {"max_keys", set_max_keys},
+                                   {"replicated", set_replicated}};
+
+int32_t trigperf_attachment_set(trigperf_attachment *attachment, const char *name,
+                                const char *value, trigperf_error **error) {
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (name != NULL && strcmp(name, settings[i].name) == 0) {
+            return settings[i].set(attachment, value == NULL ? "" : value, error);
+        }
+    }
+    return tp_error_set(
+        error, TRIGPERF_E_INVALID, "granularity, isolate, max_keys and replicated can be set",
+        "expected a setting of an attached table, got \"%s\"", name == NULL ? "" : name);
 }

@@ -2,6 +2,7 @@
 #ifndef TP_DB_ATTACHMENT_H
 #define TP_DB_ATTACHMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <trigperf/admin.h>
@@ -33,6 +34,9 @@ struct trigperf_attachment {
     tp_attachment_rule *rules;
     uint32_t rule_count;
     tp_granularity granularity;
+    bool isolate_full;
+    bool replicated;  /* false: when a subscription writes to it */
+    int32_t max_keys; /* 0: as configured */
 };
 
 #endif

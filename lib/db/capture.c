@@ -1,7 +1,8 @@
 /* The function computes keys inside an EXCEPTION block and writes outside it: a subtransaction that
  * only computes takes no transaction id, one that writes takes one each. What fails inside becomes
  * an error row and a coarse outbox row, and the user's statement goes on. With full isolation a
- * second block stands around everything, at that price.
+ * second block stands around everything, at that price; what fails there is counted in a sequence,
+ * which needs no space and no commit, and the leader resyncs when the count moves.
  *
  * The SQL reads its columns by name at run time, so that a renamed or dropped column is such a
  * failure and not an obstacle to the user's ALTER TABLE. */
@@ -92,9 +93,16 @@ static void body(const tp_capture *capture, tp_strbuf *out) {
     (capture->by_row ? tp_capture_row_write : tp_capture_statement_write)(capture, out);
     if (capture->isolate_full) {
         tp_strbuf_puts(out, "    EXCEPTION WHEN OTHERS THEN\n"
-                            "        RAISE WARNING 'trigperf: a change of % was not captured: %',\n"
+                            "        RAISE WARNING 'trigperf: a change of % could not be written, "
+                            "the table will be resynced: %',\n"
                             "            pg_catalog.format('%I.%I', TG_TABLE_SCHEMA, "
                             "TG_TABLE_NAME), SQLERRM;\n"
+                            "        BEGIN\n"
+                            "            PERFORM pg_catalog.nextval('trigperf.uncaptured');\n"
+                            "        EXCEPTION WHEN OTHERS THEN\n"
+                            "            RAISE WARNING 'trigperf: nor could that be noted: %', "
+                            "SQLERRM;\n"
+                            "        END;\n"
                             "    END;\n");
     }
     tp_strbuf_puts(out, "    RETURN NULL;\nEND\n");
@@ -134,6 +142,13 @@ static void trigger(const tp_capture *capture, const char *relation, tp_place pl
                      "%s AFTER %s ON %s\n"
                      "    %s EXECUTE FUNCTION trigperf.capture_%d();\n",
                      name, event, relation, each, capture->id);
+    if (capture->replicated) {
+        tp_strbuf_printf(out, "ALTER TABLE %s ENABLE ALWAYS TRIGGER trigperf_capture_", relation);
+        if (place != TP_PLACE_ROOT) {
+            tp_strbuf_printf(out, "%d_", capture->id);
+        }
+        tp_strbuf_printf(out, "%s;\n", name);
+    }
 }
 
 void tp_capture_triggers(const tp_capture *capture, const char *relation, tp_place place,

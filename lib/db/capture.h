@@ -49,6 +49,7 @@ typedef struct tp_capture {
     int32_t max_keys;
     bool by_row;
     bool isolate_full;
+    bool replicated; /* triggers fire for replicated rows as well */
 } tp_capture;
 
 /* Chooses an outbox column for every key: integers and uuids in typed ones while these last, the

@@ -50,6 +50,7 @@ static const right rights[] = {
     {METRICS, "EXECUTE ON FUNCTION trigperf.status"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_tables"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_strays"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.table_subscribed"},
 };
 
 /* What is known of the role, and of the schema if there is one. */

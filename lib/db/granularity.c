@@ -56,37 +56,53 @@ static int32_t refuse_statement(const tp_relation *relation, trigperf_error **er
                         relation->quoted);
 }
 
+static int32_t refuse_replicated(const tp_relation *relation, trigperf_error **err) {
+    return tp_error_set(err, TRIGPERF_E_UNSUPPORTED, "choose --granularity row, or auto",
+                        "%s receives rows by replication: the server fires row triggers alone for "
+                        "them",
+                        relation->quoted);
+}
+
 static int32_t settle(bool row, const char *text, bool *by_row, char *reason, size_t size) {
     *by_row = row;
     snprintf(reason, size, "%s", text);
     return TRIGPERF_OK;
 }
 
-int32_t tp_granularity_choose(PGconn *connection, const tp_relation *relation,
-                              const tp_layout *layout, tp_granularity wanted, bool expressions,
-                              bool *by_row, char *reason, size_t size, trigperf_error **err) {
-    if (wanted == TP_GRANULARITY_STATEMENT && relation->has_parent) {
-        return refuse_statement(relation, err);
+/* What a table is decides more often than its statistics: NULL when only these are left. */
+static const char *settled_reason(const tp_granularity_facts *facts, bool *by_row) {
+    *by_row = true;
+    if (facts->replicated) {
+        return "auto: for rows that arrive by replication the server fires row triggers alone";
+    }
+    if (facts->relation->has_parent) {
+        return "auto: a partition or inheriting table; statement triggers do not fire for writes "
+               "that name its parent";
+    }
+    *by_row = false;
+    if (facts->relation->kind == 'p' || facts->layout->below_count > 0) {
+        return "auto: a table with partitions or inheriting tables";
+    }
+    return facts->expressions
+               ? "auto: keys that are expressions cost as much by row as by statement"
+               : NULL;
+}
+
+int32_t tp_granularity_choose(PGconn *connection, const tp_granularity_facts *facts,
+                              tp_granularity wanted, bool *by_row, char *reason, size_t size,
+                              trigperf_error **err) {
+    if (wanted == TP_GRANULARITY_STATEMENT && facts->relation->has_parent) {
+        return refuse_statement(facts->relation, err);
+    }
+    if (wanted == TP_GRANULARITY_STATEMENT && facts->replicated) {
+        return refuse_replicated(facts->relation, err);
     }
     if (wanted != TP_GRANULARITY_AUTO) {
         return settle(wanted == TP_GRANULARITY_ROW, "chosen by whoever attached the table", by_row,
                       reason, size);
     }
-    if (relation->has_parent) {
-        return settle(true,
-                      "auto: a partition or inheriting table; statement triggers do not "
-                      "fire for writes that name its parent",
-                      by_row, reason, size);
-    }
-    if (relation->kind == 'p' || layout->below_count > 0) {
-        return settle(false, "auto: a table with partitions or inheriting tables", by_row, reason,
-                      size);
-    }
-    if (expressions) {
-        return settle(false,
-                      "auto: keys that are expressions cost as much by row as by "
-                      "statement",
-                      by_row, reason, size);
-    }
-    return from_statistics(connection, relation, by_row, reason, size, err);
+    bool row = false;
+    const char *text = settled_reason(facts, &row);
+    return text != NULL ? settle(row, text, by_row, reason, size)
+                        : from_statistics(connection, facts->relation, by_row, reason, size, err);
 }

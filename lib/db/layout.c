@@ -2,7 +2,8 @@
  *
  * A primary key serves to pair old and new rows when it is not deferrable (else it may hold twice
  * at the end of a statement) and its equality is the server's own, written OPERATOR(pg_catalog.=):
- * enums and built-in scalar types, also under domains. */
+ * enums and built-in scalar types, also under domains. With inheriting tables it does not serve:
+ * they may hold the same keys again, and every row would be paired with each of them. */
 #include "db/layout.h"
 
 #include <stdlib.h>
@@ -91,6 +92,7 @@ static bool take_below(const PGresult *rows, tp_layout *out) {
     for (int row = 0; row < PQntuples(rows); row++) {
         out->below[row] = (tp_below){PQgetvalue(rows, row, 0), PQgetvalue(rows, row, 1)[0],
                                      PQgetvalue(rows, row, 2)[0] == 't'};
+        out->identity_count = out->below[row].is_partition ? out->identity_count : 0;
     }
     out->below_count = (uint32_t)PQntuples(rows);
     return true;

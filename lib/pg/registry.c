@@ -161,7 +161,7 @@ static void refuse_rule(const loading *load, int row, const trigperf_error *why)
     tp_log_write(load->log, TP_LOG_ERROR,
                  "rule %s of %s %s, '%s', is left out: %s. Until it is mended, each change of %s "
                  "comes as a resync: remove it with 'trigperf rules remove', or correct its row in "
-                 "trigperf.cascade_rule and run SELECT trigperf.registry_bump()",
+                 "trigperf.cascade_rule and call registry_bump there",
                  PQgetvalue(load->rules, row, 5), scoped ? "scope" : "table", name,
                  PQgetvalue(load->rules, row, 3), trigperf_error_message(why),
                  scoped ? "every table" : "the table");

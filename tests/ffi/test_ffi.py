@@ -318,6 +318,8 @@ def _(db):
     LIB.check("trigperf_attachment_watch", table, b"user_id")
     LIB.check("trigperf_attachment_rule", table, b"call:{id}", None, 0)
     LIB.check("trigperf_attachment_granularity", table, b"statement")
+    LIB.check("trigperf_attachment_set", table, b"max_keys", b"500")
+    LIB.fails(INVALID, "trigperf_attachment_set", table, b"max_keys", b"many")
     LIB.check("trigperf_admin_attach", admin, table, 0, None)
     LIB.fails(EXISTS, "trigperf_admin_attach", admin, table, 0, None)
     LIB.trigperf_attachment_free(table)

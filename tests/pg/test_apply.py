@@ -231,6 +231,29 @@ def _(installed, tmp):
     equal(tables(installed)[0][6], "7", "max_keys")
 
 
+@test("isolation, limits and replicated rows: set, changed, taken back, and brought back by the undo")
+def _(installed, tmp):
+    files = fresh(installed, tmp)
+    settings = "select isolate, max_keys, replicated, granularity from trigperf.captured_table"
+    text = "[table users]\nkeys = id\n"
+    files.apply(text)
+    equal(installed.rows(settings), [["keys", "1000", "f", "statement"]], "as it is without a word")
+    before = files.path()
+    plan = files.apply(text + "isolate = full\nmax_keys = 20\nreplicated = on\n", "--undo", before).out
+    for why in ("other isolation", "other max_keys", "replicated rows"):
+        contains(plan, f"because: {why}", "plan")
+    equal(installed.rows(settings), [["full", "20", "t", "row"]], "as asked for")
+    contains(files.apply(text + "isolate = full\nreplicated = on\n").out, "nothing would change", "again")
+    after = files.path()
+    installed.trigperf("apply", before, "--prune", "--undo", after)
+    equal(installed.rows(settings), [["keys", "1000", "f", "statement"]], "brought back")
+    installed.trigperf("apply", after, "--prune")
+    equal(installed.rows(settings), [["full", "20", "t", "row"]], "and forth")
+    contains(files.apply(text).out, "no replicated rows any more", "plan")
+    equal(installed.rows(settings), [["keys", "20", "f", "statement"]], "without a word")
+    contains(files.apply(text + "replicated = on\ngranularity = statement\n", ok=1).err, "row triggers alone", "refusal")
+
+
 @test("mistakes are named with their line, and nothing is done")
 def _(installed, tmp):
     files = fresh(installed, tmp)
@@ -239,6 +262,8 @@ def _(installed, tmp):
     for text, code, says in (
             ("keys = id\n", 2, "line 1"), (good + "nonsense\n", 2, "line 3"), (good + "[tabel x]\n", 2, "[tabel x]"),
             (good + "colour = red\n", 2, "colour"), (good + "granularity = big\n", 2, "big"),
+            (good + "isolate = half\n", 2, "half"), (good + "max_keys = many\n", 2, "many"),
+            (good + "replicated = off\n", 2, "off"),
             (good + "watch = a,,b\n", 2, "line 3"), (good + "keys = id\n", 2, "twice"), (good + good, 2, "twice"),
             (good + "rule = a:{id\n", 2, "a:{id"), (good + "rule = a:{id} # note\n", 2, "comments"),
             (good + "rule on sleep = a\n", 2, "sleep"), (good + "rule every soon = a\n", 2, "soon"),

@@ -427,6 +427,29 @@ def _(db, shape):
     equal(seen(db), [("1",)], "deleted")
 
 
+@test("inheriting tables that repeat the parent's primary keys: every tuple once, no row times row")
+def _(installed):
+    installed.sql(CALLS)
+    installed.sql("create table heir () inherits (calls); create table heirs_heir () inherits (heir)")
+    attach(installed, "calls", "id", "user_id")
+    for table in ("calls", "heir", "heirs_heir"):
+        installed.sql(f"insert into {table} select g % (case '{table}' when 'calls' then 100000 else 10 end), "
+                      "g % 7 from generate_series(1, 40) g")
+    outbox(installed)
+    installed.sql("update calls set note = 'x'")
+    found = outbox(installed)
+    equal([op for _, op, _, _ in found], ["U"], "captured")
+    expected = installed.rows("select distinct id, user_id from calls")
+    equal(tuples(found), sorted((one[0], one[1]) for one in expected), "tuples")
+    equal(found[0][2], len(expected), "number of tuples")
+    installed.sql("update calls set user_id = user_id + 1 where id = 5")
+    moved = outbox(installed)
+    expected = {tuple(row) for row in installed.rows("select id, user_id from calls where id = 5 union "
+                                                     "select id, user_id - 1 from calls where id = 5")}
+    equal(set(tuples(moved)), expected, "tuples of moved keys")
+    equal(moved[0][2], len(expected), "number of tuples of moved keys")
+
+
 @test("a single partition: only row triggers see everything, and that is said")
 def _(installed):
     installed.sql(PARTS)

@@ -122,6 +122,55 @@ def _(installed):
     equal(installed.value("select trigperf.table_check_all()"), "1", "afterwards")
 
 
+@test("a key column retyped: sessions that know the former type are told coarsely, until the next look")
+def _(installed):
+    installed.sql("create table calls (id int primary key, user_id int, note text)")
+    attach(installed, "--key", "user_id", "--granularity", "row")
+    installed.value("select trigperf.table_check_all()")
+    captured = "select string_agg(op::text, '' order by xid) from trigperf.outbox where op <> 'B'"
+    with installed.session() as session:
+        session.run("insert into calls values (1, 1); update calls set note = 'x'; delete from calls")
+        equal(installed.value(captured), "IUD", "captured before")
+        installed.sql("truncate trigperf.outbox; alter table calls alter id type bigint, "
+                      "alter user_id type smallint")
+        session.run("insert into calls values (2, 2)")
+        equal(installed.value(captured), "E", "captured with the former plan")
+        equal(installed.value("select trigperf.table_check_all()"), "1", "tables found changed")
+        installed.sql("truncate trigperf.outbox")
+        session.run("insert into calls values (3000000000, 3); update calls set user_id = 4; "
+                    "delete from calls")
+        check("E" not in installed.value(captured), f"captured {installed.value(captured)}")
+    equal(installed.value("select trigperf.table_check_all()"), "0", "tables found changed again")
+
+
+@test("who may not renew the function says so once, and resyncs all the same")
+def _(installed):
+    installed.sql("create role installer superuser; create role owner_of_calls; create table calls "
+                  "(id int primary key); alter table calls owner to owner_of_calls")
+    attach(installed)
+    installed.value("select trigperf.table_check_all()")
+    installed.sql("alter role installer nosuperuser; alter function trigperf.table_check_all() owner to "
+                  "installer; grant all on schema trigperf to installer; grant all on all tables in "
+                  "schema trigperf to installer; grant all on all functions in schema trigperf to "
+                  "installer; grant all on all sequences in schema trigperf to installer")
+    for kind in ("bigint", "smallint"):
+        installed.sql(f"truncate trigperf.outbox; alter table calls alter id type {kind}")
+        equal(installed.value("select trigperf.table_check_all()"), "1", "tables found changed")
+        equal(installed.value("select count(*) from trigperf.outbox where op = 'B'"), "1", "resyncs")
+    equal(installed.value("select count(*) from trigperf.trigger_error_log where operation = 'check' and "
+                          "sqlstate = '42501'"), "1", "complaints")
+
+
+@test("a table that inherits later is attended to, and attaching anew is recommended where keys may repeat")
+def _(installed):
+    installed.sql("create table calls (id bigint primary key, user_id bigint)")
+    attach(installed, "--granularity", "statement")
+    installed.value("select trigperf.table_check_all()")
+    installed.sql("create table heir () inherits (calls)")
+    equal(installed.value("select trigperf.table_check_all()"), "1", "tables found changed")
+    contains(installed.value("select error_message from trigperf.trigger_error_log"), "attach it anew")
+
+
 @test("a rule spoilt by hand: its table is told coarsely, nobody stops, and mending it is enough")
 def _(installed):
     installed.sql("create table calls (id bigint primary key, user_id bigint); "

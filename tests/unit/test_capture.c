@@ -218,6 +218,7 @@ static void test_full_isolation_stands_around_the_write(void **state) {
     assert_non_null(last);
     assert_true(strstr(text, "INSERT INTO trigperf.outbox") < last);
     assert_null(strstr(last, "INSERT INTO trigperf.outbox"));
+    assert_has(last, "nextval('trigperf.uncaptured')");
     free(text);
 }
 
@@ -240,6 +241,25 @@ static void test_triggers(void **state) {
     tp_strbuf_reset(&out);
     tp_capture_triggers(&capture, "public.kid", TP_PLACE_INHERITS, &out);
     assert_has(tp_strbuf_str(&out), "trigperf_capture_7_row AFTER INSERT OR UPDATE OR DELETE");
+    tp_strbuf_free(&out);
+}
+
+static void test_triggers_for_replicated_rows(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT}};
+    tp_capture capture = calls(keys, 1);
+    tp_strbuf out = TP_STRBUF_INIT;
+    capture.by_row = true;
+    capture.replicated = true;
+    tp_capture_triggers(&capture, "public.calls", TP_PLACE_ROOT, &out);
+    assert_has(tp_strbuf_str(&out),
+               "ALTER TABLE public.calls ENABLE ALWAYS TRIGGER trigperf_capture_row;\n");
+    assert_has(tp_strbuf_str(&out),
+               "ALTER TABLE public.calls ENABLE ALWAYS TRIGGER trigperf_capture_truncate;\n");
+    tp_strbuf_reset(&out);
+    tp_capture_triggers(&capture, "public.heirs", TP_PLACE_INHERITS, &out);
+    assert_has(tp_strbuf_str(&out),
+               "ALTER TABLE public.heirs ENABLE ALWAYS TRIGGER trigperf_capture_7_row;\n");
     tp_strbuf_free(&out);
 }
 
@@ -282,6 +302,7 @@ int main(void) {
         cmocka_unit_test(test_no_keys),
         cmocka_unit_test(test_full_isolation_stands_around_the_write),
         cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_triggers_for_replicated_rows),
         cmocka_unit_test(test_short_memory_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,7 @@ CREATE TABLE trigperf.captured_table (
     granularity        text NOT NULL CHECK (granularity IN ('statement', 'row')),
     granularity_reason text NOT NULL,
     isolate            text NOT NULL DEFAULT 'keys' CHECK (isolate IN ('keys', 'full')),
+    replicated         boolean NOT NULL DEFAULT false,
     max_keys           int NOT NULL CHECK (max_keys > 0),
     function_name      text NOT NULL,
     attached_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -489,12 +490,23 @@ $$;
 -- ---------------------------------------------------------------------------------------------
 -- Status: what is installed, and what does not fit together, with the way to mend it.
 
-CREATE FUNCTION trigperf.status_tables() RETURNS TABLE (
-    id int, name text, keys text[], watch text[], granularity text, reason text, max_keys int,
-    attached_at timestamptz, triggers int, disabled int, state text, fix text)
+-- Whether a subscription of this database writes to a table, or to something beneath it.
+CREATE FUNCTION trigperf.table_subscribed(p_root oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.id, q.registered, c.key_names, c.watch, c.granularity, c.granularity_reason,
-           c.max_keys, c.attached_at, t.total, t.disabled, s.state,
+    WITH RECURSIVE family(relid) AS (
+        SELECT p_root
+        UNION
+        SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.relid)
+    SELECT EXISTS (SELECT FROM pg_subscription_rel s JOIN family f ON s.srrelid = f.relid)
+$$;
+
+CREATE FUNCTION trigperf.status_tables() RETURNS TABLE (
+    id int, name text, keys text[], watch text[], granularity text, reason text, isolate text,
+    replicated boolean, max_keys int, attached_at timestamptz, triggers int, disabled int, state text,
+    fix text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.id, q.registered, c.key_names, c.watch, c.granularity, c.granularity_reason, c.isolate,
+           c.replicated, c.max_keys, c.attached_at, t.total, t.disabled, s.state,
            CASE s.state
                WHEN 'dropped' THEN 'the table is gone: trigperf detach ' || q.registered
                WHEN 'renamed' THEN 'the table is called ' || q.present || ' now: trigperf detach '
@@ -502,6 +514,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                WHEN 'missing' THEN 'triggers are gone: detach it and attach it again'
                WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || t.enable || '; SELECT trigperf.resync('
                                     || c.id || ')'
+               WHEN 'subscribed' THEN 'rows that arrive by logical replication are not captured: detach '
+                                      || 'it and attach it again'
            END
     FROM trigperf.captured_table c
     LEFT JOIN pg_class r ON r.oid = c.relid
@@ -511,17 +525,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                quote_ident(n.nspname) || '.' || quote_ident(r.relname)
     ) AS q(registered, present)
     CROSS JOIN LATERAL (
-        SELECT count(*)::int, count(*) FILTER (WHERE g.tgenabled = 'D')::int,
-               string_agg(' ENABLE TRIGGER ' || quote_ident(g.tgname), ',' ORDER BY g.tgname)
-                   FILTER (WHERE g.tgenabled = 'D')
-        FROM pg_trigger g
-        WHERE g.tgrelid = c.relid AND g.tgname LIKE 'trigperf\_capture\_%' AND NOT g.tgisinternal
+        SELECT count(*)::int, count(*) FILTER (WHERE g.off)::int,
+               string_agg(CASE WHEN c.replicated THEN ' ENABLE ALWAYS' ELSE ' ENABLE' END
+                          || ' TRIGGER ' || quote_ident(g.tgname), ',' ORDER BY g.tgname)
+                   FILTER (WHERE g.off)
+        FROM (SELECT h.tgname, CASE WHEN c.replicated THEN h.tgenabled <> 'A'
+                                    ELSE h.tgenabled IN ('D', 'R') END AS off
+              FROM pg_trigger h
+              WHERE h.tgrelid = c.relid AND h.tgname LIKE 'trigperf\_capture\_%'
+                AND NOT h.tgisinternal) AS g
     ) AS t(total, disabled, enable)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
                     WHEN q.present <> q.registered THEN 'renamed'
                     WHEN t.total < CASE c.granularity WHEN 'row' THEN 2 ELSE 4 END THEN 'missing'
                     WHEN t.disabled > 0 THEN 'disabled'
+                    WHEN NOT c.replicated AND trigperf.table_subscribed(c.relid) THEN 'subscribed'
                     ELSE 'ok' END
     ) AS s(state)
     ORDER BY q.registered
@@ -554,7 +573,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         'server_version', current_setting('server_version'),
         'tables', (SELECT COALESCE(json_agg(json_build_object(
                 'table', t.name, 'keys', t.keys, 'watch', t.watch, 'granularity', t.granularity,
-                'reason', t.reason, 'max_keys', t.max_keys, 'attached_at', t.attached_at,
+                'reason', t.reason, 'isolate', t.isolate, 'replicated', t.replicated,
+                'max_keys', t.max_keys, 'attached_at', t.attached_at,
                 'triggers', t.triggers, 'disabled', t.disabled, 'state', t.state, 'fix', t.fix,
                 'rules', (SELECT COALESCE(json_agg(r.template ORDER BY r.id), '[]')
                           FROM trigperf.cascade_rule r WHERE r.table_id = t.id))), '[]')

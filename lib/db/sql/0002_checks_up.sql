@@ -28,8 +28,15 @@ $$;
 -- VACUUM FULL (which changes nothing) do not count.
 CREATE FUNCTION trigperf.table_fingerprint(p_root oid, p_function oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT md5(string_agg(concat_ws(' ', c.oid, n.nspname, c.relname, a.columns, t.triggers), E'\n'
-                          ORDER BY c.oid))
+    SELECT md5(COALESCE((SELECT concat_ws(' ', p.proowner, has_schema_privilege(p.proowner, 'trigperf', 'USAGE'),
+                                 (SELECT string_agg(has_table_privilege(p.proowner, o.oid, 'INSERT')::text, ' '
+                                                    ORDER BY o.oid)
+                                  FROM pg_class o WHERE o.relnamespace = p.pronamespace
+                                    AND o.relkind IN ('r', 'p') AND starts_with(o.relname, 'outbox')))
+                FROM pg_proc p WHERE p.oid = p_function), '')
+               || string_agg(concat_ws(' ', c.oid, n.nspname, c.relname, a.columns, t.triggers,
+                                    EXISTS (SELECT FROM pg_subscription_rel s
+                                            WHERE s.srrelid = c.oid)), E'\n' ORDER BY c.oid))
     FROM trigperf.table_family(p_root) f
     JOIN pg_class c ON c.oid = f.relid
     JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -56,6 +63,7 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT CASE WHEN g.tgtype & 1 = 1 THEN 'row' ELSE lower(e.events) END AS kind, e.events,
+               g.tgenabled = 'A' AS always,
                CASE WHEN g.tgtype & 1 = 1 THEN 'ROW' ELSE 'STATEMENT' END AS each,
                CASE WHEN COALESCE(g.tgoldtable, g.tgnewtable) IS NULL THEN ''
                     ELSE concat_ws(' ', 'REFERENCING',
@@ -77,9 +85,39 @@ BEGIN
                        'trigperf_capture_' || p_id || '_' || wanted.kind, wanted.events, place,
                        wanted.tables, wanted.each,
                        (SELECT p.proname FROM pg_proc p WHERE p.oid = p_function));
+        IF wanted.always THEN
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', place,
+                           'trigperf_capture_' || p_id || '_' || wanted.kind);
+        END IF;
         created := created + 1;
     END LOOP;
     RETURN created;
+END
+$$;
+
+-- What went wrong while looking, once an hour for each table and message.
+CREATE FUNCTION trigperf.check_failed(p_table trigperf.captured_table, p_message text, p_state text)
+RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO trigperf.trigger_error_log (table_name, operation, error_message, sqlstate)
+    SELECT q.name, 'check', p_message, p_state
+    FROM (SELECT CASE WHEN p_table.id IS NULL THEN '*'
+                      ELSE format('%I.%I', p_table.schema_name, p_table.table_name) END) AS q(name)
+    WHERE NOT EXISTS (SELECT FROM trigperf.trigger_error_log e
+                      WHERE e.operation = 'check' AND e.error_message = p_message
+                        AND e.table_name = q.name
+                        AND e.occurred_at > clock_timestamp() - interval '1 hour')
+$$;
+
+-- A session that has called the capture function keeps plans for the types that the columns had: after
+-- ALTER COLUMN .. TYPE these fail, and its changes are told as a resync until it ends. Writing the
+-- function's catalog row anew makes every session plan again.
+CREATE FUNCTION trigperf.table_renew(p_table trigperf.captured_table) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION trigperf.%I() COST 100', p_table.function_name);
+EXCEPTION WHEN insufficient_privilege OR undefined_function THEN
+    PERFORM trigperf.check_failed(p_table, SQLERRM, SQLSTATE);
 END
 $$;
 
@@ -90,18 +128,27 @@ DECLARE
                     WHERE p.proname = p_table.function_name
                       AND p.pronamespace = 'trigperf'::regnamespace);
     created int := 0;
+    made    int;
     present text;
     relative record;
     verdict record;
 BEGIN
     FOR relative IN SELECT * FROM trigperf.table_family(p_table.relid) f WHERE NOT f.is_root LOOP
-        created := created + trigperf.table_complete(p_table.id, p_table.relid, routine,
-                                                     relative.relid, relative.is_partition);
+        made := trigperf.table_complete(p_table.id, p_table.relid, routine, relative.relid,
+                                        relative.is_partition);
+        created := created + made;
+        IF made > 0 AND NOT relative.is_partition
+            AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = p_table.relid AND i.indisprimary)
+        THEN
+            PERFORM trigperf.check_failed(p_table, 'a table inherits from it since it was attached: '
+                || 'attach it anew, lest rows of equal primary keys are paired with each other', NULL);
+        END IF;
     END LOOP;
     present := COALESCE(trigperf.table_fingerprint(p_table.relid, routine), 'gone');
     IF present IS NOT DISTINCT FROM p_table.fingerprint THEN
         RETURN false;
     END IF;
+    PERFORM trigperf.table_renew(p_table);
     UPDATE trigperf.captured_table SET fingerprint = present WHERE id = p_table.id;
     IF p_table.fingerprint IS NULL AND created = 0 THEN
         RETURN false;
@@ -112,6 +159,68 @@ BEGIN
         INSERT INTO trigperf.trigger_error_log (table_name, operation, error_message, error_context)
         VALUES (format('%I.%I', p_table.schema_name, p_table.table_name), 'check',
                 'changes may not be captured: the table is ' || verdict.state, verdict.fix);
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- Full isolation: a capture function that must never fail counts here what it could not write. A
+-- sequence needs no space, and what was drawn stays drawn.
+
+CREATE SEQUENCE trigperf.uncaptured;
+COMMENT ON SEQUENCE trigperf.uncaptured IS
+    'statements whose changes could not be written to the outbox (tables attached with full isolation)';
+
+CREATE TABLE trigperf.uncaptured_seen (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    counted   bigint NOT NULL DEFAULT 0,
+    waiting   xid8[] NOT NULL DEFAULT '{}',
+    upto      xid8
+);
+COMMENT ON COLUMN trigperf.uncaptured_seen.waiting IS
+    'transactions that ran when the count was seen to move: the uncaptured change may be theirs';
+COMMENT ON COLUMN trigperf.uncaptured_seen.upto IS
+    'so may it be of older transactions than this one, which that snapshot did not tell from later ones';
+INSERT INTO trigperf.uncaptured_seen DEFAULT VALUES;
+
+-- Resyncs the isolated tables when the count has moved: at once, because the change may be visible, and
+-- again as each of the transactions that ran then ends, because it may not have been. A writer has a
+-- transaction id before it counts, and ours is drawn after the count was read: so every writer that
+-- was counted is older than ours, and in a snapshot taken after that it is either over, or listed, or
+-- not before the snapshot's end. While the outbox cannot be written this fails as well, and the next
+-- look finds everything as it was.
+CREATE FUNCTION trigperf.uncaptured_check() RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    seen    trigperf.uncaptured_seen;
+    total   bigint;
+    bound   xid8;
+    present pg_snapshot;
+    running xid8[];
+BEGIN
+    SELECT * INTO STRICT seen FROM trigperf.uncaptured_seen;
+    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO STRICT total
+    FROM trigperf.uncaptured s;
+    IF total = seen.counted AND cardinality(seen.waiting) = 0 AND seen.upto IS NULL THEN
+        RETURN false;
+    END IF;
+    bound := CASE WHEN total = seen.counted THEN seen.upto ELSE pg_current_xact_id() END;
+    present := pg_current_snapshot();
+    running := ARRAY(SELECT x FROM pg_snapshot_xip(present) AS x
+                     WHERE x < bound OR x = ANY (seen.waiting));
+    IF bound IS NULL AND cardinality(running) = cardinality(seen.waiting) THEN
+        RETURN false;
+    END IF;
+    UPDATE trigperf.uncaptured_seen u
+    SET counted = total, waiting = running,
+        upto = CASE WHEN pg_snapshot_xmax(present) < bound THEN bound END;
+    PERFORM trigperf.resync(c.id) FROM trigperf.captured_table c WHERE c.isolate = 'full';
+    IF total <> seen.counted THEN
+        INSERT INTO trigperf.trigger_error_log (table_name, operation, error_message, error_context)
+        VALUES ('*', 'isolate', 'changes could not be written to the outbox: every table attached with '
+                || 'full isolation was resynced', (total - seen.counted) || ' statements at most; the '
+                || 'warnings in the server''s log say why');
     END IF;
     RETURN true;
 END
@@ -130,6 +239,11 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(7460391845612003) THEN
         RETURN 0;
     END IF;
+    BEGIN
+        PERFORM trigperf.uncaptured_check();
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM trigperf.check_failed(NULL, SQLERRM, SQLSTATE);
+    END;
     FOR attached IN SELECT * FROM trigperf.captured_table ORDER BY id LOOP
         BEGIN
             IF trigperf.table_check(attached) THEN
@@ -139,19 +253,17 @@ BEGIN
             WHEN lock_not_available OR deadlock_detected THEN
                 NULL;
             WHEN OTHERS THEN
-                INSERT INTO trigperf.trigger_error_log
-                    (table_name, operation, error_message, sqlstate)
-                SELECT format('%I.%I', attached.schema_name, attached.table_name), 'check',
-                       SQLERRM, SQLSTATE
-                WHERE NOT EXISTS (SELECT FROM trigperf.trigger_error_log e
-                                  WHERE e.operation = 'check' AND e.error_message = SQLERRM
-                                    AND e.occurred_at > clock_timestamp() - interval '1 hour');
+                PERFORM trigperf.check_failed(attached, SQLERRM, SQLSTATE);
         END;
     END LOOP;
     RETURN changed;
 END
 $$;
 
+REVOKE ALL ON SEQUENCE trigperf.uncaptured FROM PUBLIC;
+REVOKE ALL ON TABLE trigperf.uncaptured_seen FROM PUBLIC;
 REVOKE ALL ON FUNCTION trigperf.table_family(oid), trigperf.table_fingerprint(oid, oid),
     trigperf.table_complete(int, oid, oid, oid, boolean),
+    trigperf.check_failed(trigperf.captured_table, text, text),
+    trigperf.table_renew(trigperf.captured_table), trigperf.uncaptured_check(),
     trigperf.table_check(trigperf.captured_table), trigperf.table_check_all() FROM PUBLIC;
