@@ -13,6 +13,10 @@
 /* The commit position of a change that has none: greater than all, so that merging keeps it. */
 #define TP_LSN_UNKNOWN UINT64_MAX
 
+static inline uint64_t tp_lsn_or_unknown(uint64_t lsn) {
+    return lsn == 0 ? TP_LSN_UNKNOWN : lsn;
+}
+
 typedef struct tp_delta {
     const tp_table *table;
     uint64_t hash;

@@ -89,6 +89,14 @@ void tp_delivery_add(tp_delivery *delivery, tp_batch *batch, uint64_t arrival) {
     delivery->pending++;
 }
 
+void tp_delivery_add_all(tp_delivery *delivery, tp_batch *first, uint64_t arrival) {
+    while (first != NULL) {
+        tp_batch *batch = first;
+        first = link_of(batch)->next;
+        tp_delivery_add(delivery, batch, arrival);
+    }
+}
+
 tp_batch *tp_delivery_next(tp_delivery *delivery) {
     tp_batch *batch = delivery->ready.first;
     if (batch != NULL) {

@@ -19,6 +19,8 @@ void tp_delivery_free(tp_delivery *delivery);
 bool tp_delivery_reserve(tp_delivery *delivery, uint32_t more);
 /* Takes a sealed batch, numbers it, and queues it. Cannot fail after reserving. */
 void tp_delivery_add(tp_delivery *delivery, tp_batch *batch, uint64_t arrival);
+/* The same for several, linked by next. */
+void tp_delivery_add_all(tp_delivery *delivery, tp_batch *first, uint64_t arrival);
 
 tp_batch *tp_delivery_next(tp_delivery *delivery); /* hands out; NULL when none is ready */
 bool tp_delivery_has_next(const tp_delivery *delivery);

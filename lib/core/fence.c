@@ -4,7 +4,8 @@
  * Why no lock is needed: a mark raises the counter before it writes the slot. A reader that begins
  * in between gets a token that covers the mark, and rightly so, because the change was visible
  * before it arrived. A reader that checks in between passes, but the batch of that change is yet to
- * be delivered and will delete what the reader put.
+ * be delivered and will delete what the reader put. For the same reasons one number serves all keys
+ * of a change, and it may be drawn long before the slots are written.
  *
  * Slots only grow (compare and swap), whoever marks. Eight bytes a slot; with 65,536 slots and n
  * keys marked during a fill, a check fails needlessly with a probability of about n / 65,536. */
@@ -66,14 +67,22 @@ static void raise_to(atomic_uint_fast64_t *place, uint64_t number) {
     }
 }
 
-void tp_fence_mark_slot(tp_fence *fence, uint32_t slot) {
-    raise_to(&fence->slots[slot], atomic_fetch_add(&fence->arrivals, 1) + 1);
+void tp_fence_fetch(const tp_fence *fence, uint32_t slot) {
+    __builtin_prefetch(&fence->slots[slot], 1);
+}
+
+uint64_t tp_fence_arrive(tp_fence *fence) {
+    return atomic_fetch_add(&fence->arrivals, 1) + 1;
+}
+
+void tp_fence_mark_slot(tp_fence *fence, uint32_t slot, uint64_t arrival) {
+    raise_to(&fence->slots[slot], arrival);
 }
 
 void tp_fence_mark(tp_fence *fence, const char *key, size_t length) {
-    tp_fence_mark_slot(fence, tp_fence_slot(fence, key, length));
+    tp_fence_mark_slot(fence, tp_fence_slot(fence, key, length), tp_fence_arrive(fence));
 }
 
 void tp_fence_mark_all(tp_fence *fence) {
-    raise_to(&fence->floor, atomic_fetch_add(&fence->arrivals, 1) + 1);
+    raise_to(&fence->floor, tp_fence_arrive(fence));
 }

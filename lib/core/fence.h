@@ -23,8 +23,12 @@ bool tp_fence_check(const tp_fence *fence, uint64_t token, const char *key, size
 void tp_fence_mark(tp_fence *fence, const char *key, size_t length);
 void tp_fence_mark_all(tp_fence *fence);
 
-/* The same in two steps, for keys that are marked again and again without hashing them anew. */
+/* The same in steps, for many keys, and for keys that are marked again and again: where a key's
+ * mark stands (to be fetched early, because it is seldom near), a number for all invalidations that
+ * have arrived by now, and the mark. */
 uint32_t tp_fence_slot(const tp_fence *fence, const char *key, size_t length);
-void tp_fence_mark_slot(tp_fence *fence, uint32_t slot);
+void tp_fence_fetch(const tp_fence *fence, uint32_t slot);
+uint64_t tp_fence_arrive(tp_fence *fence);
+void tp_fence_mark_slot(tp_fence *fence, uint32_t slot, uint64_t arrival);
 
 #endif

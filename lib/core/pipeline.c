@@ -158,10 +158,6 @@ static bool window_is_empty(const tp_pipeline *pipeline) {
     return tp_window_arrival(pipeline->window) == UINT64_MAX;
 }
 
-static uint64_t known_lsn(uint64_t lsn) {
-    return lsn == 0 ? TP_LSN_UNKNOWN : lsn;
-}
-
 /* ---- closing the window ---- */
 
 static bool memory_is_short(tp_pipeline *pipeline) {
@@ -188,13 +184,8 @@ static bool emit_resync(tp_pipeline *pipeline) {
     return true;
 }
 
-static void emit_cut(tp_pipeline *pipeline, tp_cut *cut) {
-    uint64_t arrival = tp_window_arrival(pipeline->window);
-    while (cut->batches != NULL) {
-        tp_batch *batch = cut->batches;
-        cut->batches = tp_batch_link_of(batch)->next;
-        tp_delivery_add(pipeline->delivery, batch, arrival);
-    }
+static void emit_cut(tp_pipeline *pipeline, const tp_cut *cut) {
+    tp_delivery_add_all(pipeline->delivery, cut->batches, tp_window_arrival(pipeline->window));
     pipeline->counters.batches += cut->batch_count;
     pipeline->counters.keys += cut->named_keys;
     pipeline->counters.keys_limited += cut->held_keys;
@@ -266,7 +257,7 @@ static void resync_waits(tp_pipeline *pipeline, const tp_table *table, const tp_
 /* table NULL: everything. A resync of everything that waits for the host covers this one too. */
 static void resync_arrives(tp_pipeline *pipeline, const tp_table *table, uint64_t tag,
                            uint64_t lsn) {
-    tp_resync_mark mark = {++pipeline->arrived, known_lsn(lsn), tag};
+    tp_resync_mark mark = {++pipeline->arrived, tp_lsn_or_unknown(lsn), tag};
     mark_everything(pipeline, table);
     if (pipeline->ready_all != NULL) {
         tp_batch_raise(pipeline->ready_all, mark.lsn, mark.tag);
@@ -284,7 +275,8 @@ static int32_t collapse(tp_pipeline *pipeline, const tp_table *table, uint64_t l
 
 static int32_t truncate_arrives(tp_pipeline *pipeline, const tp_change *change,
                                 const tp_table *copy, trigperf_error **err) {
-    tp_addition addition = {1, pipeline->arrived + 1, known_lsn(change->lsn), TP_OP_TRUNCATE};
+    tp_addition addition = {1, pipeline->arrived + 1, tp_lsn_or_unknown(change->lsn),
+                            TP_OP_TRUNCATE};
     tp_resync_mark mark = {addition.arrival, addition.lsn, 0};
     if (!tp_resyncs_add_truncate(pipeline->resyncs, copy, &addition)) {
         return tp_error_nomem(err);
@@ -301,26 +293,35 @@ static void merge(tp_pipeline *pipeline, tp_delta *delta, const tp_addition *add
     tp_delta_merge(delta, addition);
     tp_due_recur(&pipeline->due);
     const tp_ref *refs = tp_window_refs(pipeline->window, delta);
+    uint64_t number = pipeline->fence != NULL ? tp_fence_arrive(pipeline->fence) : 0;
     for (uint32_t i = 0; i < delta->ref_count && pipeline->fence != NULL; i++) {
-        tp_fence_mark_slot(pipeline->fence, refs[i].fence_slot);
+        tp_fence_mark_slot(pipeline->fence, refs[i].fence_slot, number);
     }
     pipeline->counters.keys_merged += delta->ref_count;
     pipeline->counters.keyless += delta->ref_count == 0 ? 1 : 0;
     pipeline->counters.merged++;
 }
 
-static uint32_t mark_key(tp_pipeline *pipeline, const char *key, size_t length) {
+static uint32_t fence_slot(const tp_pipeline *pipeline, const char *key, size_t length) {
     if (pipeline->fence == NULL) {
         return 0;
     }
     uint32_t slot = tp_fence_slot(pipeline->fence, key, length);
-    tp_fence_mark_slot(pipeline->fence, slot);
+    tp_fence_fetch(pipeline->fence, slot);
     return slot;
+}
+
+static void mark_staged(tp_pipeline *pipeline) {
+    uint32_t keys = tp_window_staged_count(pipeline->window);
+    uint64_t number = keys > 0 && pipeline->fence != NULL ? tp_fence_arrive(pipeline->fence) : 0;
+    for (uint32_t i = 0; i < keys && number != 0; i++) {
+        tp_fence_mark_slot(pipeline->fence, tp_window_staged_slot(pipeline->window, i), number);
+    }
 }
 
 static bool stage_key(tp_pipeline *pipeline, const char *key, size_t length, uint32_t interval_ms,
                       uint64_t lsn) {
-    uint32_t slot = mark_key(pipeline, key, length);
+    uint32_t slot = fence_slot(pipeline, key, length);
     uint32_t interval = interval_ms > 0 ? interval_ms : pipeline->options.key_interval_ms;
     tp_staged_key staged = {key, (uint32_t)length, interval, slot, pipeline->arrived + 1, lsn};
     return length <= KEY_MAX && tp_window_stage_key(pipeline->window, &staged);
@@ -358,6 +359,7 @@ static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_
     if (!tp_window_commit(pipeline->window, addition, expanded)) {
         return tp_error_nomem(err);
     }
+    mark_staged(pipeline);
     pipeline->arrived = addition->arrival;
     pipeline->counters.changes++;
     pipeline->counters.merged += merged ? 1 : 0;
@@ -385,7 +387,7 @@ int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_chan
         return status;
     }
     uint8_t op = (uint8_t)change->op;
-    tp_addition addition = {1, pipeline->arrived + 1, known_lsn(change->lsn), op};
+    tp_addition addition = {1, pipeline->arrived + 1, tp_lsn_or_unknown(change->lsn), op};
     tp_delta *match = tp_window_match(pipeline->window);
     if (match != NULL && (match->expanded & op) != 0) {
         merge(pipeline, match, &addition);

@@ -176,6 +176,10 @@ uint32_t tp_window_staged_count(const tp_window *window) {
     return window->staged_count;
 }
 
+uint32_t tp_window_staged_slot(const tp_window *window, uint32_t i) {
+    return window->staged[i].key.fence_slot;
+}
+
 bool tp_window_staged_recent(tp_window *window, const tp_recent *recent, uint64_t now_ms,
                              uint32_t within_ms) {
     for (uint32_t i = 0; i < window->staged_count; i++) {

@@ -49,7 +49,8 @@ bool tp_window_stage_key(tp_window *window, const tp_staged_key *key);
 
 /* The delta that the staged change would be merged into, or NULL. */
 tp_delta *tp_window_match(tp_window *window);
-uint32_t tp_window_staged_count(const tp_window *window); /* keys */
+uint32_t tp_window_staged_count(const tp_window *window);            /* keys */
+uint32_t tp_window_staged_slot(const tp_window *window, uint32_t i); /* of the fence */
 /* Whether one of the keys, or the change itself if it has none, was delivered a short while ago. */
 bool tp_window_staged_recent(tp_window *window, const tp_recent *recent, uint64_t now_ms,
                              uint32_t within_ms);

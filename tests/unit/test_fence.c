@@ -78,9 +78,29 @@ static void test_slots_stand_for_keys(void **state) {
         uint64_t token = tp_fence_begin(fence);
         uint32_t slot = tp_fence_slot(fence, key, length);
         assert_true(slot < 1024);
-        tp_fence_mark_slot(fence, slot);
+        tp_fence_fetch(fence, slot);
+        tp_fence_mark_slot(fence, slot, tp_fence_arrive(fence));
         assert_false(tp_fence_check(fence, token, key, length));
     }
+    tp_fence_free(fence);
+}
+
+/* One number for several keys: it spares those who began after it was drawn, and no others. */
+static void test_one_number_for_several_keys(void **state) {
+    (void)state;
+    tp_fence *fence = fresh(1024);
+    uint64_t before = tp_fence_begin(fence);
+    uint64_t number = tp_fence_arrive(fence);
+    uint64_t after = tp_fence_begin(fence);
+    tp_fence_mark_slot(fence, tp_fence_slot(fence, "a", 1), number);
+    tp_fence_mark_slot(fence, tp_fence_slot(fence, "b", 1), number);
+    assert_false(tp_fence_check(fence, before, "a", 1));
+    assert_false(tp_fence_check(fence, before, "b", 1));
+    assert_true(tp_fence_check(fence, after, "a", 1));
+    assert_true(tp_fence_check(fence, after, "b", 1));
+    tp_fence_mark(fence, "a", 1);
+    tp_fence_mark_slot(fence, tp_fence_slot(fence, "a", 1), number);
+    assert_false(tp_fence_check(fence, after, "a", 1));
     tp_fence_free(fence);
 }
 
@@ -182,6 +202,7 @@ int main(void) {
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_shared_slots_never_pass_wrongly),
         cmocka_unit_test(test_slots_stand_for_keys),
+        cmocka_unit_test(test_one_number_for_several_keys),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_no_stale_entry_survives),
         cmocka_unit_test(test_marks_of_several_threads_only_grow),
