@@ -12,7 +12,10 @@
 #include <trigperf/context.h>
 #include <trigperf/error.h>
 #include <trigperf/fence.h>
+#include <trigperf/histogram.h>
 #include <trigperf/push.h>
+#include <trigperf/reading.h>
+#include <trigperf/series.h>
 #include <trigperf/version.h>
 
 #endif

@@ -25,6 +25,7 @@ struct trigperf_context {
     tp_loop *loop;
     tp_engine *engine;
     tp_cache *cache;
+    tp_meter *meter;
     tp_conninfo *conninfo;
     tp_feed source;
     tp_runner *runner;
@@ -96,6 +97,10 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
         status = make_cache(context, config, err);
     }
     if (status == TRIGPERF_OK) {
+        status = tp_meter_new(context, tp_config_u32(config, TP_OPTION_METRICS_MAX_SERIES),
+                              &context->meter, err);
+    }
+    if (status == TRIGPERF_OK) {
         status = tp_api_source_new(config, context->loop, context->engine, &context->log,
                                    &context->conninfo, &context->source, err);
     }
@@ -137,6 +142,7 @@ void trigperf_context_free(trigperf_context *context) {
         if (tp_feed_exists(&context->source)) {
             context->source.class->abandon(context->source.self);
         }
+        tp_meter_free(context->meter);
         tp_loop_free(context->loop);
         return;
     }
@@ -152,6 +158,7 @@ void trigperf_context_free(trigperf_context *context) {
     tp_conninfo_free(context->conninfo);
     tp_engine_unref(context->engine);
     tp_cache_free(context->cache);
+    tp_meter_free(context->meter);
     tp_loop_free(context->loop);
     tp_fork_guard_free(context->guard);
     pthread_mutex_destroy(&context->turn);
@@ -180,6 +187,10 @@ tp_engine *tp_context_engine(trigperf_context *context) {
 
 tp_cache *tp_context_cache(trigperf_context *context) {
     return context->cache;
+}
+
+tp_meter *tp_context_meter(trigperf_context *context) {
+    return context->meter;
 }
 
 tp_loop *tp_context_loop(trigperf_context *context) {

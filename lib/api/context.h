@@ -7,6 +7,7 @@
 
 #include <trigperf/context.h>
 
+#include "api/meter.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -19,6 +20,7 @@ bool tp_context_forked(const trigperf_context *context);
 
 tp_engine *tp_context_engine(trigperf_context *context);
 tp_cache *tp_context_cache(trigperf_context *context);
+tp_meter *tp_context_meter(trigperf_context *context);
 tp_loop *tp_context_loop(trigperf_context *context);
 
 /* One turn of processing: source, window, timers, callback. Any thread; turns exclude each other.

@@ -56,6 +56,9 @@ static const tp_option table[TP_OPTION_COUNT] = {
         NUMBER("memory.max_bytes", "bytes", 65536, UINT64_C(1) << 40, "67108864",
                "memory for waiting changes, keys and batches, above which reading stops and pushed "
                "changes collapse into a resync of their table"),
+    [TP_OPTION_METRICS_MAX_SERIES] =
+        NUMBER("metrics.max_series", "series", 16, 1000000, "10000",
+               "series (a name with its labels) that a context holds at most; more are refused"),
     [TP_OPTION_NACK_DELAY_MS] = NUMBER("nack.delay_ms", "ms", 0, HOUR_MS, "500",
                                        "a batch that was given back comes again after so long; "
                                        "doubled with each attempt"),

@@ -7,31 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char replacement[] = "\xEF\xBF\xBD";
+#include "base/text.h"
 
-/* Length of the valid UTF-8 sequence at bytes (RFC 3629: no surrogates, no overlong forms), or 0.
- */
-static size_t utf8_length(const unsigned char *bytes, size_t left) {
-    unsigned char lead = bytes[0];
-    size_t length = lead < 0x80                   ? 1
-                    : lead >= 0xC2 && lead < 0xE0 ? 2
-                    : lead >= 0xE0 && lead < 0xF0 ? 3
-                    : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                  : 0;
-    if (length == 0 || length > left) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((lead == 0xE0 && bytes[1] < 0xA0) || (lead == 0xED && bytes[1] > 0x9F) ||
-        (lead == 0xF0 && bytes[1] < 0x90) || (lead == 0xF4 && bytes[1] > 0x8F)) {
-        return 0;
-    }
-    return length;
-}
+static const char replacement[] = "\xEF\xBF\xBD";
 
 static void put_escaped(tp_strbuf *out, unsigned char byte) {
     static const char shorthand[] = "btn\0fr";
@@ -77,7 +55,7 @@ void tp_json_string(tp_strbuf *out, const char *bytes, size_t length) {
         if (at == length) {
             break;
         }
-        size_t sequence = in[at] < 0x80 ? 1 : utf8_length(in + at, length - at);
+        size_t sequence = in[at] < 0x80 ? 1 : tp_text_utf8(in + at, length - at);
         if (in[at] < 0x80) {
             put_escaped(out, in[at]);
         } else if (sequence == 0) {
@@ -162,15 +140,19 @@ static void put_number(tp_strbuf *out, const char *digits) {
     }
 }
 
-void tp_json_double(tp_strbuf *out, const char *key, double number) {
+void tp_json_digits(tp_strbuf *out, double number) {
     char digits[64];
+    shortest_digits(number, digits, sizeof digits);
+    put_number(out, digits);
+}
+
+void tp_json_double(tp_strbuf *out, const char *key, double number) {
     begin_value(out, key);
     if (!isfinite(number)) {
         tp_strbuf_puts(out, "null");
         return;
     }
-    shortest_digits(number, digits, sizeof digits);
-    put_number(out, digits);
+    tp_json_digits(out, number);
 }
 
 void tp_json_bool(tp_strbuf *out, const char *key, bool value) {

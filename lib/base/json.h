@@ -13,6 +13,9 @@
  * are not valid UTF-8 become U+FFFD, so that the output is always valid JSON. */
 void tp_json_string(tp_strbuf *out, const char *bytes, size_t length);
 
+/* Appends the fewest digits that read back as the same finite number, in any locale. */
+void tp_json_digits(tp_strbuf *out, double number);
+
 /* Begin and end of objects and arrays; key NULL inside arrays and at top level. */
 void tp_json_open(tp_strbuf *out, const char *key, char bracket);
 void tp_json_close(tp_strbuf *out, char bracket);

@@ -1,4 +1,4 @@
-/* One allocation and one copy. */
+/* Copies take one allocation; validity of UTF-8 is decided a sequence at a time. */
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -17,4 +17,38 @@ char *tp_text_copy_bytes(const char *bytes, size_t length) {
         copy[length] = '\0';
     }
     return copy;
+}
+
+size_t tp_text_utf8(const unsigned char *bytes, size_t left) {
+    unsigned char lead = bytes[0];
+    size_t length = lead < 0x80                   ? 1
+                    : lead >= 0xC2 && lead < 0xE0 ? 2
+                    : lead >= 0xE0 && lead < 0xF0 ? 3
+                    : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                  : 0;
+    if (length == 0 || length > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((lead == 0xE0 && bytes[1] < 0xA0) || (lead == 0xED && bytes[1] > 0x9F) ||
+        (lead == 0xF0 && bytes[1] < 0x90) || (lead == 0xF4 && bytes[1] > 0x8F)) {
+        return 0;
+    }
+    return length;
+}
+
+bool tp_text_is_utf8(const char *bytes, size_t length) {
+    const unsigned char *in = (const unsigned char *)bytes;
+    for (size_t at = 0; at < length;) {
+        size_t sequence = tp_text_utf8(in + at, length - at);
+        if (sequence == 0) {
+            return false;
+        }
+        at += sequence;
+    }
+    return true;
 }

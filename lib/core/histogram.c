@@ -26,6 +26,12 @@ uint64_t tp_histogram_middle(uint32_t bucket) {
     return (tp_histogram_lower(bucket) + tp_histogram_lower(bucket + 1)) / 2;
 }
 
+uint64_t tp_histogram_value(uint32_t bucket, uint64_t max) {
+    uint64_t middle = tp_histogram_middle(bucket);
+    bool known = max > 0 && max >= tp_histogram_lower(bucket);
+    return known && middle > max ? max : middle;
+}
+
 /* ceil(q * count), as percentile_disc() computes it, between 1 and count. */
 uint64_t tp_histogram_rank(double q, uint64_t count) {
     double exact = q * (double)count;
@@ -80,6 +86,13 @@ uint64_t tp_histogram_quantile(const tp_histogram *histogram, double q) {
             break;
         }
     }
-    uint64_t middle = tp_histogram_middle(bucket);
-    return histogram->max > 0 && middle > histogram->max ? histogram->max : middle;
+    return tp_histogram_value(bucket, histogram->max);
+}
+
+uint64_t tp_histogram_max(const tp_histogram *histogram) {
+    uint32_t highest = TP_HISTOGRAM_LAST;
+    while (highest > 0 && histogram->counts[highest] == 0) {
+        highest--;
+    }
+    return histogram->max >= tp_histogram_lower(highest) ? histogram->max : 0;
 }

@@ -39,13 +39,18 @@ static inline uint64_t tp_sum_saturating(uint64_t a, uint64_t b) {
 uint64_t tp_histogram_lower(uint32_t bucket);
 /* What stands for all durations of a bucket: its middle; for the last one its lower bound. */
 uint64_t tp_histogram_middle(uint32_t bucket);
+/* The same where the largest duration is known: never above it. A max below the bucket is that of a
+ * part only (the rest came without) and says nothing. */
+uint64_t tp_histogram_value(uint32_t bucket, uint64_t max);
 /* Rank, from 1, of a quantile among so many values: ceil(q * count). */
 uint64_t tp_histogram_rank(double q, uint64_t count);
 
 void tp_histogram_add(tp_histogram *histogram, uint64_t ns, uint64_t times);
 void tp_histogram_merge(tp_histogram *into, const tp_histogram *from);
 uint64_t tp_histogram_count(const tp_histogram *histogram);
-/* q from 0 to 1; 0 when empty. Never above max, where max is known. */
+/* The largest duration; 0 when not known: max is below the highest bucket in use. */
+uint64_t tp_histogram_max(const tp_histogram *histogram);
+/* q from 0 to 1; 0 when empty. */
 uint64_t tp_histogram_quantile(const tp_histogram *histogram, double q);
 
 #endif

@@ -65,8 +65,7 @@ uint64_t tp_packed_quantile(const int64_t *entries, uint32_t count, uint64_t max
             break;
         }
     }
-    uint64_t middle = tp_histogram_middle(tp_packed_bucket(entries[at]));
-    return max > 0 && middle > max ? max : middle;
+    return tp_histogram_value(tp_packed_bucket(entries[at]), max);
 }
 
 uint32_t tp_packed_merge(const int64_t *a, uint32_t a_count, const int64_t *b, uint32_t b_count,

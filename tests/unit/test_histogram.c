@@ -166,6 +166,20 @@ static void test_empty_and_out_of_range(void **state) {
     assert_int_equal(histogram.max, UINT64_C(1) << 40);
 }
 
+static void test_a_maximum_of_a_part_is_none(void **state) {
+    (void)state;
+    tp_histogram histogram = {.sum = 0};
+    tp_histogram part = {.sum = 0};
+    tp_histogram_add(&histogram, 5000, 3);
+    assert_int_equal(tp_histogram_max(&histogram), 5000);
+    part.counts[tp_histogram_bucket(70000)] = 4; /* came without its maximum */
+    assert_int_equal(tp_histogram_max(&part), 0);
+    tp_histogram_merge(&histogram, &part);
+    assert_int_equal(tp_histogram_max(&histogram), 0);
+    assert_int_equal(tp_histogram_quantile(&histogram, 1),
+                     tp_histogram_middle(tp_histogram_bucket(70000)));
+}
+
 static void test_nothing_wraps_around(void **state) {
     (void)state;
     tp_histogram histogram = {.sum = 0};
@@ -204,6 +218,7 @@ int main(void) {
         cmocka_unit_test(test_quantiles_of_known_distributions),
         cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_empty_and_out_of_range),
+        cmocka_unit_test(test_a_maximum_of_a_part_is_none),
         cmocka_unit_test(test_nothing_wraps_around),
         cmocka_unit_test(test_merging_is_recording_both),
     };

@@ -27,6 +27,17 @@ static void test_copies(void **state) {
     free(copy);
 }
 
+static void test_utf8(void **state) {
+    (void)state;
+    static const char *const good[] = {"", "abc", "\xC3\xB6", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
+    static const char *const bad[] = {"\xC3", "\x80", "\xC0\x80", "\xED\xA0\x80",
+                                      "\xF4\x90\x80\x80"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(tp_text_is_utf8(good[i], strlen(good[i])));
+        assert_false(tp_text_is_utf8(bad[i], strlen(bad[i])));
+    }
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     oom_fail_at(1);
@@ -37,6 +48,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
