@@ -23,7 +23,7 @@
  * - a recorder that the thread made and hands over, trigperf_recorder_record(), which is quicker
  * and takes no key.
  *
- * **Memory.** A histogram takes 3,488 bytes for each thread that recorded into it (as many threads
+ * **Memory.** A histogram takes 3,496 bytes for each thread that recorded into it (as many threads
  * as recorded at one time), a counter 8; names and labels once. The number of series is bounded by
  * `metrics.max_series`; series are never forgotten. What is refused is counted in
  * `trigperf_series_refused_total`.
@@ -58,6 +58,9 @@ typedef struct trigperf_series trigperf_series;
 
 /** The cells of one thread. Opaque. */
 typedef struct trigperf_recorder trigperf_recorder;
+
+/** The cells of one thread for one histogram. Opaque. */
+typedef struct trigperf_timer trigperf_timer;
 
 /**
  * @brief Finds a series by name and labels, or makes it. Any thread; takes a lock: do it once and
@@ -154,14 +157,32 @@ int32_t trigperf_recorder_add(trigperf_recorder *recorder, trigperf_series *seri
                               uint64_t amount);
 
 /**
- * @brief trigperf_series_record() through a recorder. Lock-free always; one histogram costs about
- *        2 ns in a loop on a present machine.
+ * @brief trigperf_series_record() through a recorder. Lock-free always; Lock-free always.
  * @param recorder the calling thread's.
  * @param series   a histogram of the same context.
  * @param ns       nanoseconds; negative ones as in trigperf_series_record().
  * @return 0, #TRIGPERF_E_INVALID (also for a series of another context), #TRIGPERF_E_NOMEM.
  */
 int32_t trigperf_recorder_record(trigperf_recorder *recorder, trigperf_series *series, int64_t ns);
+
+/**
+ * @brief The cells of one thread for one histogram: for a place that records all the time.
+ * @param recorder the calling thread's.
+ * @param series   a histogram of the same context.
+ * @param[out] timer receives it, borrowed from the recorder: not to be used after
+ *        trigperf_recorder_free(), nor by two threads at a time.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_recorder_timer(trigperf_recorder *recorder, trigperf_series *series,
+                                trigperf_timer **timer, trigperf_error **error);
+
+/**
+ * @brief Records a duration: nothing is looked up. Cannot fail.
+ * @param timer the calling thread's, not NULL.
+ * @param ns    nanoseconds; negative ones as in trigperf_series_record().
+ */
+void trigperf_timer_record(trigperf_timer *timer, int64_t ns);
 
 /**
  * @brief Lets counters and histograms begin at zero. Gauges and the library's own series stay. Any

@@ -8,19 +8,16 @@
  * quickest way, handing over a recorder, needs neither. The key is taken at the first need. */
 #include "api/meter.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "api/context.h"
 #include "api/internals.h"
 
 struct tp_meter {
+    tp_meter_key here;
     trigperf_context *context;
     tp_metrics *metrics;
     pthread_mutex_t mutex;
-    atomic_bool has_key;
-    pthread_key_t key;
 };
 
 int32_t tp_meter_new(trigperf_context *context, uint32_t max_series, tp_meter **out,
@@ -44,8 +41,8 @@ void tp_meter_free(tp_meter *meter) {
     if (meter == NULL) {
         return;
     }
-    if (atomic_load(&meter->has_key)) {
-        pthread_key_delete(meter->key);
+    if (atomic_load(&meter->here.taken)) {
+        pthread_key_delete(meter->here.key);
     }
     if (!tp_context_forked(meter->context)) {
         tp_metrics_free(meter->metrics);
@@ -89,16 +86,15 @@ static void thread_ends(void *recorder) {
 static int32_t take_key(tp_meter *meter) {
     int code = 0;
     pthread_mutex_lock(&meter->mutex);
-    if (!atomic_load(&meter->has_key)) {
-        code = pthread_key_create(&meter->key, thread_ends);
-        atomic_store(&meter->has_key, code == 0);
+    if (!atomic_load(&meter->here.taken)) {
+        code = pthread_key_create(&meter->here.key, thread_ends);
+        atomic_store(&meter->here.taken, code == 0);
     }
     pthread_mutex_unlock(&meter->mutex);
     return code == 0 ? TRIGPERF_OK : TRIGPERF_E_LIMIT;
 }
 
-/* The first time in this thread. */
-static int32_t begin_here(tp_meter *meter, tp_recorder **out) {
+int32_t tp_meter_begin(tp_meter *meter, tp_recorder **out) {
     if (tp_context_forked(meter->context)) {
         return TRIGPERF_E_FORKED;
     }
@@ -107,22 +103,12 @@ static int32_t begin_here(tp_meter *meter, tp_recorder **out) {
     if (status == TRIGPERF_OK) {
         status = tp_meter_recorder(meter, &recorder, NULL);
     }
-    if (status == TRIGPERF_OK && pthread_setspecific(meter->key, recorder) != 0) {
+    if (status == TRIGPERF_OK && pthread_setspecific(meter->here.key, recorder) != 0) {
         tp_meter_give_back(recorder);
         status = TRIGPERF_E_NOMEM;
     }
     *out = recorder;
     return status;
-}
-
-int32_t tp_meter_here(tp_meter *meter, tp_recorder **out) {
-    if (atomic_load_explicit(&meter->has_key, memory_order_acquire)) {
-        *out = pthread_getspecific(meter->key);
-        if (*out != NULL) {
-            return TRIGPERF_OK;
-        }
-    }
-    return begin_here(meter, out);
 }
 
 static int32_t read_locked(tp_meter *meter, tp_wanted_fn wanted, void *user, bool reset,

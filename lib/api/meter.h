@@ -3,6 +3,8 @@
 #ifndef TP_API_METER_H
 #define TP_API_METER_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,8 +27,25 @@ int32_t tp_meter_resolve(tp_meter *meter, const tp_series_definition *definition
 int32_t tp_meter_recorder(tp_meter *meter, tp_recorder **out, trigperf_error **err);
 void tp_meter_give_back(tp_recorder *recorder);
 
-/* The calling thread's recorder. */
-int32_t tp_meter_here(tp_meter *meter, tp_recorder **out);
+/* The calling thread's recorder; the first time in a thread it is taken. The begin of every
+ * tp_meter. */
+typedef struct tp_meter_key {
+    atomic_bool taken;
+    pthread_key_t key;
+} tp_meter_key;
+
+int32_t tp_meter_begin(tp_meter *meter, tp_recorder **out);
+
+static inline int32_t tp_meter_here(tp_meter *meter, tp_recorder **out) {
+    tp_meter_key *key = (tp_meter_key *)(void *)meter;
+    if (__builtin_expect(atomic_load_explicit(&key->taken, memory_order_acquire), 1)) {
+        *out = pthread_getspecific(key->key);
+        if (__builtin_expect(*out != NULL, 1)) {
+            return TRIGPERF_OK;
+        }
+    }
+    return tp_meter_begin(meter, out);
+}
 
 /* All series, and those of the context itself; wanted NULL: all. reset: only with wanted NULL. */
 int32_t tp_meter_read(tp_meter *meter, tp_wanted_fn wanted, void *user, bool reset,

@@ -58,10 +58,7 @@ static __attribute__((noinline)) int32_t record_rest(tp_recorder *recorder, uint
     if (shard == NULL) {
         return TRIGPERF_E_NOMEM;
     }
-    if (ns < 0) {
-        tp_tally_add(&recorder->negative, 1);
-    }
-    tp_recorder_record(recorder, shard, ns < 0 ? 0 : (uint64_t)ns);
+    trigperf_timer_record((trigperf_timer *)(void *)shard, ns);
     return TRIGPERF_OK;
 }
 
@@ -79,7 +76,7 @@ static inline int32_t record(tp_recorder *recorder, uint32_t slot, int64_t ns) {
     if (__builtin_expect(shard == NULL || ns < 0, 0)) {
         return record_rest(recorder, slot, shard, ns);
     }
-    tp_recorder_record(recorder, shard, (uint64_t)ns);
+    tp_shard_record(shard, (uint64_t)ns);
     return TRIGPERF_OK;
 }
 
@@ -98,6 +95,36 @@ int32_t trigperf_recorder_record(trigperf_recorder *recorder, trigperf_series *s
         return TRIGPERF_E_INVALID;
     }
     return record(cells(recorder), inner(series)->slot, ns);
+}
+
+int32_t trigperf_recorder_timer(trigperf_recorder *recorder, trigperf_series *series,
+                                trigperf_timer **timer, trigperf_error **error) {
+    if (recorder == NULL ||
+        !tp_series_is(inner(series), cells(recorder)->owner, TP_SERIES_HISTOGRAM)) {
+        return tp_error_set(error, TRIGPERF_E_INVALID, "pass a series that was resolved as one",
+                            "expected a recorder and a histogram of the same context");
+    }
+    tp_shard *shard = tp_recorder_cell(cells(recorder), inner(series)->slot);
+    shard = shard == NULL ? tp_recorder_add_shard(cells(recorder), inner(series)->slot) : shard;
+    if (shard == NULL) {
+        return tp_error_nomem(error);
+    }
+    *timer = (trigperf_timer *)(void *)shard;
+    return TRIGPERF_OK;
+}
+
+static __attribute__((noinline)) void record_negative(tp_shard *shard) {
+    tp_tally_add(&shard->recorder->negative, 1);
+    tp_shard_record(shard, 0);
+}
+
+void trigperf_timer_record(trigperf_timer *timer, int64_t ns) {
+    tp_shard *shard = (tp_shard *)(void *)timer;
+    if (__builtin_expect(ns < 0, 0)) {
+        record_negative(shard);
+        return;
+    }
+    tp_shard_record(shard, (uint64_t)ns);
 }
 
 static bool has_type(trigperf_series *series, tp_series_type type) {

@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #define TP_HISTOGRAM_BUCKETS 866u
 #define TP_HISTOGRAM_LAST (TP_HISTOGRAM_BUCKETS - 1)
@@ -20,15 +19,16 @@ typedef struct tp_histogram {
     uint64_t max; /* 0: not known, or nothing but zeroes */
 } tp_histogram;
 
-/* Bucket of a duration. A double holds such a number exactly, and its bits are exponent and leading
- * digits side by side: shifted, they are the index already. */
+/* Bucket of a duration: exponent, and the five digits behind the leading one. */
 static inline uint32_t tp_histogram_bucket(uint64_t ns) {
-    double number = (double)(int64_t)ns;
-    uint64_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    int64_t index = (int64_t)(bits >> 47) - ((1023 + 10) * 32 - 1);
-    index = index < 0 ? 0 : index;
-    return index > (int64_t)TP_HISTOGRAM_LAST ? TP_HISTOGRAM_LAST : (uint32_t)index;
+    if (ns < TP_HISTOGRAM_FLOOR) {
+        return 0;
+    }
+    if (ns >= TP_HISTOGRAM_CEILING) {
+        return TP_HISTOGRAM_LAST;
+    }
+    uint32_t exponent = 63u - (uint32_t)__builtin_clzll(ns);
+    return (exponent - 11) * 32 + (uint32_t)(ns >> (exponent - 5)) + 1;
 }
 
 static inline uint64_t tp_sum_saturating(uint64_t a, uint64_t b) {

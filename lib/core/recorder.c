@@ -117,24 +117,29 @@ static tp_recorder_page *page_for(tp_recorder *recorder, uint32_t slot) {
     return page;
 }
 
-static void *add_cell(tp_recorder *recorder, uint32_t slot, tp_slab *slab, size_t size,
-                      uint32_t most) {
-    tp_recorder_page *page = page_for(recorder, slot);
-    void *cell = page == NULL ? NULL : cut(slab, size, most);
+static void *publish(tp_recorder *recorder, tp_recorder_page *page, uint32_t slot, void *cell) {
     if (cell == NULL) {
         tp_tally_add(&recorder->lost, 1);
-        return NULL;
+    } else {
+        atomic_store_explicit(&page->cells[slot % TP_RECORDER_PAGE], cell, memory_order_release);
     }
-    atomic_store_explicit(&page->cells[slot % TP_RECORDER_PAGE], cell, memory_order_release);
     return cell;
 }
 
 tp_shard *tp_recorder_add_shard(tp_recorder *recorder, uint32_t slot) {
-    return add_cell(recorder, slot, &recorder->shards, sizeof(tp_shard), SHARDS_PER_BLOCK);
+    tp_recorder_page *page = page_for(recorder, slot);
+    tp_shard *shard = page == NULL ? NULL : cut(&recorder->shards, sizeof *shard, SHARDS_PER_BLOCK);
+    if (shard != NULL) {
+        shard->recorder = recorder;
+    }
+    return publish(recorder, page, slot, shard);
 }
 
 tp_tally *tp_recorder_add_tally(tp_recorder *recorder, uint32_t slot) {
-    return add_cell(recorder, slot, &recorder->tallies, sizeof(tp_tally), TALLIES_PER_BLOCK);
+    tp_recorder_page *page = page_for(recorder, slot);
+    tp_tally *tally =
+        page == NULL ? NULL : cut(&recorder->tallies, sizeof *tally, TALLIES_PER_BLOCK);
+    return publish(recorder, page, slot, tally);
 }
 
 static tp_wraps *wraps_for(tp_recorder *recorder, tp_shard *shard) {
@@ -146,11 +151,12 @@ static tp_wraps *wraps_for(tp_recorder *recorder, tp_shard *shard) {
     return wraps;
 }
 
-void tp_recorder_carry(tp_recorder *recorder, tp_shard *shard, uint32_t bucket) {
+static bool carry(tp_shard *shard, uint32_t bucket) {
+    tp_recorder *recorder = shard->recorder;
     tp_wraps *wraps = wraps_for(recorder, shard);
     if (wraps == NULL) {
         tp_tally_add(&recorder->lost, 1);
-        return;
+        return false;
     }
     uint32_t turn = atomic_load_explicit(&recorder->carrying, memory_order_relaxed);
     uint32_t before = atomic_load_explicit(&wraps->counts[bucket], memory_order_relaxed);
@@ -158,6 +164,16 @@ void tp_recorder_carry(tp_recorder *recorder, tp_shard *shard, uint32_t bucket) 
     atomic_store_explicit(&wraps->counts[bucket], before + 1, memory_order_release);
     atomic_store_explicit(&shard->counts[bucket], 0, memory_order_release);
     atomic_store_explicit(&recorder->carrying, turn + 2, memory_order_release);
+    return true;
+}
+
+void tp_shard_record_full(tp_shard *shard, uint64_t ns) {
+    uint64_t sum = atomic_load_explicit(&shard->sum, memory_order_relaxed);
+    uint64_t max = atomic_load_explicit(&shard->max, memory_order_relaxed);
+    if (carry(shard, tp_histogram_bucket(ns))) {
+        atomic_store_explicit(&shard->sum, tp_sum_saturating(sum, ns), memory_order_relaxed);
+        atomic_store_explicit(&shard->max, ns > max ? ns : max, memory_order_relaxed);
+    }
 }
 
 static const void *cell_of(const tp_recorder *recorder, uint32_t slot) {

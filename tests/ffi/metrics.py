@@ -91,6 +91,11 @@ def _():
                 equal(LIB.trigperf_recorder_add(recorder, series, number), OK, "add")
             elif kind == HISTOGRAM:
                 equal(LIB.trigperf_recorder_record(recorder, series, number * 1000), OK, "record")
+        timer = LIB.made("trigperf_recorder_timer", recorder, metrics.resolve(HISTOGRAM, "host_idle_seconds"))
+        for ns in (5000, -1):
+            LIB.trigperf_timer_record(timer, ns)
+        LIB.fails(INVALID, "trigperf_recorder_timer", recorder, metrics.resolve(COUNTER, "many_total", number="0"),
+                  ctypes.byref(ctypes.c_void_p()))
         LIB.trigperf_recorder_free(recorder)
         LIB.fails(LIMIT, "trigperf_series_resolve", metrics.context, GAUGE, b"one_more", b"Help.", None, None, 0,
                   ctypes.byref(ctypes.c_void_p()))
@@ -99,6 +104,7 @@ def _():
         contains(text, 'many_total{number="9993"} 9993\n', "text")
         contains(text, "trigperf_series_refused_total 1\n", "text")
         contains(text, "trigperf_series 10000\n", "text")
+        contains(text, "host_idle_seconds_count 2\n", "text")
 
 
 def promtool(text):

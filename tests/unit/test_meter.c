@@ -60,13 +60,16 @@ typedef struct work {
 static void *record_many(void *argument) {
     const work *todo = argument;
     trigperf_recorder *recorder = NULL;
+    trigperf_timer *timer = NULL;
     if (todo->own_recorder) {
         trigperf_recorder_new(todo->context, &recorder, NULL);
+        trigperf_recorder_timer(recorder, todo->histogram, &timer, NULL);
     }
     for (uint32_t i = 0; i < RECORDS; i++) {
         if (recorder != NULL) {
             trigperf_recorder_add(recorder, todo->counter, 1);
             trigperf_recorder_record(recorder, todo->histogram, 1000 * (int64_t)i);
+            trigperf_timer_record(timer, 2000 * (int64_t)i);
         } else {
             trigperf_series_add(todo->counter, 1);
             trigperf_series_record(todo->histogram, 1000 * (int64_t)i);
@@ -106,7 +109,7 @@ static void test_threads_come_and_go_beside_resets(void **state) {
         }
     }
     counted += total(context, "c_total", 0) + total(context, "h_seconds", 0);
-    assert_int_equal(counted, rounds * 2 * 2 * RECORDS);
+    assert_int_equal(counted, rounds * 5 * RECORDS);
     trigperf_reading *reading = NULL;
     uint32_t index = 0;
     assert_int_equal(trigperf_series_read(context, 0, &reading, NULL), TRIGPERF_OK);
@@ -157,6 +160,10 @@ static void test_what_is_not_recorded(void **state) {
     assert_int_equal(trigperf_recorder_record(recorder, counter, 1), TRIGPERF_E_INVALID);
     assert_int_equal(trigperf_recorder_add(recorder, NULL, 1), TRIGPERF_E_INVALID);
     assert_int_equal(trigperf_recorder_add(NULL, counter, 1), TRIGPERF_E_INVALID);
+    trigperf_timer *timer = NULL;
+    assert_int_equal(trigperf_recorder_timer(foreign, histogram, &timer, NULL), TRIGPERF_E_INVALID);
+    assert_int_equal(trigperf_recorder_timer(recorder, counter, &timer, NULL), TRIGPERF_E_INVALID);
+    assert_null(timer);
     assert_int_equal(total(context, "c_total", 0) + total(context, "h_seconds", 0), 0);
     trigperf_recorder_free(recorder);
     trigperf_recorder_free(foreign);

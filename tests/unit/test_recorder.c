@@ -20,7 +20,7 @@ static void record(tp_recorder *recorder, uint32_t slot, uint64_t ns) {
     tp_shard *shard = tp_recorder_cell(recorder, slot);
     shard = shard == NULL ? tp_recorder_add_shard(recorder, slot) : shard;
     assert_non_null(shard);
-    tp_recorder_record(recorder, shard, ns);
+    tp_shard_record(shard, ns);
 }
 
 static void add(tp_recorder *recorder, uint32_t slot, uint64_t amount) {
@@ -71,10 +71,10 @@ static void test_tallies(void **state) {
     tp_recorder_free(recorder);
 }
 
-/* 3,488 bytes a histogram: all in, when there are many. */
+/* 3,496 bytes a histogram: all in, when there are many. */
 static void test_memory_of_a_shard(void **state) {
     (void)state;
-    assert_int_equal(sizeof(tp_shard), 3488);
+    assert_int_equal(sizeof(tp_shard), 3496);
     assert_int_equal(sizeof(tp_tally), 8);
 }
 
@@ -170,7 +170,7 @@ static void *write_on(void *argument) {
         add(both->recorder, 500 + i % 64, 1);
         if (i % 1000 == 0) { /* as if four billion records had been */
             tp_shard *shard = tp_recorder_cell(both->recorder, i % 128);
-            tp_recorder_carry(both->recorder, shard, bucket);
+            atomic_store(&shard->counts[bucket], UINT32_MAX);
         }
     }
     atomic_store(&both->done, true);

@@ -38,7 +38,7 @@ static tp_series *known(tp_metrics *metrics, uint32_t type, const char *name, co
 static void record(tp_recorder *recorder, const tp_series *series, uint64_t ns) {
     tp_shard *shard = tp_recorder_cell(recorder, series->slot);
     shard = shard == NULL ? tp_recorder_add_shard(recorder, series->slot) : shard;
-    tp_recorder_record(recorder, shard, ns);
+    tp_shard_record(shard, ns);
 }
 
 static void add(tp_recorder *recorder, const tp_series *series, uint64_t amount) {
