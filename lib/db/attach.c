@@ -41,7 +41,7 @@ typedef struct work {
 static int32_t no_column(const work *w, const char *what, const char *name, trigperf_error **err) {
     tp_strbuf names = TP_STRBUF_INIT;
     for (uint32_t i = 0; i < w->layout.column_count && names.length < 300; i++) {
-        tp_strbuf_printf(&names, "%s%s", i == 0 ? "" : ", ", w->layout.names[i]);
+        tp_strbuf_printf(&names, "%s%s", i == 0 ? "" : ", ", w->layout.columns[i].name);
     }
     int32_t status =
         tp_error_set(err, TRIGPERF_E_NOT_FOUND,
@@ -278,7 +278,7 @@ static void describe(work *w) {
     capture->key_count = w->spec->key_count;
     capture->watch = (const char *const *)w->spec->watch;
     capture->watch_count = w->spec->watch_count;
-    capture->columns = w->layout.names;
+    capture->columns = w->layout.images;
     capture->column_count = w->layout.column_count;
     capture->identity = w->layout.identity;
     capture->identity_count = w->layout.identity_count;
@@ -292,10 +292,13 @@ static void put_grants(const work *w, tp_strbuf *sql) {
     tp_sql_ident(&owner, w->relation.owner);
     const char *role = tp_strbuf_str(&owner);
     if (!w->relation.owns_schema) {
-        tp_strbuf_printf(sql,
-                         "GRANT USAGE, CREATE ON SCHEMA trigperf TO %s;\n"
-                         "GRANT INSERT ON trigperf.outbox, trigperf.trigger_error_log TO %s;\n",
-                         role, role);
+        tp_strbuf_printf(
+            sql,
+            "GRANT USAGE, CREATE ON SCHEMA trigperf TO %s;\n"
+            "GRANT INSERT ON trigperf.outbox_0, trigperf.outbox_1, trigperf.outbox_2,\n"
+            "    trigperf.outbox_3, trigperf.trigger_error_log TO %s;\n"
+            "GRANT EXECUTE ON FUNCTION trigperf.outbox_coarse TO %s;\n",
+            role, role, role);
     }
     if (!w->relation.owns_schema && w->capture.isolate_full) {
         tp_strbuf_printf(sql, "GRANT USAGE ON SEQUENCE trigperf.uncaptured TO %s;\n", role);

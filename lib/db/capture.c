@@ -16,32 +16,18 @@
 #include "db/capture_text.h"
 #include "db/sqltext.h"
 
-static void number_slots(tp_capture_key *keys, uint32_t count, uint32_t kind, char letter,
-                         uint32_t limit) {
-    uint32_t used = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (keys[i].slot[0] == '\0' && (keys[i].kind == kind || letter == 't') && used < limit) {
-            snprintf(keys[i].slot, sizeof keys[i].slot, "%c%u", letter, ++used % 100);
-        }
-    }
-}
-
 int32_t tp_capture_slots(tp_capture_key *keys, uint32_t count, trigperf_error **err) {
-    for (uint32_t i = 0; i < count; i++) {
-        keys[i].slot[0] = '\0';
+    static const char letters[] = {[TP_KEY_INT] = 'i', [TP_KEY_UUID] = 'u', [TP_KEY_TEXT] = 't'};
+    uint32_t used[sizeof letters] = {0};
+    if (count > TP_CAPTURE_KEYS_MAX) {
+        return tp_error_set(
+            err, TRIGPERF_E_LIMIT,
+            "leave keys out that no template uses, or join several in one expression",
+            "expected at most %d keys, got %u", TP_CAPTURE_KEYS_MAX, count);
     }
-    number_slots(keys, count, TP_KEY_INT, 'i', 4);
-    number_slots(keys, count, TP_KEY_UUID, 'u', 2);
-    number_slots(keys, count, TP_KEY_TEXT, 't', 8);
     for (uint32_t i = 0; i < count; i++) {
-        if (keys[i].slot[0] == '\0') {
-            return tp_error_set(
-                err, TRIGPERF_E_LIMIT,
-                "leave keys out that no template uses, or join several in one expression",
-                "expected at most 4 integer, 2 uuid and 8 further keys, got %u in all: key \"%s\" "
-                "has no room",
-                count, keys[i].name);
-        }
+        snprintf(keys[i].slot, sizeof keys[i].slot, "%c%u", letters[keys[i].kind],
+                 ++used[keys[i].kind] % 100);
     }
     return TRIGPERF_OK;
 }
@@ -70,14 +56,13 @@ static void body(const tp_capture *capture, tp_strbuf *out) {
         "-- Made by libtrigperf: one row of trigperf.outbox for every %s that changes\n"
         "-- a key or a watched column.\n"
         "DECLARE\n"
-        "    tp_path int;\n"
+        "    tp_slot bigint;\n"
         "    tp_op pg_catalog.\"char\";\n"
-        "    tp_count bigint;\n"
-        "    tp_moved boolean;\n"
         "    tp_message pg_catalog.text;\n"
         "    tp_context pg_catalog.text;\n"
         "    tp_state pg_catalog.text;\n",
         kind);
+    tp_capture_arrays(capture, out);
     (capture->by_row ? tp_capture_row_variables : tp_capture_statement_variables)(capture, out);
     tp_strbuf_puts(out, "BEGIN\n");
     tp_strbuf_puts(out, capture->isolate_full ? "    BEGIN\n" : "");
@@ -87,10 +72,10 @@ static void body(const tp_capture *capture, tp_strbuf *out) {
                         "        GET STACKED DIAGNOSTICS tp_message = MESSAGE_TEXT,\n"
                         "            tp_context = PG_EXCEPTION_CONTEXT, tp_state = "
                         "RETURNED_SQLSTATE;\n"
-                        "        tp_path := 3;\n"
+                        "        tp_slot := NULL;\n"
                         "        tp_op := 'E';\n"
                         "    END;\n");
-    (capture->by_row ? tp_capture_row_write : tp_capture_statement_write)(capture, out);
+    tp_capture_write(capture, out);
     if (capture->isolate_full) {
         tp_strbuf_puts(out, "    EXCEPTION WHEN OTHERS THEN\n"
                             "        RAISE WARNING 'trigperf: a change of % could not be written, "

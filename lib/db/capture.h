@@ -23,7 +23,7 @@ enum tp_rendering {
     TP_RENDER_ALL = 127
 };
 
-#define TP_CAPTURE_KEYS_MAX 14 /* 4 integers, 2 uuids, 8 texts */
+#define TP_CAPTURE_KEYS_MAX 32
 
 typedef struct tp_capture_key {
     const char *name;
@@ -31,8 +31,14 @@ typedef struct tp_capture_key {
     const char *expression; /* NULL: a column */
     uint32_t kind;          /* tp_key_kind; expressions are text */
     uint32_t rendering;     /* tp_rendering */
-    char slot[4];           /* outbox column: set by tp_capture_slots() */
+    char slot[4];           /* outbox column and place in it: set by tp_capture_slots() */
 } tp_capture_key;
+
+typedef struct tp_capture_column {
+    const char *name;
+    const char *equals; /* as tp_image_equals() gives it */
+    bool not_null;
+} tp_capture_column;
 
 typedef struct tp_capture {
     int32_t id;
@@ -42,7 +48,7 @@ typedef struct tp_capture {
     uint32_t key_count;
     const char *const *watch; /* none: every column */
     uint32_t watch_count;
-    const char *const *columns; /* all of the table */
+    const tp_capture_column *columns; /* all of the table */
     uint32_t column_count;
     const char *const *identity; /* primary key fit to pair rows by; none: by position */
     uint32_t identity_count;
@@ -52,8 +58,8 @@ typedef struct tp_capture {
     bool replicated; /* triggers fire for replicated rows as well */
 } tp_capture;
 
-/* Chooses an outbox column for every key: integers and uuids in typed ones while these last, the
- * rest as text. E_LIMIT when there are more keys than columns. */
+/* Chooses a place in an outbox row for every key: integers, uuids and the rest as text, each kind
+ * in the order of the keys. E_LIMIT when there are too many. */
 int32_t tp_capture_slots(tp_capture_key *keys, uint32_t count, trigperf_error **err);
 
 /* CREATE FUNCTION trigperf.capture_<id>(). */

@@ -6,6 +6,5 @@
 
 void tp_capture_row_variables(const tp_capture *capture, tp_strbuf *out);
 void tp_capture_row_keys(const tp_capture *capture, tp_strbuf *out);
-void tp_capture_row_write(const tp_capture *capture, tp_strbuf *out);
 
 #endif

@@ -1,10 +1,10 @@
 /* Two ways through the function, because most statements of an application touch one row and the
  * cost of a join is fixed: a cheap look at the first old and new row decides (tp_path).
  *
- *   0, NULL  nothing changed
- *   1        one row: its keys stand in tp_v0, tp_v1 ..
- *   2        several rows, or a moved key: the arrays tp_a0, tp_a1 .. with tp_count tuples
- *   3        one coarse row: tp_op says whether TRUNCATE, too many tuples (B) or a failure (E)
+ *   0     nothing changed
+ *   1     one row: its keys stand in the arrays
+ *   2     several rows, or a moved key: the arrays are gathered from tp_count tuples
+ *   NULL  a side is missing: nothing changed, or see update_of_rows()
  *
  * Rows of an UPDATE are paired by the primary key where it can be used, else by position; always
  * with FULL JOIN, which cannot be planned as a nested loop on the one-row estimate of the first
@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "db/capture_image.h"
 #include "db/capture_text.h"
 #include "db/sqltext.h"
 
@@ -22,34 +23,22 @@
 
 enum source_flag { SOURCE_HERE = 1, SOURCE_NUMBER = 2 };
 
-static void declare(const tp_capture *capture, const char *prefix, const char *suffix,
-                    tp_strbuf *out) {
-    for (uint32_t i = 0; i < capture->key_count; i++) {
-        tp_strbuf_printf(out, "    %s%u %s%s;\n", prefix, i, tp_capture_type(&capture->keys[i]),
-                         suffix);
-    }
-}
+static const tp_capture_side old_side = {"tp_o", "tp_o.tp_e"};
+static const tp_capture_side new_side = {"tp_n", "tp_n.tp_e"};
+static const char letters[] = "iut";
 
 void tp_capture_statement_variables(const tp_capture *capture, tp_strbuf *out) {
-    declare(capture, "tp_v", "", out);
-    declare(capture, "tp_a", "[]", out);
-}
-
-static bool listed_before(const tp_capture *capture, uint32_t key) {
-    for (uint32_t i = 0; i < key; i++) {
-        if (capture->keys[i].column != NULL &&
-            strcmp(capture->keys[i].column, capture->keys[key].column) == 0) {
-            return true;
-        }
-    }
-    return false;
+    (void)capture;
+    tp_strbuf_puts(out, "    tp_path int;\n"
+                        "    tp_count bigint;\n"
+                        "    tp_moved boolean;\n");
 }
 
 /* The columns that are looked at, each once. */
 static void needed_columns(const tp_capture *capture, tp_strbuf *out) {
     const char *comma = "";
     for (uint32_t i = 0; i < capture->key_count; i++) {
-        if (capture->keys[i].column != NULL && !listed_before(capture, i)) {
+        if (capture->keys[i].column != NULL && !tp_capture_listed_before(capture, i)) {
             tp_strbuf_printf(out, "%stp_row.", comma);
             tp_sql_ident(out, capture->keys[i].column);
             comma = ", ";
@@ -100,15 +89,25 @@ static void source(const tp_capture *capture, const char *table, const char *ali
                      alias);
 }
 
-static void values_or_nothing(const tp_capture *capture, const char *alias, tp_strbuf *out) {
-    tp_capture_list(capture, tp_capture_value, alias, out);
-    tp_strbuf_puts(out, capture->key_count > 0 ? ", " : "");
+/* The arrays of one row, each with a comma behind it. */
+static void values_of_row(const tp_capture *capture, const char *alias, tp_strbuf *out) {
+    for (const char *letter = letters; *letter != '\0'; letter++) {
+        const char *separator = "ARRAY[";
+        for (uint32_t i = 0; i < capture->key_count; i++) {
+            if (capture->keys[i].slot[0] == *letter) {
+                tp_strbuf_puts(out, separator);
+                tp_capture_value(capture, i, alias, out);
+                separator = ", ";
+            }
+        }
+        tp_strbuf_puts(out, separator[0] == ',' ? "], " : "");
+    }
 }
 
-static void into_values(const tp_capture *capture, tp_strbuf *out) {
+static void into_arrays(const tp_capture *capture, const char *last, tp_strbuf *out) {
     tp_strbuf_puts(out, "            INTO ");
-    tp_capture_list(capture, tp_capture_variable, "tp_v", out);
-    tp_strbuf_printf(out, "%stp_path\n            FROM ", capture->key_count > 0 ? ", " : "");
+    tp_capture_array_names(capture, "tp_", out);
+    tp_strbuf_printf(out, "%s%s\n            FROM ", capture->key_count > 0 ? ", " : "", last);
 }
 
 /* Selected under the names tp_k0, tp_k1 ..; text compares by its bytes. */
@@ -122,16 +121,34 @@ static void tuple(const tp_capture *capture, const char *alias, tp_strbuf *out) 
     tp_strbuf_puts(out, capture->key_count == 0 ? "true AS tp_k0" : "");
 }
 
+/* The values of all tuples, key by key, in one array: array_cat(array_agg(..), array_agg(..)). */
+static void array_of_tuples(const tp_capture *capture, char letter, tp_strbuf *out) {
+    uint32_t count = tp_capture_keys_in(capture, letter);
+    const char *separator = "";
+    for (uint32_t i = 1; i < count; i++) {
+        tp_strbuf_puts(out, "pg_catalog.array_cat(");
+    }
+    for (uint32_t i = 0; i < capture->key_count; i++) {
+        if (capture->keys[i].slot[0] == letter) {
+            tp_strbuf_printf(out, "%spg_catalog.array_agg(tp_d.tp_k%u)%s", separator, i,
+                             separator[0] == '\0' ? "" : ")");
+            separator = ", ";
+        }
+    }
+}
+
 static void gather_head(const tp_capture *capture, const char *more, const char *into,
                         tp_strbuf *out) {
     tp_strbuf_puts(out, "                SELECT pg_catalog.count(*)");
-    for (uint32_t i = 0; i < capture->key_count; i++) {
-        tp_strbuf_printf(out, ", pg_catalog.array_agg(tp_d.tp_k%u)", i);
+    for (const char *letter = letters; *letter != '\0'; letter++) {
+        if (tp_capture_keys_in(capture, *letter) > 0) {
+            tp_strbuf_puts(out, ",\n                    ");
+            array_of_tuples(capture, *letter, out);
+        }
     }
-    tp_strbuf_printf(out, "%s\n                INTO tp_count", more);
-    for (uint32_t i = 0; i < capture->key_count; i++) {
-        tp_strbuf_printf(out, ", tp_a%u", i);
-    }
+    tp_strbuf_printf(out, "%s\n                INTO tp_count%s", more,
+                     capture->key_count > 0 ? ", " : "");
+    tp_capture_array_names(capture, "tp_", out);
     tp_strbuf_printf(out, "%s\n                FROM (SELECT ", into);
 }
 
@@ -143,23 +160,17 @@ static void gather_tail(const tp_capture *capture, tp_strbuf *out) {
 static void judge_size(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_printf(out, "                IF tp_count OPERATOR(pg_catalog.>) %d",
                      capture->max_keys);
-    if (tp_capture_has_texts(capture)) {
-        const char *plus = "";
-        tp_strbuf_puts(out, "\n                    OR ");
-        for (uint32_t i = 0; i < capture->key_count; i++) {
-            if (capture->keys[i].slot[0] == 't') {
-                tp_strbuf_printf(out, "%spg_catalog.pg_column_size(tp_a%u)", plus, i);
-                plus = " OPERATOR(pg_catalog.+) ";
-            }
-        }
-        tp_strbuf_puts(out, " OPERATOR(pg_catalog.>) " TEXT_BYTES_MAX);
+    if (tp_capture_keys_in(capture, 't') > 0) {
+        tp_strbuf_puts(out, "\n                    OR pg_catalog.pg_column_size(tp_t) "
+                            "OPERATOR(pg_catalog.>) " TEXT_BYTES_MAX);
     }
     tp_strbuf_puts(out, " THEN\n"
-                        "                    tp_path := 3;\n"
                         "                    tp_op := 'B';\n"
                         "                ELSIF tp_count OPERATOR(pg_catalog.=) 0 THEN\n"
-                        "                    tp_path := 0;\n"
-                        "                END IF;\n");
+                        "                    RETURN NULL;\n"
+                        "                ELSE\n");
+    tp_capture_slot("                    ", out);
+    tp_strbuf_puts(out, "                END IF;\n");
 }
 
 static const char *distinct(const tp_capture *capture) {
@@ -167,13 +178,22 @@ static const char *distinct(const tp_capture *capture) {
 }
 
 /* INSERT and DELETE: every row of the one transition table. */
-static void one_sided(const tp_capture *capture, const char *table, tp_strbuf *out) {
-    tp_strbuf_puts(out, "            SELECT ");
-    values_or_nothing(capture, "tp_r", out);
+static void one_sided(const tp_capture *capture, const char *operation, char op, const char *table,
+                      tp_strbuf *out) {
+    tp_strbuf_printf(out,
+                     "        ELSIF TG_OP OPERATOR(pg_catalog.=) '%s' THEN\n"
+                     "            tp_op := '%c';\n"
+                     "            SELECT ",
+                     operation, op);
+    values_of_row(capture, "tp_r", out);
     tp_strbuf_printf(out, "CASE WHEN EXISTS (SELECT FROM %s OFFSET 1) THEN 2 ELSE 1 END\n", table);
-    into_values(capture, out);
+    into_arrays(capture, "tp_path", out);
     source(capture, table, "tp_r", 0, out);
-    tp_strbuf_puts(out, ";\n            IF tp_path OPERATOR(pg_catalog.=) 2 THEN\n");
+    tp_strbuf_puts(out, ";\n            IF tp_path OPERATOR(pg_catalog.=) 1 THEN\n");
+    tp_capture_slot("                ", out);
+    tp_strbuf_puts(out, "            ELSIF tp_path IS NULL THEN\n"
+                        "                RETURN NULL;\n"
+                        "            ELSE\n");
     gather_head(capture, "", "", out);
     tp_strbuf_puts(out, distinct(capture));
     tuple(capture, "tp_r", out);
@@ -208,8 +228,18 @@ static void pairs(const tp_capture *capture, tp_strbuf *out) {
 
 static void changed_pairs(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_puts(out, "\n                      WHERE tp_o.tp_here IS NULL OR tp_n.tp_here IS NULL"
-                        "\n                         OR ");
-    tp_capture_any_differs(capture, "tp_o", "tp_n", out);
+                        "\n                         OR (");
+    tp_capture_keys_same(capture, &old_side, &new_side, out);
+    tp_strbuf_puts(out, "\n                AND ");
+    tp_capture_watch_same(capture, &old_side, &new_side, out);
+    tp_strbuf_puts(out, ") IS NOT TRUE");
+}
+
+/* The key moved, or one side is missing. */
+static void moved(const tp_capture *capture, tp_strbuf *out) {
+    tp_strbuf_puts(out, "tp_o.tp_here IS NULL OR tp_n.tp_here IS NULL OR (");
+    tp_capture_keys_same(capture, &old_side, &new_side, out);
+    tp_strbuf_puts(out, ") IS NOT TRUE");
 }
 
 /* The keys of changed rows, and whether an old tuple is missing there because a key moved. */
@@ -219,8 +249,7 @@ static void gather_new(const tp_capture *capture, tp_strbuf *out) {
     tuple(capture, "tp_n", out);
     tp_strbuf_puts(out, unique ? ",\n                          "
                                : ",\n                          pg_catalog.bool_or(");
-    tp_strbuf_puts(out, "tp_o.tp_here IS NULL OR tp_n.tp_here IS NULL OR ");
-    tp_capture_keys_differ(capture, "tp_o", "tp_n", out);
+    moved(capture, out);
     tp_strbuf_puts(out, unique ? " AS tp_moved" : ") AS tp_moved");
     pairs(capture, out);
     changed_pairs(capture, out);
@@ -243,9 +272,8 @@ static void gather_both(const tp_capture *capture, tp_strbuf *out) {
                         "                          UNION ALL\n"
                         "                          SELECT ");
     tuple(capture, "tp_o", out);
-    tp_strbuf_puts(out, "\n                          WHERE tp_o.tp_here AND (tp_n.tp_here IS NULL\n"
-                        "                              OR ");
-    tp_capture_keys_differ(capture, "tp_o", "tp_n", out);
+    tp_strbuf_puts(out, "\n                          WHERE tp_o.tp_here AND (");
+    moved(capture, out);
     tp_strbuf_puts(out, ")\n                      ) AS tp_t");
     changed_pairs(capture, out);
     gather_tail(capture, out);
@@ -255,25 +283,27 @@ static void gather_both(const tp_capture *capture, tp_strbuf *out) {
  * statement has no pair, and tp_path stays NULL. */
 static void update_of_rows(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_puts(out, "            SELECT ");
-    values_or_nothing(capture, "tp_n", out);
+    values_of_row(capture, "tp_n", out);
     tp_strbuf_puts(out, "CASE WHEN EXISTS (SELECT FROM tp_old OFFSET 1) THEN 2\n"
                         "                WHEN ");
-    tp_capture_keys_differ(capture, "tp_o", "tp_n", out);
-    tp_strbuf_puts(out, " THEN 2\n                WHEN ");
-    tp_capture_watch_differs(capture, "tp_o", "tp_n", out);
-    tp_strbuf_puts(out, " THEN 1 ELSE 0 END\n");
-    into_values(capture, out);
+    tp_capture_keys_same(capture, &old_side, &new_side, out);
+    tp_strbuf_puts(out, " THEN\n                    CASE WHEN ");
+    tp_capture_watch_same(capture, &old_side, &new_side, out);
+    tp_strbuf_puts(out, " THEN 0 ELSE 1 END\n                ELSE 2 END\n");
+    into_arrays(capture, "tp_path", out);
     source(capture, "tp_old", "tp_o", 0, out);
     tp_strbuf_puts(out, "\n            CROSS JOIN ");
     source(capture, "tp_new", "tp_n", 0, out);
-    tp_strbuf_puts(out,
-                   ";\n"
-                   "            IF tp_path OPERATOR(pg_catalog.<) 2 THEN\n"
-                   "                NULL;\n"
-                   "            ELSIF tp_path IS NULL AND NOT EXISTS (SELECT FROM tp_old) THEN\n"
-                   "                NULL;\n"
-                   "            ELSE\n"
-                   "                tp_path := 2;\n");
+    tp_strbuf_puts(out, ";\n            IF tp_path OPERATOR(pg_catalog.=) 1 THEN\n");
+    tp_capture_slot("                ", out);
+    tp_strbuf_puts(out, "            ELSIF tp_path OPERATOR(pg_catalog.=) 0 THEN\n"
+                        "                RETURN NULL;\n"
+                        "            ELSE\n"
+                        "                IF tp_path IS NULL THEN\n"
+                        "                    IF NOT EXISTS (SELECT FROM tp_old) THEN\n"
+                        "                        RETURN NULL;\n"
+                        "                    END IF;\n"
+                        "                END IF;\n");
     gather_new(capture, out);
     tp_strbuf_printf(out,
                      "                IF tp_moved AND tp_count OPERATOR(pg_catalog.<=) %d THEN\n",
@@ -287,36 +317,9 @@ static void update_of_rows(const tp_capture *capture, tp_strbuf *out) {
 void tp_capture_statement_keys(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_puts(out, "        IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n");
     update_of_rows(capture, out);
-    tp_strbuf_puts(out, "        ELSIF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN\n");
-    one_sided(capture, "tp_new", out);
-    tp_strbuf_puts(out, "        ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n");
-    one_sided(capture, "tp_old", out);
+    one_sided(capture, "INSERT", 'I', "tp_new", out);
+    one_sided(capture, "DELETE", 'D', "tp_old", out);
     tp_strbuf_puts(out, "        ELSE\n"
-                        "            tp_path := 3;\n"
                         "            tp_op := 'T';\n"
                         "        END IF;\n");
-}
-
-static void one_value(const tp_capture *capture, uint32_t key, const char *alias, tp_strbuf *out) {
-    (void)capture;
-    (void)alias;
-    tp_strbuf_printf(out, "ARRAY[tp_v%u]", key);
-}
-
-static void all_values(const tp_capture *capture, uint32_t key, const char *alias, tp_strbuf *out) {
-    (void)capture;
-    (void)alias;
-    tp_strbuf_printf(out, "tp_a%u", key);
-}
-
-#define OP_OF_STATEMENT "pg_catalog.left(TG_OP, 1)::pg_catalog.\"char\""
-
-void tp_capture_statement_write(const tp_capture *capture, tp_strbuf *out) {
-    tp_strbuf_puts(out, "    IF tp_path OPERATOR(pg_catalog.=) 1 THEN\n");
-    tp_capture_insert(capture, OP_OF_STATEMENT, "1", one_value, out);
-    tp_strbuf_puts(out, "    ELSIF tp_path OPERATOR(pg_catalog.=) 2 THEN\n");
-    tp_capture_insert(capture, OP_OF_STATEMENT, "tp_count", all_values, out);
-    tp_strbuf_puts(out, "    ELSIF tp_path OPERATOR(pg_catalog.=) 3 THEN\n");
-    tp_capture_insert_coarse(capture, out);
-    tp_strbuf_puts(out, "    END IF;\n");
 }

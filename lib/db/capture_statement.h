@@ -4,9 +4,8 @@
 
 #include "db/capture.h"
 
-/* Variables (after DECLARE) and the part between BEGIN and RETURN. */
+/* Variables (after DECLARE) and the part that computes. */
 void tp_capture_statement_variables(const tp_capture *capture, tp_strbuf *out);
 void tp_capture_statement_keys(const tp_capture *capture, tp_strbuf *out);
-void tp_capture_statement_write(const tp_capture *capture, tp_strbuf *out);
 
 #endif

@@ -68,8 +68,11 @@ static const char revokes_sql[] =
     "  WHERE o.pronamespace OPERATOR(pg_catalog.=) home.oid"
     "  AND o.proowner OPERATOR(pg_catalog.=) p.proowner"
     "  AND o.oid OPERATOR(pg_catalog.<>) p.oid)) "
-    "SELECT pg_catalog.format('REVOKE INSERT ON trigperf.outbox, trigperf.trigger_error_log FROM "
-    "%I', owner.rolname) FROM owner UNION ALL "
+    "SELECT pg_catalog.format('REVOKE INSERT ON trigperf.outbox_0, trigperf.outbox_1,"
+    " trigperf.outbox_2, trigperf.outbox_3, trigperf.trigger_error_log FROM %I', owner.rolname) "
+    "FROM owner UNION ALL "
+    "SELECT pg_catalog.format('REVOKE EXECUTE ON FUNCTION trigperf.outbox_coarse FROM %I',"
+    " owner.rolname) FROM owner UNION ALL "
     "SELECT pg_catalog.format('REVOKE USAGE ON SEQUENCE trigperf.uncaptured FROM %I', "
     "owner.rolname) FROM owner CROSS JOIN home WHERE EXISTS ("
     "SELECT FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a"
@@ -86,6 +89,7 @@ static const char revokes_sql[] =
     "SELECT FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a"
     " WHERE p.pronamespace OPERATOR(pg_catalog.=) home.oid"
     " AND a.grantee OPERATOR(pg_catalog.=) owner.oid"
+    " AND p.proname OPERATOR(pg_catalog.<>) 'outbox_coarse'"
     " AND p.proowner OPERATOR(pg_catalog.<>) owner.oid)";
 
 /* Appends the statements that a query yields; function NULL: of all tables. */

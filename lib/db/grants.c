@@ -82,7 +82,7 @@ static const char facts_sql[] =
         "pg_proc", "proacl", "pronamespace", "proname", "consumer_claim",
         "EXECUTE") "," HELD("pg_proc", "proacl", "pronamespace", "proname", "status",
                             "EXECUTE") "," HELD("pg_class", "relacl", "relnamespace", "relname",
-                                                "outbox",
+                                                "outbox_0",
                                                 "INSERT") " FROM pg_roles r JOIN pg_database d ON "
                                                           "d.datname = current_database()"
                                                           " LEFT JOIN pg_namespace n ON n.nspname "

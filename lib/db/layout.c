@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db/image.h"
 #include "db/rendering.h"
 #include "db/sqltext.h"
 
@@ -22,7 +23,8 @@
 
 static const char columns_sql[] =
     "SELECT a.attname, format_type(a.atttypid, a.atttypmod), b.oid, b.typtype, b.typname,"
-    " CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE 0 END, a.attgenerated = 'v' "
+    " CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE 0 END, a.attgenerated = 'v',"
+    " a.attnotnull "
     "FROM pg_attribute a " BASE_TYPE
     "WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
@@ -52,8 +54,8 @@ static uint32_t number(const PGresult *result, int row, int column) {
 
 static bool take_columns(const PGresult *rows, tp_layout *out) {
     out->columns = list(PQntuples(rows), sizeof *out->columns);
-    out->names = list(PQntuples(rows), sizeof *out->names);
-    if (out->columns == NULL || out->names == NULL) {
+    out->images = list(PQntuples(rows), sizeof *out->images);
+    if (out->columns == NULL || out->images == NULL) {
         return false;
     }
     for (int row = 0; row < PQntuples(rows); row++) {
@@ -63,7 +65,9 @@ static bool take_columns(const PGresult *rows, tp_layout *out) {
         column->is_virtual = PQgetvalue(rows, row, 6)[0] == 't';
         tp_rendering_of(number(rows, row, 2), PQgetvalue(rows, row, 3)[0], PQgetvalue(rows, row, 4),
                         number(rows, row, 5), &column->kind, &column->rendering);
-        out->names[row] = column->name;
+        out->images[row] = (tp_capture_column){
+            column->name, tp_image_equals(number(rows, row, 2), PQgetvalue(rows, row, 3)[0]),
+            PQgetvalue(rows, row, 7)[0] == 't'};
     }
     out->column_count = (uint32_t)PQntuples(rows);
     return true;
@@ -122,7 +126,7 @@ int32_t tp_layout_read(PGconn *connection, const tp_relation *relation, tp_layou
 
 void tp_layout_free(tp_layout *layout) {
     free(layout->columns);
-    free(layout->names);
+    free(layout->images);
     free(layout->identity);
     free(layout->below);
     for (int i = 0; i < 3; i++) {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "db/capture.h"
 #include "db/relation.h"
 
 typedef struct tp_column {
@@ -25,7 +26,7 @@ typedef struct tp_below {
 
 typedef struct tp_layout {
     tp_column *columns;
-    const char **names; /* of the columns */
+    tp_capture_column *images; /* the same columns: how to compare them */
     uint32_t column_count;
     const char **identity; /* primary key, where rows can be paired by it; else none */
     uint32_t identity_count;

@@ -16,19 +16,19 @@ static void build_page_sql(tp_strbuf *sql, uint32_t generation, const char *colu
     const char *comma = columns[0] == '\0' ? "" : ", ";
     tp_strbuf_printf(sql,
                      "PREPARE tp_page_%u(xid8[], xid8, pg_snapshot, pg_snapshot, bigint) AS "
-                     "(SELECT 0, xid, table_id, op, n%s%s FROM trigperf.outbox "
+                     "(SELECT 0, xid, table_id, op%s%s FROM trigperf.outbox "
                      "WHERE xid = ANY ($1) AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
                      "ORDER BY xid LIMIT $5) UNION ALL "
-                     "(SELECT 1, xid, table_id, op, n%s%s FROM trigperf.outbox "
+                     "(SELECT 1, xid, table_id, op%s%s FROM trigperf.outbox "
                      "WHERE xid >= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
                      "ORDER BY xid LIMIT $5) UNION ALL "
-                     "SELECT 2, NULL, NULL, NULL, NULL%s WHERE trigperf.reader_gap($4)",
+                     "SELECT 2, NULL, NULL, NULL%s WHERE trigperf.reader_gap($4)",
                      generation, comma, columns, comma, columns, blanks);
 }
 
 static void build_transaction_sql(tp_strbuf *sql, uint32_t generation, const char *columns) {
     tp_strbuf_printf(sql,
-                     "PREPARE tp_big_%u(xid8) AS SELECT 1, xid, table_id, op, n%s%s "
+                     "PREPARE tp_big_%u(xid8) AS SELECT 1, xid, table_id, op%s%s "
                      "FROM trigperf.outbox WHERE xid = $1",
                      generation, columns[0] == '\0' ? "" : ", ", columns);
 }

@@ -9,8 +9,8 @@
 #include "pg/connection.h"
 #include "pg/registry.h"
 
-/* Columns of the result that come before the registry's: half, xid, table_id, op, n. */
-#define TP_OUTBOX_FIXED_COLUMNS 5
+/* Columns of the result that come before the registry's: half, xid, table_id, op. */
+#define TP_OUTBOX_FIXED_COLUMNS 4
 
 typedef struct tp_outbox_query {
     tp_connection *connection;

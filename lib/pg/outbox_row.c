@@ -1,6 +1,7 @@
-/* A row carries the distinct key tuples of one statement, column by column: one array per key. They
- * are walked in parallel, so that a row of a thousand tuples needs no intermediate table. The
- * engine is locked once per row. */
+/* A row carries the distinct key tuples of one statement in one array per kind of key, key by key:
+ * with n tuples, the values of the second key of a kind are the elements n to 2n - 1 of its array.
+ * A cursor for each key walks its stretch, all in parallel, so that a row of a thousand tuples
+ * needs no intermediate table. The engine is locked once per row. */
 #include "pg/outbox_row.h"
 
 #include "pg/textarray.h"
@@ -13,15 +14,34 @@ static uint32_t op_of(char op) {
                        : 0;
 }
 
-/* Opens the arrays of all keys; returns how many were opened (all, unless one is missing). */
-static uint32_t open_arrays(const tp_outbox_row *row, const tp_registry_table *known,
-                            tp_textarray *arrays) {
+/* How many tuples the row carries, from the arrays of all keys; false when they do not fit
+ * together. A table without keys has one tuple, the empty one. */
+static bool count_tuples(const tp_outbox_row *row, const tp_registry_table *known,
+                         uint32_t *tuples) {
+    *tuples = 1;
     for (uint32_t i = 0; i < known->table->key_count; i++) {
-        if (!tp_textarray_begin(&arrays[i], row->columns[known->columns[i]])) {
-            return i;
+        const tp_registry_slot *slot = &known->slots[i];
+        if (slot->place == 0) {
+            uint32_t elements = 0;
+            bool counted = tp_textarray_count(row->columns[slot->column], &elements);
+            uint32_t here = elements / slot->keys;
+            if (!counted || elements % slot->keys != 0 || (i > 0 && here != *tuples)) {
+                return false;
+            }
+            *tuples = here;
         }
     }
-    return known->table->key_count;
+    return true;
+}
+
+/* A cursor at the first value of every key. */
+static void open_arrays(const tp_outbox_row *row, const tp_registry_table *known, uint32_t tuples,
+                        tp_textarray *arrays) {
+    for (uint32_t i = 0; i < known->table->key_count; i++) {
+        const tp_registry_slot *slot = &known->slots[i];
+        tp_textarray_begin(&arrays[i], row->columns[slot->column]);
+        tp_textarray_skip(&arrays[i], slot->place * tuples);
+    }
 }
 
 static bool next_tuple(tp_textarray *arrays, uint32_t count, tp_value *values) {
@@ -33,20 +53,23 @@ static bool next_tuple(tp_textarray *arrays, uint32_t count, tp_value *values) {
     return true;
 }
 
-/* False when the row is malformed or memory is short. */
+/* False when the row is malformed or memory is short; changes: how many were told. */
 static bool apply_tuples(const tp_outbox_row *row, const tp_registry_table *known,
-                         tp_pipeline *pipeline, uint64_t now_ms, uint64_t lsn) {
+                         tp_pipeline *pipeline, uint64_t now_ms, uint64_t lsn, uint32_t *changes) {
     tp_textarray arrays[TP_REGISTRY_KEYS_MAX];
     tp_value values[TP_REGISTRY_KEYS_MAX];
     uint32_t count = known->table->key_count;
-    uint32_t opened = open_arrays(row, known, arrays);
-    bool fine = opened == count;
+    if (!count_tuples(row, known, changes)) {
+        return false;
+    }
+    open_arrays(row, known, *changes, arrays);
     tp_change change = {known->table, op_of(row->op), values, lsn};
-    for (uint32_t i = 0; fine && i < row->tuples; i++) {
+    bool fine = true;
+    for (uint32_t i = 0; fine && i < *changes; i++) {
         fine = next_tuple(arrays, count, values) &&
                tp_pipeline_change(pipeline, now_ms, &change, NULL) == TRIGPERF_OK;
     }
-    for (uint32_t i = 0; i < opened; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         tp_textarray_end(&arrays[i]);
     }
     return fine;
@@ -73,9 +96,10 @@ uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *regist
         return 0;
     }
     bool rows = row->op == 'I' || row->op == 'U' || row->op == 'D';
+    uint32_t changes = 1;
     tp_pipeline *pipeline = tp_engine_lock(engine);
     bool fine =
-        !known->coarse && (rows ? apply_tuples(row, known, pipeline, now_ms, lsn)
+        !known->coarse && (rows ? apply_tuples(row, known, pipeline, now_ms, lsn, &changes)
                                 : row->op == 'T' && apply_truncate(known, pipeline, now_ms, lsn));
     if (!fine) {
         tp_pipeline_resync(pipeline, now_ms, known->table, 0, lsn);
@@ -86,5 +110,5 @@ uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *regist
                      "table %s: a change of kind '%c' could not be told key by key: resync",
                      known->table->name, row->op);
     }
-    return rows ? row->tuples : 1;
+    return changes;
 }

@@ -12,7 +12,6 @@ typedef struct tp_outbox_row {
     uint64_t xid;
     int32_t table_id;           /* 0: everything */
     char op;                    /* I U D T, B (bulk), E (key computation failed) */
-    uint32_t tuples;            /* how many key tuples the arrays carry */
     const char *const *columns; /* registry's columns as text; NULL for SQL NULL */
 } tp_outbox_row;
 

@@ -101,7 +101,7 @@ bool tp_page_is_whole(const tp_page *page) {
 }
 
 uint32_t tp_page_apply_row(const PGresult *result, int row, const tp_page_use *use) {
-    const char *columns[64];
+    const char *columns[TP_REGISTRY_COLUMNS_MAX];
     uint32_t count = tp_registry_column_count(use->registry);
     for (uint32_t i = 0; i < count; i++) {
         int column = TP_OUTBOX_FIXED_COLUMNS + (int)i;
@@ -110,7 +110,6 @@ uint32_t tp_page_apply_row(const PGresult *result, int row, const tp_page_use *u
     tp_outbox_row parsed = {.xid = number_at(result, row, 1),
                             .table_id = (int32_t)number_at(result, row, 2),
                             .op = PQgetvalue(result, row, 3)[0],
-                            .tuples = (uint32_t)number_at(result, row, 4),
                             .columns = columns};
     uint32_t changes =
         tp_outbox_row_apply(&parsed, use->registry, use->engine, use->now_ms, use->lsn, use->log);

@@ -32,7 +32,7 @@ typedef struct tp_reader_page {
     const tp_snapshot *from;
     const tp_snapshot *to;
     uint64_t lsn;
-    PGresult *result; /* columns: half, xid, table_id, op, n, then the registry's; NULL: no rows */
+    PGresult *result; /* columns: half, xid, table_id, op, then the registry's; NULL: no rows */
     uint32_t rows;
     bool complete; /* the page holds everything between from and to */
 } tp_reader_page;

@@ -1,6 +1,5 @@
-/* Only the outbox columns that some attached table uses are selected: the outbox has two dozen
- * typed columns, and converting the unused ones would cost more than the change itself. Tables
- * stand in ascending order of id, so that finding one is a binary search. */
+/* Only the outbox columns that some attached table uses are selected. Tables stand in ascending
+ * order of id, so that finding one is a binary search. */
 #include "pg/registry.h"
 
 #include <stdlib.h>
@@ -9,8 +8,6 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "pg/textarray.h"
-
-#define COLUMNS_MAX 64
 
 struct tp_registry {
     char *version;
@@ -30,25 +27,18 @@ void tp_registry_free(tp_registry *registry) {
     }
 }
 
-static bool same_column(const char *list, const tp_value *name) {
-    return strncmp(list, name->data, name->length) == 0 &&
-           (list[name->length] == ',' || list[name->length] == '\0');
-}
-
-/* Index of a column in the list, appended when it is new. */
-static uint32_t column_index(tp_registry *registry, const tp_value *name) {
-    const char *at = tp_strbuf_str(&registry->columns);
+/* Index of a column, which a letter names, in the list; appended when it is new. */
+static uint32_t column_index(tp_registry *registry, char letter) {
+    const char *list = tp_strbuf_str(&registry->columns);
     for (uint32_t i = 0; i < registry->column_count; i++) {
-        if (same_column(at, name)) {
+        if (list[2 * i] == letter) {
             return i;
         }
-        at = strchr(at, ',');
-        at = at == NULL ? "" : at + 1;
     }
     if (registry->column_count > 0) {
         tp_strbuf_putc(&registry->columns, ',');
     }
-    tp_strbuf_add(&registry->columns, name->data, name->length);
+    tp_strbuf_putc(&registry->columns, letter);
     return registry->column_count++;
 }
 
@@ -88,8 +78,27 @@ static int32_t bad_registry(trigperf_error **err, const char *table) {
     return tp_error_set(err, TRIGPERF_E_VERSION,
                         "detach the table and attach it again with this version of the library",
                         "the registry row of table %s is not understood: expected up to %d key "
-                        "names with as many outbox columns",
+                        "names with as many places in columns i, u and t of the outbox",
                         table, TP_REGISTRY_KEYS_MAX);
+}
+
+/* The keys of a table in the column of one of them, counted from 1 in the order of its keys. */
+static bool place_keys(tp_registry *registry, const names *slots, tp_registry_table *table) {
+    for (uint32_t i = 0; i < slots->count; i++) {
+        char letter = slots->at[i][0];
+        uint32_t before = 0;
+        uint32_t all = 0;
+        for (uint32_t j = 0; j < slots->count; j++) {
+            all += slots->at[j][0] == letter ? 1 : 0;
+            before += j < i && slots->at[j][0] == letter ? 1 : 0;
+        }
+        if (letter == '\0' || strchr("iut", letter) == NULL ||
+            strtoul(slots->at[i] + 1, NULL, 10) != before + 1) {
+            return false;
+        }
+        table->slots[i] = (tp_registry_slot){column_index(registry, letter), before, all};
+    }
+    return true;
 }
 
 static int32_t declare(tp_registry *registry, tp_cascade *cascade, const PGresult *tables, int row,
@@ -97,9 +106,8 @@ static int32_t declare(tp_registry *registry, tp_cascade *cascade, const PGresul
     tp_registry_table *table = &registry->tables[registry->table_count++];
     table->id = (int32_t)strtol(PQgetvalue(tables, row, 0), NULL, 10);
     table->coarse = false;
-    for (uint32_t i = 0; i < slots->count; i++) {
-        tp_value slot = {slots->at[i], (uint32_t)strlen(slots->at[i])};
-        table->columns[i] = column_index(registry, &slot);
+    if (!place_keys(registry, slots, table)) {
+        return bad_registry(err, PQgetvalue(tables, row, 1));
     }
     return tp_cascade_table(cascade, PQgetvalue(tables, row, 1), table->id,
                             (const char *const *)keys->at, keys->count, &table->table, err);

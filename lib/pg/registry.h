@@ -16,6 +16,7 @@
 #include "core/engine.h"
 
 #define TP_REGISTRY_KEYS_MAX 32
+#define TP_REGISTRY_COLUMNS_MAX 3 /* of the outbox, with keys: i, u, t */
 
 /* Statements whose results tp_registry_new() takes. */
 #define TP_REGISTRY_TABLES_SQL                                                                     \
@@ -32,11 +33,18 @@
 
 typedef struct tp_registry tp_registry;
 
+/* Where a key stands in an outbox row. */
+typedef struct tp_registry_slot {
+    uint32_t column; /* index into the selected outbox columns */
+    uint32_t place;  /* among the table's keys in that column, from 0 */
+    uint32_t keys;   /* of the table in that column */
+} tp_registry_slot;
+
 typedef struct tp_registry_table {
     int32_t id;
     const tp_table *table;
-    bool coarse;                            /* a rule that may concern it was left out */
-    uint32_t columns[TP_REGISTRY_KEYS_MAX]; /* per key: index into the selected outbox columns */
+    bool coarse;                                  /* a rule that may concern it was left out */
+    tp_registry_slot slots[TP_REGISTRY_KEYS_MAX]; /* one for each key */
 } tp_registry_table;
 
 /* Builds the registry and puts its rules into use in engine. */

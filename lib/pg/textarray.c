@@ -52,8 +52,16 @@ static bool quoted(tp_textarray *array, tp_value *value) {
     return true;
 }
 
+/* Elements are short: a loop is quicker than the set that strcspn would have to make. */
+static const char *end_of_unquoted(const char *at) {
+    while (*at != ',' && *at != '}' && *at != '\0') {
+        at++;
+    }
+    return at;
+}
+
 static bool unquoted(tp_textarray *array, tp_value *value) {
-    size_t length = strcspn(array->at, ",}");
+    size_t length = (size_t)(end_of_unquoted(array->at) - array->at);
     bool null = length == 4 && strncasecmp(array->at, "NULL", 4) == 0;
     value->data = null ? NULL : array->at;
     value->length = null ? 0 : (uint32_t)length;
@@ -72,4 +80,45 @@ bool tp_textarray_next(tp_textarray *array, tp_value *value) {
         fine = false;
     }
     return fine;
+}
+
+/* Behind the closing quote of the element that begins here, or at the end of the text. */
+static const char *end_of_quoted(const char *at) {
+    for (at++; *at != '"' && *at != '\0'; at++) {
+        if (*at == '\\' && at[1] != '\0') {
+            at++;
+        }
+    }
+    return *at == '"' ? at + 1 : at;
+}
+
+/* Passes one element and the comma behind it; false when there is none, or it is malformed. */
+static bool pass(const char **at) {
+    const char *end = **at == '"' ? end_of_quoted(*at) : end_of_unquoted(*at);
+    if (end == *at || (*end != ',' && *end != '}')) {
+        return false;
+    }
+    *at = *end == ',' ? end + 1 : end;
+    return true;
+}
+
+void tp_textarray_skip(tp_textarray *array, uint32_t elements) {
+    for (uint32_t i = 0; i < elements && pass(&array->at); i++) {
+    }
+}
+
+bool tp_textarray_count(const char *text, uint32_t *count) {
+    if (text == NULL || text[0] != '{') {
+        return false;
+    }
+    uint32_t found = 0;
+    const char *at = text + 1;
+    while (*at != '}') {
+        if (!pass(&at)) {
+            return false;
+        }
+        found++;
+    }
+    *count = found;
+    return true;
 }

@@ -20,6 +20,12 @@ bool tp_textarray_begin(tp_textarray *array, const char *text);
  * points into the text, or into scratch until the next call. */
 bool tp_textarray_next(tp_textarray *array, tp_value *value);
 
+/* Passes over elements without looking at their values; stops early where next() would fail. */
+void tp_textarray_skip(tp_textarray *array, uint32_t elements);
+
+/* Number of elements; false when text is no array, or malformed. */
+bool tp_textarray_count(const char *text, uint32_t *count);
+
 void tp_textarray_end(tp_textarray *array);
 
 #endif

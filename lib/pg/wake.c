@@ -13,8 +13,7 @@
 #include "base/json.h"
 #include "core/lsn.h"
 
-#define COLUMNS_MAX 64
-#define FIXED_COLUMNS 5
+#define FIXED_COLUMNS 4
 
 struct tp_wake {
     json_t *root;
@@ -141,7 +140,6 @@ static bool read_row(const json_t *row, uint32_t column_count, tp_outbox_row *ou
     out->xid = strtoull(fixed[0], NULL, 10);
     out->table_id = (int32_t)strtol(fixed[1], NULL, 10);
     out->op = fixed[2][0];
-    out->tuples = (uint32_t)strtoul(fixed[3], NULL, 10);
     out->columns = columns;
     return true;
 }
@@ -150,7 +148,7 @@ static bool read_row(const json_t *row, uint32_t column_count, tp_outbox_row *ou
 static bool apply_rows(const tp_wake *wake, const tp_snapshot *position,
                        const tp_registry *registry, tp_engine *engine, uint64_t now_ms,
                        const tp_log *log) {
-    const char *columns[COLUMNS_MAX];
+    const char *columns[TP_REGISTRY_COLUMNS_MAX];
     uint32_t count = tp_registry_column_count(registry);
     const json_t *rows = json_object_get(wake->root, "r");
     tp_outbox_row row;

@@ -308,7 +308,7 @@ def _(installed, tmp):
         for number in range(6):
             files.apply("[table users]\nkeys = id\nrule = user:{id}\n" + ("watch = name\n" if number % 2 == 0 else ""))
         writer.finish()
-    equal(installed.value("select count(distinct k) from trigperf.outbox o, unnest(o.i1) k where op = 'I'"), "400", "captured")
+    equal(installed.value("select count(distinct k) from trigperf.outbox o, unnest(o.i) k where op = 'I'"), "400", "captured")
 
 
 @test("a role without rights, and a database without the schema, are told so")

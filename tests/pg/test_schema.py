@@ -162,7 +162,7 @@ def _(db):
     db.sql(f"drop owned by {role}; drop role {role}")
 
 
-@test("arrays in the outbox are compressed with lz4, in every partition")
+@test("arrays in the outbox are compressed with lz4, in every part")
 def _(installed):
     if installed.value("""select 'lz4' = any (enumvals) from pg_settings
                           where name = 'default_toast_compression'""") != "t":
@@ -477,6 +477,14 @@ def _(installed):
     equal(claim(db)[2], True, "when it comes back it needs a resync")
     db.sql("update trigperf.consumer set needs_resync = false")
     equal(claim(db, "other")[2], False, "the other one does not")
+
+
+@test("nothing can be written to the outbox as a whole, where rotation would not find it")
+def _(installed):
+    db = installed
+    contains(db.fails("insert into trigperf.outbox(table_id, op) values (1, 'U')"), "outbox_is_written_in_its_parts", "error")
+    db.sql("select trigperf.outbox_coarse(0, 'B')")
+    equal((rows_in(db, slot(db)), db.value("select count(*) from trigperf.outbox")), (1, "1"), "its part")
 
 
 @test("over its size the outbox loses the oldest partition first, and no more than needed")

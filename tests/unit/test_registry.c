@@ -91,10 +91,15 @@ static tp_registry *load(fixture *f, const char *const *cells, int count) {
 
 #define LOAD(f, cells) load(f, cells, (int)(sizeof(cells) / sizeof *(cells)))
 
+static uint32_t apply_columns(fixture *f, const tp_registry *registry, int32_t id, char op,
+                              const char *const *columns) {
+    tp_outbox_row row = {100, id, op, columns};
+    return tp_outbox_row_apply(&row, registry, f->engine, 1, 0, &f->log);
+}
+
 static void apply(fixture *f, const tp_registry *registry, int32_t id, char op) {
-    const char *columns[] = {"{5}", "{6}"};
-    tp_outbox_row row = {100, id, op, 1, columns};
-    tp_outbox_row_apply(&row, registry, f->engine, 1, 0, &f->log);
+    const char *columns[] = {id == 3 ? "{5,6}" : "{5}"};
+    assert_int_equal(apply_columns(f, registry, id, op, columns), 1);
 }
 
 /* The next batch: its first key, or the table that it resyncs. */
@@ -121,11 +126,74 @@ static void test_good_rules(void **state) {
                                         TABLE_RULE("public.users", "user:{id}", "2")};
     tp_registry *registry = LOAD(f, cells);
     assert_int_equal(tp_registry_refused(registry), 0);
-    assert_string_equal(tp_registry_columns(registry), "i1,i2");
+    assert_string_equal(tp_registry_columns(registry), "i");
     assert_string_equal(f->said, "");
     apply(f, registry, 3, 'U');
     assert_batch(f, "call:5", NULL);
     tp_registry_free(registry);
+}
+
+/* Three keys in two columns, in an order of their own. */
+static tp_registry *load_mixed(fixture *f, const char *slots, int32_t expected) {
+    const char *const table[] = {"4", "public.mixed", "{name,id,user_id}", slots};
+    static const char *const rule[] = {TABLE_RULE("public.mixed", "{name}/{id}/{user_id}", "1")};
+    PGresult *tables = result_of(4, 1, table);
+    PGresult *rules = result_of(RULE_COLUMNS, 1, rule);
+    tp_registry *registry = NULL;
+    assert_int_equal(tp_registry_new(tables, rules, "7", f->engine, &f->log, &registry, NULL),
+                     expected);
+    PQclear(tables);
+    PQclear(rules);
+    return registry;
+}
+
+static void assert_keys(fixture *f, const char *const *keys, uint32_t count) {
+    tp_pipeline *pipeline = tp_engine_lock(f->engine);
+    tp_pipeline_flush(pipeline, 1000);
+    tp_batch *batch = tp_pipeline_next(pipeline);
+    tp_engine_unlock(f->engine);
+    assert_non_null(batch);
+    assert_int_equal(tp_batch_key_count(batch), count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_string_equal(tp_batch_key(batch, i, NULL), keys[i]);
+    }
+    tp_engine_ack(f->engine, batch);
+}
+
+static void test_tuples_stand_key_by_key(void **state) {
+    fixture *f = *state;
+    tp_registry *registry = load_mixed(f, "{t1,i1,i2}", TRIGPERF_OK);
+    assert_string_equal(tp_registry_columns(registry), "t,i");
+    static const char *const one[] = {"{\"a,b\"}", "{1,7}"};
+    static const char *const one_key[] = {"a,b/1/7"};
+    assert_int_equal(apply_columns(f, registry, 4, 'U', one), 1);
+    assert_keys(f, one_key, 1);
+    static const char *const three[] = {"{x,\"y\\\"\",z}", "{1,2,3,7,8,9}"};
+    static const char *const three_keys[] = {"x/1/7", "y\"/2/8", "z/3/9"};
+    assert_int_equal(apply_columns(f, registry, 4, 'D', three), 3);
+    assert_keys(f, three_keys, 3);
+    tp_registry_free(registry);
+}
+
+static void test_arrays_that_do_not_fit_are_told_coarsely(void **state) {
+    fixture *f = *state;
+    tp_registry *registry = load_mixed(f, "{t1,i1,i2}", TRIGPERF_OK);
+    static const char *const bad[][2] = {
+        {"{x}", "{1,2,3}"}, {"{x,y}", "{1,2}"}, {"{x}", NULL}, {NULL, "{1,2}"}, {"{x}", "{1,2"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        apply_columns(f, registry, 4, 'U', bad[i]);
+        assert_batch(f, NULL, "public.mixed");
+    }
+    tp_registry_free(registry);
+}
+
+static void test_slots_of_another_version(void **state) {
+    fixture *f = *state;
+    static const char *const bad[] = {"{t1,i1,i1}", "{t1,i2,i1}", "{t1,i1,x1}",
+                                      "{t,i1,i2}",  "{t1,i1}",    "{t1,i1,\"\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        load_mixed(f, bad[i], TRIGPERF_E_VERSION);
+    }
 }
 
 static void test_bad_table_rule(void **state) {
@@ -221,6 +289,10 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_good_rules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tuples_stand_key_by_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_arrays_that_do_not_fit_are_told_coarsely, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_slots_of_another_version, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_table_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_kind_of_bad_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_scope_rule, setup, teardown),

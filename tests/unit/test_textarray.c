@@ -26,6 +26,9 @@ static void assert_elements(const char *text, const char *const *expected, size_
     }
     assert_false(tp_textarray_next(&array, &value));
     tp_textarray_end(&array);
+    uint32_t counted = 99;
+    assert_true(tp_textarray_count(text, &counted));
+    assert_int_equal(counted, count);
 }
 
 static void test_plain(void **state) {
@@ -44,6 +47,26 @@ static void test_quoted(void **state) {
                     texts, 7);
 }
 
+/* Skipping comes to where reading as many elements would have come. */
+static void test_skip(void **state) {
+    (void)state;
+    static const char text[] = "{1,\"a,\\\"}b\",NULL,\"\",\"x\\\\\",22}";
+    for (uint32_t skipped = 0; skipped <= 7; skipped++) {
+        tp_textarray read;
+        tp_textarray skip;
+        tp_value value;
+        assert_true(tp_textarray_begin(&read, text));
+        assert_true(tp_textarray_begin(&skip, text));
+        for (uint32_t i = 0; i < skipped; i++) {
+            tp_textarray_next(&read, &value);
+        }
+        tp_textarray_skip(&skip, skipped);
+        assert_string_equal(read.at, skip.at);
+        tp_textarray_end(&read);
+        tp_textarray_end(&skip);
+    }
+}
+
 /* Malformed text ends the walk; it never reads past the end. */
 static void test_malformed(void **state) {
     (void)state;
@@ -53,16 +76,27 @@ static void test_malformed(void **state) {
     assert_false(tp_textarray_begin(&array, ""));
     assert_false(tp_textarray_begin(&array, NULL));
     assert_false(tp_textarray_begin(&array, "1,2"));
+    uint32_t none = 0;
+    assert_false(tp_textarray_count(NULL, &none));
+    assert_false(tp_textarray_count("1,2", &none));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_true(tp_textarray_begin(&array, bad[i]));
         for (int n = 0; n < 8 && tp_textarray_next(&array, &value); n++) {
         }
+        tp_textarray_end(&array);
+        uint32_t count = 99;
+        assert_false(tp_textarray_count(bad[i], &count));
+        assert_int_equal(count, 99);
+        assert_true(tp_textarray_begin(&array, bad[i]));
+        tp_textarray_skip(&array, 1000);
+        assert_true(array.at <= bad[i] + strlen(bad[i]));
         tp_textarray_end(&array);
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_quoted),
+                                       cmocka_unit_test(test_skip),
                                        cmocka_unit_test(test_malformed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
