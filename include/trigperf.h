@@ -10,6 +10,7 @@
 #include <trigperf/cache.h>
 #include <trigperf/config.h>
 #include <trigperf/context.h>
+#include <trigperf/dedup.h>
 #include <trigperf/error.h>
 #include <trigperf/fence.h>
 #include <trigperf/histogram.h>

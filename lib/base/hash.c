@@ -28,6 +28,11 @@ uint64_t tp_hash64(const tp_hash_key *key, const void *bytes, size_t length) {
     return XXH3_64bits_withSecret(bytes, length, key->secret, sizeof key->secret);
 }
 
+tp_hash128 tp_hash128_of(const tp_hash_key *key, const void *bytes, size_t length) {
+    XXH128_hash_t hash = XXH3_128bits_withSecret(bytes, length, key->secret, sizeof key->secret);
+    return (tp_hash128){hash.low64, hash.high64};
+}
+
 uint64_t tp_hash_stable(const void *bytes, size_t length) {
     return XXH3_64bits(bytes, length);
 }
