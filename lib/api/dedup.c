@@ -1,4 +1,4 @@
-/* The public side of lib/core/dedup.h, tracker.h and tally.h: checks arguments. The handles are
+/* The public side of lib/core/dedup.h, tracker.h and dozen.h: checks arguments. The handles are
  * theirs under another name, so that statistics take 24 bytes and not a pointer more. */
 #include <trigperf/dedup.h>
 
@@ -10,7 +10,7 @@
 #include "core/tracker.h"
 
 struct trigperf_dedup_stats {
-    tp_tally tally;
+    tp_dozen dozen;
 };
 
 _Static_assert(sizeof(struct trigperf_dedup_stats) == TRIGPERF_DEDUP_ENCODED_PACKED, "24 bytes");
@@ -96,27 +96,27 @@ static int32_t check_pair(const trigperf_dedup_stats *records,
     return TRIGPERF_OK;
 }
 
-/* Both or none: values go into tallies that can be moved. */
+/* Both or none: values go into dozens that can be moved. */
 static int32_t replace(const tp_dedup_counts *counts, trigperf_dedup_stats *records,
                        trigperf_dedup_stats *duplicates, trigperf_error **error) {
-    tp_tally first = {{0, 0, 0}};
-    tp_tally second = {{0, 0, 0}};
-    int32_t status = tp_tally_set(&first, counts->records, error);
+    tp_dozen first = {{0, 0, 0}};
+    tp_dozen second = {{0, 0, 0}};
+    int32_t status = tp_dozen_set(&first, counts->records, error);
     if (status == TRIGPERF_OK) {
-        status = tp_tally_set(&second, counts->duplicates, error);
+        status = tp_dozen_set(&second, counts->duplicates, error);
     }
     if (status == TRIGPERF_OK && records != NULL) {
-        tp_tally former = records->tally;
-        records->tally = first;
+        tp_dozen former = records->dozen;
+        records->dozen = first;
         first = former;
     }
     if (status == TRIGPERF_OK && duplicates != NULL) {
-        tp_tally former = duplicates->tally;
-        duplicates->tally = second;
+        tp_dozen former = duplicates->dozen;
+        duplicates->dozen = second;
         second = former;
     }
-    tp_tally_free(&first);
-    tp_tally_free(&second);
+    tp_dozen_free(&first);
+    tp_dozen_free(&second);
     return status;
 }
 
@@ -251,8 +251,8 @@ int32_t trigperf_dedup_batch_end(trigperf_dedup_tracker *tracker, trigperf_dedup
     }
     int32_t status = check_pair(records, duplicates, error);
     if (status == TRIGPERF_OK) {
-        status = tp_tracker_end(tracker_of(tracker), records == NULL ? NULL : &records->tally,
-                                duplicates == NULL ? NULL : &duplicates->tally, error);
+        status = tp_tracker_end(tracker_of(tracker), records == NULL ? NULL : &records->dozen,
+                                duplicates == NULL ? NULL : &duplicates->dozen, error);
     }
     return status;
 }
@@ -295,44 +295,44 @@ void trigperf_dedup_stats_free(trigperf_dedup_stats *stats) {
 
 void trigperf_dedup_stats_clear(trigperf_dedup_stats *stats) {
     if (stats != NULL) {
-        tp_tally_free(&stats->tally);
+        tp_dozen_free(&stats->dozen);
     }
 }
 
 uint64_t trigperf_dedup_stats_get(const trigperf_dedup_stats *stats, uint32_t family) {
-    return stats == NULL || family >= TP_TALLY_COUNTERS ? 0 : tp_tally_get(&stats->tally, family);
+    return stats == NULL || family >= TP_DOZEN_COUNTERS ? 0 : tp_dozen_get(&stats->dozen, family);
 }
 
 uint64_t trigperf_dedup_stats_total(const trigperf_dedup_stats *stats) {
-    return stats == NULL ? 0 : tp_tally_total(&stats->tally);
+    return stats == NULL ? 0 : tp_dozen_total(&stats->dozen);
 }
 
 uint64_t trigperf_dedup_stats_bytes(const trigperf_dedup_stats *stats) {
-    return stats == NULL ? 0 : tp_tally_bytes(&stats->tally);
+    return stats == NULL ? 0 : tp_dozen_bytes(&stats->dozen);
 }
 
 int32_t trigperf_dedup_stats_add(trigperf_dedup_stats *stats, uint32_t family, uint64_t amount,
                                  trigperf_error **error) {
-    uint64_t amounts[TP_TALLY_COUNTERS] = {0};
+    uint64_t amounts[TP_DOZEN_COUNTERS] = {0};
     if (stats == NULL) {
         return missing("statistics", error);
     }
-    if (family >= TP_TALLY_COUNTERS) {
+    if (family >= TP_DOZEN_COUNTERS) {
         return tp_error_set(error, TRIGPERF_E_INVALID, "families have numbers from 0",
-                            "expected a family below %u, got %u", TP_TALLY_COUNTERS, family);
+                            "expected a family below %u, got %u", TP_DOZEN_COUNTERS, family);
     }
     amounts[family] = amount;
-    return tp_tally_add(&stats->tally, amounts, error);
+    return tp_dozen_add(&stats->dozen, amounts, error);
 }
 
 int32_t trigperf_dedup_stats_merge(trigperf_dedup_stats *stats, const trigperf_dedup_stats *other,
                                    trigperf_error **error) {
-    uint64_t amounts[TP_TALLY_COUNTERS];
+    uint64_t amounts[TP_DOZEN_COUNTERS];
     if (stats == NULL || other == NULL) {
         return missing("two statistics", error);
     }
-    tp_tally_values(&other->tally, amounts);
-    return tp_tally_add(&stats->tally, amounts, error);
+    tp_dozen_values(&other->dozen, amounts);
+    return tp_dozen_add(&stats->dozen, amounts, error);
 }
 
 static int32_t check_fields(const void *stats, const void *fields, uint32_t count,
@@ -340,9 +340,9 @@ static int32_t check_fields(const void *stats, const void *fields, uint32_t coun
     if (stats == NULL || (fields == NULL && count > 0)) {
         return missing("statistics and an array of numbers", error);
     }
-    if (count > TP_TALLY_COUNTERS) {
+    if (count > TP_DOZEN_COUNTERS) {
         return tp_error_set(error, TRIGPERF_E_INVALID, "use several statistics",
-                            "expected at most %u numbers, got %u", TP_TALLY_COUNTERS, count);
+                            "expected at most %u numbers, got %u", TP_DOZEN_COUNTERS, count);
     }
     return TRIGPERF_OK;
 }
@@ -353,9 +353,9 @@ int32_t trigperf_dedup_stats_to_plain(const trigperf_dedup_stats *stats, uint64_
     if (status != TRIGPERF_OK) {
         return status;
     }
-    uint64_t values[TP_TALLY_COUNTERS];
-    tp_tally_values(&stats->tally, values);
-    for (uint32_t i = count; i < TP_TALLY_COUNTERS; i++) {
+    uint64_t values[TP_DOZEN_COUNTERS];
+    tp_dozen_values(&stats->dozen, values);
+    for (uint32_t i = count; i < TP_DOZEN_COUNTERS; i++) {
         if (values[i] != 0) {
             return tp_error_set(error, TRIGPERF_E_LIMIT, "pass a field for each family",
                                 "family %u counts %llu, which %u fields have no place for", i,
@@ -374,20 +374,20 @@ int32_t trigperf_dedup_stats_from_plain(trigperf_dedup_stats *stats, const uint6
     if (status != TRIGPERF_OK) {
         return status;
     }
-    uint64_t values[TP_TALLY_COUNTERS] = {0};
+    uint64_t values[TP_DOZEN_COUNTERS] = {0};
     if (count > 0) {
         memcpy(values, fields, count * sizeof *fields);
     }
-    return tp_tally_set(&stats->tally, values, error);
+    return tp_dozen_set(&stats->dozen, values, error);
 }
 
 int32_t trigperf_dedup_stats_encode(const trigperf_dedup_stats *stats, uint8_t *out,
                                     uint64_t capacity, uint64_t *length, trigperf_error **error) {
-    uint8_t code[TP_TALLY_CODE_WIDE];
+    uint8_t code[TP_DOZEN_CODE_WIDE];
     if (stats == NULL || out == NULL || length == NULL) {
         return missing("statistics and places for bytes and their number", error);
     }
-    uint32_t bytes = tp_tally_encode(&stats->tally, code);
+    uint32_t bytes = tp_dozen_encode(&stats->dozen, code);
     if (bytes > capacity) {
         return tp_error_set(error, TRIGPERF_E_LIMIT, "TRIGPERF_DEDUP_ENCODED_MAX always suffices",
                             "%u bytes of room were expected, got %llu", bytes,
@@ -403,7 +403,7 @@ int32_t trigperf_dedup_stats_decode(trigperf_dedup_stats *stats, const uint8_t *
     if (stats == NULL || bytes == NULL) {
         return missing("statistics and bytes", error);
     }
-    return tp_tally_decode(&stats->tally, bytes, (size_t)length, error);
+    return tp_dozen_decode(&stats->dozen, bytes, (size_t)length, error);
 }
 
 int32_t trigperf_dedup_stats_json(const trigperf_dedup_stats *stats, const trigperf_dedup *dedup,
@@ -412,6 +412,6 @@ int32_t trigperf_dedup_stats_json(const trigperf_dedup_stats *stats, const trigp
         return missing("statistics, families and a place for the text", error);
     }
     tp_strbuf text = TP_STRBUF_INIT;
-    tp_dedup_tally_json(inner(dedup), &stats->tally, &text);
+    tp_dedup_dozen_json(inner(dedup), &stats->dozen, &text);
     return hand_over(&text, json, error);
 }

@@ -159,10 +159,10 @@ void tp_dedup_json(const tp_dedup *dedup, const tp_dedup_counts *counts, tp_strb
     tp_json_close(out, '}');
 }
 
-void tp_dedup_tally_json(const tp_dedup *dedup, const tp_tally *tally, tp_strbuf *out) {
+void tp_dedup_dozen_json(const tp_dedup *dedup, const tp_dozen *dozen, tp_strbuf *out) {
     tp_json_open(out, NULL, '{');
     for (uint32_t i = 0; i < dedup->family_count; i++) {
-        tp_json_uint(out, dedup->names[i], tp_tally_get(tally, i));
+        tp_json_uint(out, dedup->names[i], tp_dozen_get(dozen, i));
     }
     tp_json_close(out, '}');
 }

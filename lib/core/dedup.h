@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/strbuf.h"
-#include "core/tally.h"
+#include "core/dozen.h"
 
-#define TP_DEDUP_FAMILIES TP_TALLY_COUNTERS
+#define TP_DEDUP_FAMILIES TP_DOZEN_COUNTERS
 #define TP_DEDUP_NAME_MAX 63u
 
 typedef struct tp_dedup tp_dedup;
@@ -40,6 +40,6 @@ void tp_dedup_totals(const tp_dedup *dedup, tp_dedup_counts *out);
 
 void tp_dedup_json(const tp_dedup *dedup, const tp_dedup_counts *counts, tp_strbuf *out);
 /* An object of family names and counters. */
-void tp_dedup_tally_json(const tp_dedup *dedup, const tp_tally *tally, tp_strbuf *out);
+void tp_dedup_dozen_json(const tp_dedup *dedup, const tp_dozen *dozen, tp_strbuf *out);
 
 #endif

@@ -160,24 +160,24 @@ void tp_tracker_abandon(tp_tracker *tracker) {
     begin(tracker);
 }
 
-int32_t tp_tracker_end(tp_tracker *tracker, tp_tally *records, tp_tally *duplicates,
+int32_t tp_tracker_end(tp_tracker *tracker, tp_dozen *records, tp_dozen *duplicates,
                        trigperf_error **err) {
     const tp_dedup_counts *counts = &tracker->counts;
     int32_t status = TRIGPERF_OK;
     if (records != NULL) {
-        status = tp_tally_prepare(records, counts->records, err);
+        status = tp_dozen_prepare(records, counts->records, err);
     }
     if (status == TRIGPERF_OK && duplicates != NULL) {
-        status = tp_tally_prepare(duplicates, counts->duplicates, err);
+        status = tp_dozen_prepare(duplicates, counts->duplicates, err);
     }
     if (status != TRIGPERF_OK) {
         return status;
     }
     if (records != NULL) {
-        tp_tally_commit(records, counts->records);
+        tp_dozen_commit(records, counts->records);
     }
     if (duplicates != NULL) {
-        tp_tally_commit(duplicates, counts->duplicates);
+        tp_dozen_commit(duplicates, counts->duplicates);
     }
     tp_dedup_count(tracker->dedup, counts);
     tp_tracker_abandon(tracker);

@@ -29,9 +29,9 @@ uint32_t tp_tracker_see_many(tp_tracker *tracker, uint32_t family, const char *c
 const tp_dedup_counts *tp_tracker_counts(const tp_tracker *tracker);
 uint64_t tp_tracker_bytes(const tp_tracker *tracker); /* for telling records apart */
 
-/* The batch ends: its counts go to the totals and to two different tallies (each may be NULL), and
+/* The batch ends: its counts go to the totals and to two different dozens (each may be NULL), and
  * a new one begins. On E_LIMIT or E_NOMEM the batch goes on as if nothing had been asked. */
-int32_t tp_tracker_end(tp_tracker *tracker, tp_tally *records, tp_tally *duplicates,
+int32_t tp_tracker_end(tp_tracker *tracker, tp_dozen *records, tp_dozen *duplicates,
                        trigperf_error **err);
 /* The batch is forgotten, and counted nowhere. */
 void tp_tracker_abandon(tp_tracker *tracker);

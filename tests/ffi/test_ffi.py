@@ -383,6 +383,58 @@ def follow_one_change(db, context):
     equal(keys, ["call:11"], "keys")
 
 
+@test("records seen twice in a batch are counted by family")
+def _():
+    with Host() as host:
+        names = (ctypes.c_char_p * 2)(b"nutrition", b"symptoms")
+        dedup = LIB.made("trigperf_dedup_new", host.context, names, 2)
+    equal(LIB.trigperf_dedup_family_count(dedup), 2, "families")
+    equal(LIB.trigperf_dedup_family_name(dedup, 1), b"symptoms", "name")
+    family, length = ctypes.c_uint32(), ctypes.c_uint64()
+    LIB.check("trigperf_dedup_family_find", dedup, b"symptoms", ctypes.byref(family))
+    equal(family.value, 1, "number")
+    LIB.fails(NOT_FOUND, "trigperf_dedup_family_find", dedup, b"sleep", ctypes.byref(family))
+    records, duplicates = LIB.made("trigperf_dedup_stats_new"), LIB.made("trigperf_dedup_stats_new")
+    for flags in (0, 1):
+        tracker = LIB.made("trigperf_dedup_tracker_new", dedup, flags, 100)
+        for before in (0, 1):
+            equal(LIB.check("trigperf_dedup_seen", tracker, 1, b"a\0b", 3), before, "seen")
+        keys = (ctypes.c_char_p * 3)(b"x", b"y", b"x")
+        lengths, seen = (ctypes.c_uint64 * 3)(1, 1, 1), (ctypes.c_uint8 * 3)()
+        equal(LIB.check("trigperf_dedup_seen_many", tracker, 0, keys, lengths, 3, seen), 3, "taken")
+        equal(list(seen), [0, 0, 1], "seen")
+        equal(json.loads(LIB.text("trigperf_dedup_batch_json", tracker))["ratio"], 0.4, "ratio of the batch")
+        check(LIB.trigperf_dedup_tracker_bytes(tracker) > 0, "bytes")
+        LIB.check("trigperf_dedup_batch_end", tracker, records, duplicates)
+        LIB.trigperf_dedup_seen(tracker, 0, b"x", 1, None)
+        LIB.trigperf_dedup_batch_abandon(tracker)
+        LIB.trigperf_dedup_tracker_free(tracker)
+    equal(json.loads(LIB.text("trigperf_dedup_stats_json", duplicates, dedup)),
+          {"nutrition": 2, "symptoms": 2}, "duplicates")
+    equal(LIB.trigperf_dedup_stats_get(records, 0), 6, "records of a family")
+    equal(LIB.trigperf_dedup_stats_total(records), 10, "records")
+    batches = ctypes.c_uint64()
+    LIB.trigperf_dedup_stats_clear(records)
+    LIB.check("trigperf_dedup_totals", dedup, ctypes.byref(batches), records, None)
+    equal((batches.value, LIB.trigperf_dedup_stats_total(records)), (2, 10), "totals")
+    equal(json.loads(LIB.text("trigperf_dedup_json", dedup))["families"]["nutrition"]["records"], 6, "JSON")
+    equal(LIB.trigperf_dedup_stats_bytes(records), 24, "bytes")
+    LIB.check("trigperf_dedup_stats_add", records, 11, 1 << 40)
+    LIB.check("trigperf_dedup_stats_merge", records, duplicates)
+    equal(LIB.trigperf_dedup_stats_bytes(records), 120, "bytes of a large counter")
+    plain, code = (ctypes.c_uint64 * 12)(), (ctypes.c_uint8 * 104)()
+    LIB.check("trigperf_dedup_stats_to_plain", records, plain, 12)
+    equal(list(plain), [8, 6] + [0] * 9 + [1 << 40], "plain form")
+    LIB.check("trigperf_dedup_stats_encode", records, code, 104, ctypes.byref(length))
+    LIB.check("trigperf_dedup_stats_from_plain", records, None, 0)
+    LIB.check("trigperf_dedup_stats_decode", records, code, length.value)
+    equal(LIB.trigperf_dedup_stats_get(records, 11), 1 << 40, "decoded")
+    LIB.fails(INVALID, "trigperf_dedup_stats_decode", records, code, 23)
+    LIB.trigperf_dedup_stats_free(records)
+    LIB.trigperf_dedup_stats_free(duplicates)
+    LIB.trigperf_dedup_free(dedup)
+
+
 @test("every exported symbol has a prototype and was called")
 def _():
     listed = subprocess.run(["nm", "-D", "--defined-only", harness.LIBRARY], capture_output=True,

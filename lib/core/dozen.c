@@ -5,7 +5,7 @@
  *
  * Rejected: counters of different widths, or a width for each in a header. They put the spill off
  * for batches with few families, but every addition would have to move the others. */
-#include "core/tally.h"
+#include "core/dozen.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +16,14 @@
 #define WORD_BYTES 8u
 #define RESERVED UINT64_C(0xF)
 
-_Static_assert(sizeof(tp_tally) == TP_TALLY_CODE_PACKED, "twelve counters in 24 bytes");
+_Static_assert(sizeof(tp_dozen) == TP_DOZEN_CODE_PACKED, "twelve counters in 24 bytes");
 
-static bool is_spilled(const tp_tally *tally) {
-    return (tally->words[0] & 1) != 0;
+static bool is_spilled(const tp_dozen *dozen) {
+    return (dozen->words[0] & 1) != 0;
 }
 
-static uint64_t *spill_of(const tp_tally *tally) {
-    return (uint64_t *)(uintptr_t)(tally->words[0] - 1);
+static uint64_t *spill_of(const tp_dozen *dozen) {
+    return (uint64_t *)(uintptr_t)(dozen->words[0] - 1);
 }
 
 static uint32_t shift_of(uint32_t counter) {
@@ -31,110 +31,110 @@ static uint32_t shift_of(uint32_t counter) {
 }
 
 static uint64_t packed_at(const uint64_t *words, uint32_t counter) {
-    return words[counter / PER_WORD] >> shift_of(counter) & TP_TALLY_PACKED_MAX;
+    return words[counter / PER_WORD] >> shift_of(counter) & TP_DOZEN_PACKED_MAX;
 }
 
 static void pack(uint64_t *words, const uint64_t *values) {
-    memset(words, 0, sizeof(tp_tally));
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
+    memset(words, 0, sizeof(tp_dozen));
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
         words[i / PER_WORD] |= values[i] << shift_of(i);
     }
 }
 
 static bool fit_packed(const uint64_t *values) {
     uint64_t all = 0;
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
         all |= values[i];
     }
-    return all <= TP_TALLY_PACKED_MAX;
+    return all <= TP_DOZEN_PACKED_MAX;
 }
 
-void tp_tally_free(tp_tally *tally) {
-    if (is_spilled(tally)) {
-        free(spill_of(tally));
+void tp_dozen_free(tp_dozen *dozen) {
+    if (is_spilled(dozen)) {
+        free(spill_of(dozen));
     }
-    *tally = (tp_tally){{0, 0, 0}};
+    *dozen = (tp_dozen){{0, 0, 0}};
 }
 
-uint64_t tp_tally_get(const tp_tally *tally, uint32_t counter) {
-    return is_spilled(tally) ? spill_of(tally)[counter] : packed_at(tally->words, counter);
+uint64_t tp_dozen_get(const tp_dozen *dozen, uint32_t counter) {
+    return is_spilled(dozen) ? spill_of(dozen)[counter] : packed_at(dozen->words, counter);
 }
 
-void tp_tally_values(const tp_tally *tally, uint64_t *values) {
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
-        values[i] = tp_tally_get(tally, i);
+void tp_dozen_values(const tp_dozen *dozen, uint64_t *values) {
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
+        values[i] = tp_dozen_get(dozen, i);
     }
 }
 
-uint64_t tp_tally_total(const tp_tally *tally) {
+uint64_t tp_dozen_total(const tp_dozen *dozen) {
     uint64_t total = 0;
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
-        uint64_t value = tp_tally_get(tally, i);
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
+        uint64_t value = tp_dozen_get(dozen, i);
         total = value > UINT64_MAX - total ? UINT64_MAX : total + value;
     }
     return total;
 }
 
-uint64_t tp_tally_bytes(const tp_tally *tally) {
-    return sizeof *tally + (is_spilled(tally) ? TP_TALLY_COUNTERS * sizeof(uint64_t) : 0);
+uint64_t tp_dozen_bytes(const tp_dozen *dozen) {
+    return sizeof *dozen + (is_spilled(dozen) ? TP_DOZEN_COUNTERS * sizeof(uint64_t) : 0);
 }
 
 /* The values stay, the form changes. */
-static bool spill(tp_tally *tally) {
-    uint64_t *plain = malloc(TP_TALLY_COUNTERS * sizeof *plain);
+static bool spill(tp_dozen *dozen) {
+    uint64_t *plain = malloc(TP_DOZEN_COUNTERS * sizeof *plain);
     if (plain == NULL) {
         return false;
     }
-    tp_tally_values(tally, plain);
-    tally->words[0] = (uint64_t)(uintptr_t)plain + 1;
+    tp_dozen_values(dozen, plain);
+    dozen->words[0] = (uint64_t)(uintptr_t)plain + 1;
     return true;
 }
 
-int32_t tp_tally_prepare(tp_tally *tally, const uint64_t *amounts, trigperf_error **err) {
-    uint64_t sums[TP_TALLY_COUNTERS];
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
-        sums[i] = tp_tally_get(tally, i) + amounts[i];
+int32_t tp_dozen_prepare(tp_dozen *dozen, const uint64_t *amounts, trigperf_error **err) {
+    uint64_t sums[TP_DOZEN_COUNTERS];
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
+        sums[i] = tp_dozen_get(dozen, i) + amounts[i];
         if (sums[i] < amounts[i]) {
             return tp_error_set(err, TRIGPERF_E_LIMIT, "clear the counters, or count in others",
                                 "family %u: a counter reaches 2^64 - 1, adding %llu would pass it",
                                 i, (unsigned long long)amounts[i]);
         }
     }
-    if (!is_spilled(tally) && !fit_packed(sums) && !spill(tally)) {
+    if (!is_spilled(dozen) && !fit_packed(sums) && !spill(dozen)) {
         return tp_error_nomem(err);
     }
     return TRIGPERF_OK;
 }
 
-void tp_tally_commit(tp_tally *tally, const uint64_t *amounts) {
-    uint64_t *plain = is_spilled(tally) ? spill_of(tally) : NULL;
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
+void tp_dozen_commit(tp_dozen *dozen, const uint64_t *amounts) {
+    uint64_t *plain = is_spilled(dozen) ? spill_of(dozen) : NULL;
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
         if (plain != NULL) {
             plain[i] += amounts[i];
         } else {
-            tally->words[i / PER_WORD] += amounts[i] << shift_of(i);
+            dozen->words[i / PER_WORD] += amounts[i] << shift_of(i);
         }
     }
 }
 
-int32_t tp_tally_add(tp_tally *tally, const uint64_t *amounts, trigperf_error **err) {
-    int32_t status = tp_tally_prepare(tally, amounts, err);
+int32_t tp_dozen_add(tp_dozen *dozen, const uint64_t *amounts, trigperf_error **err) {
+    int32_t status = tp_dozen_prepare(dozen, amounts, err);
     if (status == TRIGPERF_OK) {
-        tp_tally_commit(tally, amounts);
+        tp_dozen_commit(dozen, amounts);
     }
     return status;
 }
 
-int32_t tp_tally_set(tp_tally *tally, const uint64_t *values, trigperf_error **err) {
+int32_t tp_dozen_set(tp_dozen *dozen, const uint64_t *values, trigperf_error **err) {
     if (fit_packed(values)) {
-        tp_tally_free(tally);
-        pack(tally->words, values);
+        tp_dozen_free(dozen);
+        pack(dozen->words, values);
         return TRIGPERF_OK;
     }
-    if (!is_spilled(tally) && !spill(tally)) {
+    if (!is_spilled(dozen) && !spill(dozen)) {
         return tp_error_nomem(err);
     }
-    memcpy(spill_of(tally), values, TP_TALLY_COUNTERS * sizeof *values);
+    memcpy(spill_of(dozen), values, TP_DOZEN_COUNTERS * sizeof *values);
     return TRIGPERF_OK;
 }
 
@@ -154,22 +154,22 @@ static uint64_t get_word(const uint8_t *bytes) {
     return word;
 }
 
-uint32_t tp_tally_encode(const tp_tally *tally, uint8_t out[TP_TALLY_CODE_WIDE]) {
-    uint64_t values[TP_TALLY_COUNTERS];
+uint32_t tp_dozen_encode(const tp_dozen *dozen, uint8_t out[TP_DOZEN_CODE_WIDE]) {
+    uint64_t values[TP_DOZEN_COUNTERS];
     uint64_t words[3];
-    tp_tally_values(tally, values);
+    tp_dozen_values(dozen, values);
     if (fit_packed(values)) {
         pack(words, values);
         for (uint32_t i = 0; i < 3; i++) {
             put_word(out + i * WORD_BYTES, words[i]);
         }
-        return TP_TALLY_CODE_PACKED;
+        return TP_DOZEN_CODE_PACKED;
     }
     put_word(out, 1);
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
         put_word(out + (i + 1) * WORD_BYTES, values[i]);
     }
-    return TP_TALLY_CODE_WIDE;
+    return TP_DOZEN_CODE_WIDE;
 }
 
 static bool decode_packed(const uint8_t *bytes, uint64_t *values) {
@@ -180,30 +180,30 @@ static bool decode_packed(const uint8_t *bytes, uint64_t *values) {
             return false;
         }
     }
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
         values[i] = packed_at(words, i);
     }
     return true;
 }
 
 static bool decode_wide(const uint8_t *bytes, uint64_t *values) {
-    for (uint32_t i = 0; i < TP_TALLY_COUNTERS; i++) {
+    for (uint32_t i = 0; i < TP_DOZEN_COUNTERS; i++) {
         values[i] = get_word(bytes + (i + 1) * WORD_BYTES);
     }
     return get_word(bytes) == 1 && !fit_packed(values);
 }
 
-int32_t tp_tally_decode(tp_tally *tally, const uint8_t *bytes, size_t length,
+int32_t tp_dozen_decode(tp_dozen *dozen, const uint8_t *bytes, size_t length,
                         trigperf_error **err) {
-    uint64_t values[TP_TALLY_COUNTERS];
-    bool fine = (length == TP_TALLY_CODE_PACKED && decode_packed(bytes, values)) ||
-                (length == TP_TALLY_CODE_WIDE && decode_wide(bytes, values));
+    uint64_t values[TP_DOZEN_COUNTERS];
+    bool fine = (length == TP_DOZEN_CODE_PACKED && decode_packed(bytes, values)) ||
+                (length == TP_DOZEN_CODE_WIDE && decode_wide(bytes, values));
     if (!fine) {
         return tp_error_set(err, TRIGPERF_E_INVALID,
                             "pass the bytes as trigperf_dedup_stats_encode() wrote them",
                             "expected %u or %u bytes that encode twelve counters, got %zu that "
                             "do not",
-                            TP_TALLY_CODE_PACKED, TP_TALLY_CODE_WIDE, length);
+                            TP_DOZEN_CODE_PACKED, TP_DOZEN_CODE_WIDE, length);
     }
-    return tp_tally_set(tally, values, err);
+    return tp_dozen_set(dozen, values, err);
 }
