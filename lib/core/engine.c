@@ -37,6 +37,7 @@ struct tp_engine {
     tp_pipeline *pipeline;
     tp_cascade *cascade;
     tp_fence *fence;
+    tp_definitions *definitions;
     owned_rule *rules;
     uint32_t rule_count;
 };
@@ -67,6 +68,7 @@ static void engine_free(tp_engine *engine) {
     tp_pipeline_free(engine->pipeline);
     tp_cascade_free(engine->cascade);
     tp_fence_free(engine->fence);
+    tp_definitions_free(engine->definitions);
     for (uint32_t i = 0; i < engine->rule_count; i++) {
         free(engine->rules[i].table);
         free(engine->rules[i].scope);
@@ -90,15 +92,18 @@ static void init_sync(tp_engine *engine) {
 
 static int32_t build(tp_engine *engine, const tp_pipeline_options *options, trigperf_error **err) {
     engine->fence = tp_fence_new(FENCE_SLOTS, &options->hash_key);
-    if (engine->fence == NULL) {
+    engine->definitions = tp_definitions_new(&options->hash_key);
+    if (engine->fence == NULL || engine->definitions == NULL) {
         return tp_error_nomem(err);
     }
+    tp_pipeline_options own = *options;
+    own.definitions = engine->definitions;
     int32_t status = tp_engine_cascade_begin(engine, &engine->cascade, err);
     if (status == TRIGPERF_OK) {
         status = tp_cascade_prepare(engine->cascade, err);
     }
     if (status == TRIGPERF_OK) {
-        status = tp_pipeline_new(options, engine->cascade, engine->fence, &engine->pipeline, err);
+        status = tp_pipeline_new(&own, engine->cascade, engine->fence, &engine->pipeline, err);
     }
     return status;
 }
@@ -157,6 +162,10 @@ tp_cascade *tp_engine_cascade(tp_engine *engine) {
 
 tp_fence *tp_engine_fence(tp_engine *engine) {
     return engine->fence;
+}
+
+tp_definitions *tp_engine_definitions(tp_engine *engine) {
+    return engine->definitions;
 }
 
 void tp_engine_broadcast(tp_engine *engine) {

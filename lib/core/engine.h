@@ -37,7 +37,8 @@ void tp_engine_unlock(tp_engine *engine);
 /* While locked: the cascade in use. */
 tp_cascade *tp_engine_cascade(tp_engine *engine);
 
-tp_fence *tp_engine_fence(tp_engine *engine); /* lock-free, constant */
+tp_fence *tp_engine_fence(tp_engine *engine);             /* lock-free, constant */
+tp_definitions *tp_engine_definitions(tp_engine *engine); /* the same */
 
 /* Wakes everyone who sleeps in tp_engine_sleep(). */
 void tp_engine_broadcast(tp_engine *engine);

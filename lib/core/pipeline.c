@@ -426,6 +426,7 @@ int32_t tp_pipeline_key(tp_pipeline *pipeline, uint64_t now_ms, const char *key,
 void tp_pipeline_resync(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *table, uint64_t tag,
                         uint64_t lsn) {
     turn(pipeline, now_ms);
+    tp_definitions_mark(pipeline->options.definitions, table);
     resync_arrives(pipeline, table, tag, lsn);
 }
 
