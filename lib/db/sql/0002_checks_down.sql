@@ -9,6 +9,7 @@ DROP FUNCTION trigperf.table_renew(trigperf.captured_table);
 DROP FUNCTION trigperf.check_failed(trigperf.captured_table, text, text);
 DROP FUNCTION trigperf.table_complete(int, oid, oid, oid, boolean);
 DROP FUNCTION trigperf.table_fingerprint(oid, oid);
+DROP FUNCTION trigperf.table_demands(oid);
 DROP FUNCTION trigperf.table_family(oid);
 ALTER TABLE trigperf.captured_table DROP COLUMN fingerprint;
 DELETE FROM trigperf.migration WHERE version = 2;

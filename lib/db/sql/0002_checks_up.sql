@@ -23,6 +23,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM family f JOIN pg_class c ON c.oid = f.relid
 $$;
 
+-- What a table demands of its rows, for those who check rows before they send them: its CHECKs and
+-- rules, triggers that may change a row, and the domains and enums of its columns, each by the version
+-- of its catalog row.
+CREATE FUNCTION trigperf.table_demands(p_relid oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE types(typ) AS (
+        SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = p_relid AND a.attnum > 0
+        UNION
+        SELECT t.typbasetype FROM pg_type t JOIN types y ON y.typ = t.oid WHERE t.typtype = 'd'),
+    facts(fact) AS (
+        SELECT 'c' || c.oid || ':' || c.xmin FROM pg_constraint c WHERE c.conrelid = p_relid AND c.contype = 'c'
+        UNION ALL
+        SELECT 'c' || c.oid || ':' || c.xmin FROM pg_constraint c JOIN types y ON y.typ = c.contypid
+        UNION ALL
+        SELECT 'd' || t.oid || ':' || t.xmin FROM pg_type t JOIN types y ON y.typ = t.oid WHERE t.typtype = 'd'
+        UNION ALL
+        SELECT 'e' || e.oid || ':' || e.xmin FROM pg_enum e JOIN types y ON y.typ = e.enumtypid
+        UNION ALL
+        SELECT 't' || g.oid || ':' || g.xmin FROM pg_trigger g
+        WHERE g.tgrelid = p_relid AND g.tgtype & 3 = 3 AND NOT g.tgisinternal
+        UNION ALL
+        SELECT 'r' || r.oid || ':' || r.xmin FROM pg_rewrite r WHERE r.ev_class = p_relid)
+    SELECT string_agg(fact, ',' ORDER BY fact COLLATE "C") FROM facts
+$$;
+
 -- Columns by the version of their catalog row: ALTER COLUMN .. TYPE .. USING rewrites values without
 -- changing the type's name. The table's file is left out, so that TRUNCATE (which is captured) and
 -- VACUUM FULL (which changes nothing) do not count.
@@ -35,7 +60,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                     AND o.relkind IN ('r', 'p') AND starts_with(o.relname, 'outbox')))
                 FROM pg_proc p WHERE p.oid = p_function), '')
                || string_agg(concat_ws(' ', c.oid, n.nspname, c.relname, a.columns, t.triggers,
-                                    EXISTS (SELECT FROM pg_subscription_rel s
+                                    trigperf.table_demands(c.oid), EXISTS (SELECT FROM pg_subscription_rel s
                                             WHERE s.srrelid = c.oid)), E'\n' ORDER BY c.oid))
     FROM trigperf.table_family(p_root) f
     JOIN pg_class c ON c.oid = f.relid
@@ -263,6 +288,7 @@ $$;
 REVOKE ALL ON SEQUENCE trigperf.uncaptured FROM PUBLIC;
 REVOKE ALL ON TABLE trigperf.uncaptured_seen FROM PUBLIC;
 REVOKE ALL ON FUNCTION trigperf.table_family(oid), trigperf.table_fingerprint(oid, oid),
+    trigperf.table_demands(oid),
     trigperf.table_complete(int, oid, oid, oid, boolean),
     trigperf.check_failed(trigperf.captured_table, text, text),
     trigperf.table_renew(trigperf.captured_table), trigperf.uncaptured_check(),
