@@ -17,6 +17,7 @@
 #include <trigperf/push.h>
 #include <trigperf/reading.h>
 #include <trigperf/series.h>
+#include <trigperf/validator.h>
 #include <trigperf/version.h>
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/admin.h"
 #include "api/config.h"
 #include "base/strbuf.h"
 #include "db/apply.h"
@@ -23,6 +24,10 @@ struct trigperf_admin {
     PGconn *connection;
     int32_t max_keys;
 };
+
+PGconn *tp_admin_connection(trigperf_admin *admin) {
+    return admin->connection;
+}
 
 static void ignore_notice(void *user, const PGresult *result) {
     (void)user;

@@ -20,7 +20,9 @@ LOG_FN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p
 READY_FN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 VERDICT_FN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char),
                               ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint32))
-CALLBACKS = {"trigperf_log_fn": LOG_FN, "trigperf_ready_fn": READY_FN,
+CHECK_FN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p),
+                            ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint32)
+CALLBACKS = {"trigperf_log_fn": LOG_FN, "trigperf_ready_fn": READY_FN, "trigperf_check_fn": CHECK_FN,
              "trigperf_verdict_fn": VERDICT_FN}
 
 
