@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 # suite: sanitize
 """A declarative file brought to the database: the plan, doing it, and the way back."""
 

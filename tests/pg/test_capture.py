@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Capture triggers on a real server: what stands in the outbox after what the application did.
 
 Most tests run twice, with statement triggers and with row triggers: what is captured is the same,

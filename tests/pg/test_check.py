@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """What no trigger sees: the leader finds it, mends or reports it, and the table is resynced."""
 
 import re

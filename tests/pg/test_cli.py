@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 # suite: sanitize
 """The command: every form, every mistake, and nothing half done after a mistake."""
 

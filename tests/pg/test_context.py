@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Contexts against a real server: continuity, reconnecting, the notifier, rotation, backpressure."""
 
 import ctypes

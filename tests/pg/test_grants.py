@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Rights: what `trigperf grants` gives is enough, and not more; who gains nothing by hostile objects."""
 
 import glob

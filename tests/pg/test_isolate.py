@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Full isolation: a change that cannot be written to the outbox fails nobody, and is not forgotten."""
 
 import harness

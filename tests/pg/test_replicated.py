@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Rows that arrive by logical replication, and writes under session_replication_role = replica."""
 
 import harness

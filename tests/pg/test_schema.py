@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """The schema on a real server: installing and removing it, positions and gaps, rotation, election."""
 
 import concurrent.futures

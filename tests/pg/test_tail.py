@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 # suite: sanitize
 """What `trigperf tail` prints, when it acknowledges, and how it ends."""
 
