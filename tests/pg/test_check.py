@@ -23,8 +23,10 @@ def checked(follower):
 
 
 def baseline(database, follower):
-    follower.until(lambda _: database.value(
-        "select count(*) from trigperf.captured_table where fingerprint is null") == "0", "a look")
+    """Every table has been looked at; what that told has arrived."""
+    harness.eventually(lambda: database.value(
+        "select trigperf.table_check_all() = 0 and not exists (select from trigperf.captured_table "
+        "where fingerprint is null)") == "t", "a look")
     follower.turn()
 
 
@@ -179,8 +181,7 @@ def _(installed):
     attach(installed)
     installed.attach("public.users", "--key", "id", "--rule", "user:{id}")
     with Follower(installed, "web") as follower:
-        checked(follower)
-        baseline(installed, follower)
+        follower.ready()
         follower.until(lambda f: f.resyncs(), "the first resync")
         follower.batches.clear()
         for spoil in ("template = 'call:{idd}'", "template = 'call:{id'", "ops = '{}', template = '{'"):

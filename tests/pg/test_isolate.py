@@ -72,8 +72,10 @@ def broken_outbox(shape):
                     for write in WRITES:
                         writer.run(write)
                 equal(installed.rows("select * from calls"), [["1", "1"]], "what was written")
-                equal(follower.resyncs(), [], "resyncs while nothing can be written")
+                looked(installed)
+                equal(follower.turn().resyncs(), [], "resyncs while nothing can be written")
                 installed.sql(mend)
+                looked(installed)
                 follower.until(lambda f: "public.calls" in f.resyncs(), f"the resync, {breaks.__name__}")
                 check("public.other" not in follower.resyncs(), "a table that is not isolated")
                 installed.sql("insert into calls values (5, 55); delete from calls where id = 5")
@@ -161,13 +163,13 @@ def _(installed):
     with Follower(installed, "web") as follower:
         follower.ready().until(lambda f: f.status()["notifier"], "leading")
         for taken in ("insert on all tables in schema trigperf", "usage on schema trigperf"):
-            follower.until(lambda _: installed.value("select count(*) from trigperf.captured_table "
-                                                     "where fingerprint is null") == "0", "a look")
-            follower.turn()
+            settled(installed)
+            follower.turn().turn()
             follower.batches.clear()
             installed.sql(f"revoke {taken} from tenant")
             with tenant.session() as writer:
                 writer.run("insert into t.calls select coalesce(max(id), 0) + 1 from t.calls")
+            looked(installed)
             follower.until(lambda f: "t.calls" in f.resyncs(), f"the resync without {taken}")
             follower.batches.clear()
             installed.sql(f"grant {taken} to tenant")
