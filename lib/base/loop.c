@@ -1,9 +1,14 @@
 /* epoll holds the sockets, a timerfd and an eventfd. The epoll descriptor itself is what the host
  * waits on: it is readable whenever one of them is. It lives as long as the context, whatever
- * happens to the connections behind it. */
+ * happens to the connections behind it.
+ *
+ * A wake-up that nobody has noticed yet stands for all that follow, so waking costs a system call
+ * once a turn. Whoever notices it forgets it after reading the eventfd and before looking at what
+ * there is to do: what was done before an omitted wake-up is seen then. */
 #include "base/loop.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +20,7 @@ struct tp_loop {
     int epoll;
     int timer;
     int event;
+    atomic_bool woken; /* the eventfd is readable, or about to be */
     uint64_t deadline_ms;
 };
 
@@ -53,7 +59,9 @@ int32_t tp_loop_new(tp_loop **out, trigperf_error **err) {
     if (loop == NULL) {
         return tp_error_nomem(err);
     }
-    *loop = (tp_loop){-1, -1, -1, UINT64_MAX};
+    loop->epoll = loop->timer = loop->event = -1;
+    loop->deadline_ms = UINT64_MAX;
+    atomic_init(&loop->woken, false);
     int32_t status = open_all(loop, err);
     if (status != TRIGPERF_OK) {
         tp_loop_free(loop);
@@ -119,6 +127,9 @@ void tp_loop_deadline(tp_loop *loop, uint64_t now_ms, uint64_t deadline_ms) {
 
 void tp_loop_wake(tp_loop *loop) {
     const uint64_t one = 1;
+    if (atomic_exchange(&loop->woken, true)) {
+        return;
+    }
     ssize_t ignored = write(loop->event, &one, sizeof one);
     (void)ignored;
 }
@@ -141,6 +152,7 @@ int32_t tp_loop_wait(tp_loop *loop, int32_t timeout_ms, trigperf_error **err) {
             loop->deadline_ms = UINT64_MAX;
         } else if (events[i].data.fd == loop->event) {
             drain(loop->event);
+            atomic_exchange(&loop->woken, false);
         }
     }
     return count > 0 ? 1 : 0;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -62,6 +63,40 @@ static void test_wake_from_another_thread(void **state) {
     assert_int_equal(tp_loop_wait(loop, -1, NULL), 1);
     pthread_join(thread, NULL);
     tp_loop_free(loop);
+}
+
+#define WAKERS 3
+#define WAKES 20000
+
+typedef struct work {
+    tp_loop *loop;
+    atomic_uint done;
+} work;
+
+static void *work_and_wake(void *argument) {
+    work *w = argument;
+    for (int i = 0; i < WAKES; i++) {
+        atomic_fetch_add(&w->done, 1);
+        tp_loop_wake(w->loop);
+    }
+    return NULL;
+}
+
+/* Whoever waits only while something is missing is always woken for it. */
+static void test_no_wake_is_lost(void **state) {
+    (void)state;
+    work w = {.loop = fresh()};
+    pthread_t threads[WAKERS];
+    for (int i = 0; i < WAKERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work_and_wake, &w), 0);
+    }
+    while (atomic_load(&w.done) < WAKERS * WAKES) {
+        assert_int_equal(tp_loop_wait(w.loop, 60000, NULL), 1);
+    }
+    for (int i = 0; i < WAKERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    tp_loop_free(w.loop);
 }
 
 static void test_deadline(void **state) {
@@ -163,6 +198,7 @@ int main(void) {
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_wake),
         cmocka_unit_test(test_wake_from_another_thread),
+        cmocka_unit_test(test_no_wake_is_lost),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_same_deadline_again_after_it_fired),
         cmocka_unit_test(test_watch),
