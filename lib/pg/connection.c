@@ -2,6 +2,9 @@
  * pipelining would save round trips only where several are queued at once, which is rare here, and
  * one at a time keeps errors attributable.
  *
+ * What is sent again and again is prepared when it is first sent, under a name made of its text:
+ * most of what a small statement costs the server is parsing and planning it.
+ *
  * PQconnectPoll() must be called only when its socket is ready, so readiness is asked with poll(2)
  * before; the loop's descriptor only tells that something may be ready. */
 #include "pg/connection.h"
@@ -11,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
+#include "base/hash.h"
 #include "base/queue.h"
 #include "base/text.h"
 #include "pg/pgerror.h"
@@ -37,7 +42,11 @@ struct tp_connection {
     PostgresPollingStatusType poll_state;
     queued *queue; /* head is the running one when busy */
     bool busy;
+    bool preparing; /* the running statement is being prepared, and will be run then */
     bool paused;
+    uint64_t *known; /* hashes of the texts that are prepared on this connection */
+    uint32_t known_count;
+    uint32_t known_capacity;
     uint64_t deadline; /* of connecting, or of the running statement */
 };
 
@@ -93,7 +102,9 @@ static void drop_queue(tp_connection *connection) {
         statement_free(item);
     }
     connection->busy = false;
+    connection->preparing = false;
     connection->paused = false;
+    connection->known_count = 0;
 }
 
 void tp_connection_close(tp_connection *connection) {
@@ -113,6 +124,7 @@ void tp_connection_close(tp_connection *connection) {
 void tp_connection_free(tp_connection *connection) {
     if (connection != NULL) {
         tp_connection_close(connection);
+        free(connection->known);
         free(connection);
     }
 }
@@ -266,14 +278,54 @@ static int32_t process_connecting(tp_connection *connection, trigperf_error **er
     return TRIGPERF_OK;
 }
 
+static uint64_t text_hash(const tp_statement *statement) {
+    return tp_hash_stable(statement->text, strlen(statement->text));
+}
+
+static bool is_known(const tp_connection *connection, uint64_t hash) {
+    for (uint32_t i = 0; i < connection->known_count; i++) {
+        if (connection->known[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool reserve_known(tp_connection *connection) {
+    uint64_t *known = tp_array_reserve(connection->known, &connection->known_capacity,
+                                       connection->known_count + 1, sizeof *known);
+    connection->known = known != NULL ? known : connection->known;
+    return known != NULL;
+}
+
+/* Runs it if it is prepared already, prepares it if not. */
+static int send_repeated(tp_connection *connection, const tp_statement *next) {
+    char name[24];
+    uint64_t hash = text_hash(next);
+    snprintf(name, sizeof name, "tp_%016llx", (unsigned long long)hash);
+    connection->preparing = !is_known(connection, hash);
+    return connection->preparing
+               ? PQsendPrepare(connection->pg, name, next->text, next->count, NULL)
+               : PQsendQueryPrepared(connection->pg, name, next->count, next->values, NULL, NULL,
+                                     0);
+}
+
+static int send(tp_connection *connection, const tp_statement *next) {
+    if (next->prepared) {
+        return PQsendQueryPrepared(connection->pg, next->text, next->count, next->values, NULL,
+                                   NULL, 0);
+    }
+    if (next->repeated && reserve_known(connection)) {
+        return send_repeated(connection, next);
+    }
+    return next->count == 0 ? PQsendQuery(connection->pg, next->text)
+                            : PQsendQueryParams(connection->pg, next->text, next->count, NULL,
+                                                next->values, NULL, NULL, 0);
+}
+
 static int32_t launch(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
     const tp_statement *next = &connection->queue->statement;
-    int sent = next->prepared     ? PQsendQueryPrepared(connection->pg, next->text, next->count,
-                                                        next->values, NULL, NULL, 0)
-               : next->count == 0 ? PQsendQuery(connection->pg, next->text)
-                                  : PQsendQueryParams(connection->pg, next->text, next->count, NULL,
-                                                      next->values, NULL, NULL, 0);
-    if (sent == 0) {
+    if (send(connection, next) == 0) {
         return fail(connection, "sending a statement", err);
     }
     if (next->streamed) {
@@ -316,6 +368,26 @@ static void finish_statement(tp_connection *connection) {
     connection->deadline = UINT64_MAX;
 }
 
+/* The answer to a preparation: on success the statement stays in the queue, to be run next. */
+static void note_prepared(tp_connection *connection, PGresult *result) {
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        connection->preparing = false; /* it ends with this error */
+        deliver(connection, result);
+        return;
+    }
+    connection->known[connection->known_count++] = text_hash(&connection->queue->statement);
+    PQclear(result);
+}
+
+static void end_statement(tp_connection *connection) {
+    if (connection->preparing) {
+        connection->preparing = false;
+        connection->busy = false;
+    } else {
+        finish_statement(connection);
+    }
+}
+
 /* Takes what has arrived; a handler may queue more, pause, or close the connection. */
 static void take_results(tp_connection *connection, uint64_t now_ms) {
     for (int i = 0; i < RESULTS_PER_TURN && connection->busy && !connection->paused; i++) {
@@ -325,7 +397,9 @@ static void take_results(tp_connection *connection, uint64_t now_ms) {
         connection->deadline = now_ms + connection->options.silence_timeout_ms;
         PGresult *result = PQgetResult(connection->pg);
         if (result == NULL) {
-            finish_statement(connection);
+            end_statement(connection);
+        } else if (connection->preparing) {
+            note_prepared(connection, result);
         } else {
             deliver(connection, result);
         }

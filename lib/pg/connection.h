@@ -42,6 +42,7 @@ typedef struct tp_connection_options {
 typedef struct tp_statement {
     const char *text; /* SQL, or the name of a prepared statement when prepared is set */
     bool prepared;
+    bool repeated; /* sent again and again: the SQL is prepared once on each connection */
     bool streamed;
     bool keeps;                /* done() frees the result itself */
     int32_t count;             /* of parameters */

@@ -147,14 +147,20 @@ static void on_stored(void *user, PGresult *result) {
     }
 }
 
+#define STORE "SELECT trigperf.consumer_store($1::text, $2::bigint, $3::pg_snapshot, $4::bool)"
+
+/* application: the context shows itself as well; NULL: it does not. */
 static int32_t send_store(tp_consumer *consumer, const char *position, bool resync_done,
-                          trigperf_error **err) {
+                          const char *application, trigperf_error **err) {
     char claim[24];
     snprintf(claim, sizeof claim, "%llu", (unsigned long long)consumer->claim);
-    const char *values[] = {consumer->name, claim, position, resync_done ? "t" : "f"};
-    tp_statement statement = {.text = "SELECT trigperf.consumer_store($1::text, $2::bigint, "
-                                      "$3::pg_snapshot, $4::bool)",
-                              .count = 4,
+    const char *values[] = {consumer->name,     claim,      position, resync_done ? "t" : "f",
+                            consumer->instance, application};
+    tp_statement statement = {.text = application == NULL ? STORE
+                                                          : STORE
+                                          ", trigperf.member_seen($5::uuid, $6::text, NULL)",
+                              .repeated = true,
+                              .count = application == NULL ? 4 : 6,
                               .values = values,
                               .done = on_stored,
                               .user = consumer};
@@ -166,8 +172,9 @@ static int32_t send_store(tp_consumer *consumer, const char *position, bool resy
     return status;
 }
 
-int32_t tp_consumer_store(tp_consumer *consumer, bool idle_too, trigperf_error **err) {
-    if (consumer->storing || consumer->claim == 0) {
+static int32_t store(tp_consumer *consumer, bool idle_too, const char *application,
+                     trigperf_error **err) {
+    if (!tp_consumer_can_store(consumer)) {
         return TRIGPERF_OK;
     }
     bool resync_done = consumer->owed != consumer->settled &&
@@ -181,10 +188,22 @@ int32_t tp_consumer_store(tp_consumer *consumer, bool idle_too, trigperf_error *
     tp_engine_unlock(consumer->engine);
     consumer->acked_before = counters.acknowledged;
     int32_t status = position != NULL || resync_done || idle_too
-                         ? send_store(consumer, position, resync_done, err)
+                         ? send_store(consumer, position, resync_done, application, err)
                          : TRIGPERF_OK;
     free(position);
     return status;
+}
+
+int32_t tp_consumer_store(tp_consumer *consumer, bool idle_too, trigperf_error **err) {
+    return store(consumer, idle_too, NULL, err);
+}
+
+int32_t tp_consumer_seen(tp_consumer *consumer, const char *application, trigperf_error **err) {
+    return store(consumer, true, application, err);
+}
+
+bool tp_consumer_can_store(const tp_consumer *consumer) {
+    return !consumer->storing && consumer->claim != 0;
 }
 
 bool tp_consumer_storing(const tp_consumer *consumer) {

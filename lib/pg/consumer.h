@@ -39,5 +39,9 @@ uint64_t tp_consumer_claim_number(const tp_consumer *consumer);
  * also if not (a sign of life). One store at a time. */
 int32_t tp_consumer_store(tp_consumer *consumer, bool idle_too, trigperf_error **err);
 bool tp_consumer_storing(const tp_consumer *consumer);
+/* The name is claimed and no store is under way. */
+bool tp_consumer_can_store(const tp_consumer *consumer);
+/* The same as an idle store, together with the sign of life of the context. */
+int32_t tp_consumer_seen(tp_consumer *consumer, const char *application, trigperf_error **err);
 
 #endif

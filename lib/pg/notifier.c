@@ -1,7 +1,7 @@
 /* A leader renews its row each beat, learns in the same statement how many others are there, and
- * sends NOTIFY only when there are any: a lone process costs the server no notification at all. The
- * lease is three beats, so that one late beat does not depose it. Contenders ask once a beat, in a
- * statement that takes over only when the lease is out, so an election is one short UPDATE.
+ * sends NOTIFY in it when there are any: a lone process costs the server no notification at all.
+ * The lease is three beats, so that one late beat does not depose it. Contenders ask once a beat,
+ * in a statement that takes over only when the lease is out, so an election is one short UPDATE.
  *
  * Announcements form a chain: each starts where the last one ended, although polls in between that
  * found nothing moved the position further. The chain holds only while each page starts where the
@@ -82,8 +82,10 @@ int32_t tp_notifier_session(tp_notifier *notifier, const char *channel, uint64_t
 
 static int32_t notify(tp_notifier *notifier, const char *payload, trigperf_error **err) {
     const char *values[] = {notifier->channel, payload};
-    tp_statement statement = {
-        .text = "SELECT pg_catalog.pg_notify($1, $2)", .count = 2, .values = values};
+    tp_statement statement = {.text = "SELECT pg_catalog.pg_notify($1, $2)",
+                              .repeated = true,
+                              .count = 2,
+                              .values = values};
     return tp_connection_send(notifier->connection, &statement, err);
 }
 
@@ -114,9 +116,6 @@ static void on_election(void *user, PGresult *result) {
     notifier->others = (uint32_t)strtoul(PQgetvalue(result, 0, 1), NULL, 10);
     if (PQgetvalue(result, 0, 0)[0] == 't') {
         won(notifier);
-        if (notifier->others > 0) {
-            notify(notifier, "{\"k\":\"b\"}", NULL);
-        }
     } else {
         lost(notifier, "another context holds the lease");
         uint64_t age = strtoull(PQgetvalue(result, 0, 2), NULL, 10);
@@ -129,12 +128,16 @@ static void on_election(void *user, PGresult *result) {
 static int32_t ask(tp_notifier *notifier, trigperf_error **err) {
     char lease[16];
     snprintf(lease, sizeof lease, "%u", LEASE_BEATS * notifier->options.beat_ms);
-    const char *values[] = {notifier->options.instance, lease};
+    const char *values[] = {notifier->options.instance, lease, notifier->channel};
     tp_statement statement = {
-        .text = "SELECT e.leader, (SELECT count(*) FROM trigperf.member WHERE instance <> $1::uuid "
-                "AND seen_at > clock_timestamp() - interval '30 seconds'), e.age_ms "
-                "FROM trigperf.notifier_elect($1::uuid, $2::int) AS e",
-        .count = 2,
+        .text = "SELECT e.leader, o.count, e.age_ms, "
+                "CASE WHEN e.leader AND o.count > 0 "
+                "THEN pg_catalog.pg_notify($3::text, '{\"k\":\"b\"}')::text END "
+                "FROM trigperf.notifier_elect($1::uuid, $2::int) AS e, "
+                "(SELECT count(*) FROM trigperf.member WHERE instance <> $1::uuid "
+                "AND seen_at > clock_timestamp() - interval '30 seconds') AS o",
+        .repeated = true,
+        .count = 3,
         .values = values,
         .done = on_election,
         .user = notifier};
@@ -148,12 +151,12 @@ static int32_t ask(tp_notifier *notifier, trigperf_error **err) {
 static int32_t keep_house(tp_notifier *notifier, uint64_t now_ms, trigperf_error **err) {
     int32_t status = TRIGPERF_OK;
     if (now_ms >= notifier->next_rotate_ms) {
-        tp_statement rotate = {.text = "SELECT trigperf.outbox_rotate()"};
+        tp_statement rotate = {.text = "SELECT trigperf.outbox_rotate()", .repeated = true};
         notifier->next_rotate_ms = now_ms + ROTATE_MS;
         status = tp_connection_send(notifier->connection, &rotate, err);
     }
     if (status == TRIGPERF_OK && now_ms >= notifier->next_check_ms) {
-        tp_statement check = {.text = "SELECT trigperf.table_check_all()"};
+        tp_statement check = {.text = "SELECT trigperf.table_check_all()", .repeated = true};
         notifier->next_check_ms = now_ms + CHECK_MS;
         status = tp_connection_send(notifier->connection, &check, err);
     }

@@ -4,12 +4,22 @@
  * were truncated; it stands in the same statement so that its answer and the rows come under the
  * same table locks.
  *
+ * Most transactions of a server concern no attached table, but each moves the snapshot. So a poll
+ * looks itself whether there is anything to read, which costs a fifth of finding an empty page.
+ *
  * The method of reading between snapshots is PgQ's (Skype, PgQ/Londiste). */
 #include "pg/outbox_query.h"
 
 #include <stdio.h>
 
 #include "base/strbuf.h"
+
+static const char poll_sql[] =
+    "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn(), "
+    "(SELECT value FROM trigperf.setting WHERE name = 'registry_version'), "
+    "CASE WHEN pg_catalog.pg_current_snapshot()::text = $2::text THEN false "
+    "WHEN EXISTS (SELECT FROM trigperf.outbox WHERE xid >= $1::xid8) THEN true "
+    "ELSE trigperf.reader_gap($2::text::pg_snapshot) END";
 
 static void build_page_sql(tp_strbuf *sql, uint32_t generation, const char *columns,
                            const char *blanks) {
@@ -77,6 +87,28 @@ int32_t tp_outbox_query_prepare(tp_outbox_query *query, const tp_registry *regis
         build_transaction_sql(&sql, query->generation, columns);
         status = send_text(query, &sql, prepared, user, err);
     }
+    return status;
+}
+
+int32_t tp_outbox_query_poll(const tp_outbox_query *query, const tp_snapshot *from,
+                             tp_result_fn done, void *user, trigperf_error **err) {
+    tp_strbuf position = TP_STRBUF_INIT;
+    char xmax[24] = "";
+    if (from != NULL) {
+        tp_snapshot_format(from, &position);
+        snprintf(xmax, sizeof xmax, "%llu", (unsigned long long)from->xmax);
+    }
+    const char *values[] = {from == NULL ? NULL : xmax,
+                            from == NULL ? NULL : tp_strbuf_str(&position)};
+    tp_statement statement = {.text = poll_sql,
+                              .repeated = true,
+                              .count = 2,
+                              .values = values,
+                              .done = done,
+                              .user = user};
+    int32_t status = position.failed ? tp_error_nomem(err)
+                                     : tp_connection_send(query->connection, &statement, err);
+    tp_strbuf_free(&position);
     return status;
 }
 

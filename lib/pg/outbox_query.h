@@ -22,6 +22,11 @@ typedef struct tp_outbox_query {
 int32_t tp_outbox_query_prepare(tp_outbox_query *query, const tp_registry *registry,
                                 tp_result_fn prepared, void *user, trigperf_error **err);
 
+/* Asks for the present snapshot, the end of the log, the registry's version, and whether there may
+ * be rows of transactions from the position's end on, or a gap after it. from may be NULL. */
+int32_t tp_outbox_query_poll(const tp_outbox_query *query, const tp_snapshot *from,
+                             tp_result_fn done, void *user, trigperf_error **err);
+
 /* Up to `rows` rows of each half between two snapshots; the result belongs to whom it is given. */
 int32_t tp_outbox_query_page(const tp_outbox_query *query, const tp_snapshot *from,
                              const tp_snapshot *target, uint32_t rows, tp_result_fn done,

@@ -26,8 +26,6 @@
 #include "pg/session.h"
 #include "pg/wake.h"
 
-#define SEEN_MS 10000
-
 struct tp_source {
     tp_source_options options;
     char *name; /* of the consumer, "" when ephemeral */
@@ -53,8 +51,7 @@ struct tp_source {
     char system[32];
     bool resync_due; /* ephemeral: after the first poll of a new position */
     tp_poller poller;
-    uint64_t next_store;
-    uint64_t next_seen;
+    tp_member member;
     uint64_t announcements;
 };
 
@@ -103,6 +100,12 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
         status = tp_consumer_new(source->connection, source->engine, source->name, source->instance,
                                  &consumer, &source->consumer, err);
     }
+    source->member = (tp_member){.connection = source->connection,
+                                 .reader = source->reader,
+                                 .consumer = source->consumer,
+                                 .instance = source->instance,
+                                 .application = source->application_name,
+                                 .ack_interval_ms = source->options.ack_interval_ms};
     return status;
 }
 
@@ -217,7 +220,6 @@ static void on_claimed(void *user, const char *position, bool needs_resync, uint
                            tp_consumer_claim_number(source->consumer), lsn);
     }
     tp_engine_unlock(source->engine);
-    source->next_store = source->now_ms;
     poll_now(source);
 }
 
@@ -260,7 +262,7 @@ static void start_ephemeral(tp_source *source) {
 }
 
 static void begin_reading(tp_source *source) {
-    source->next_seen = source->now_ms;
+    tp_member_begin(&source->member, source->now_ms);
     if (durable(source)) {
         claim(source);
     } else {
@@ -408,27 +410,6 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
     tp_wake_free(wake);
 }
 
-static void store(tp_source *source, bool idle_too) {
-    trigperf_error *error = NULL;
-    if (source->consumer != NULL && source->session_up) {
-        int32_t status = tp_consumer_store(source->consumer, idle_too, &error);
-        if (tp_consumer_storing(source->consumer)) {
-            source->next_store = source->now_ms + source->options.ack_interval_ms;
-        }
-        check(source, status, error);
-    }
-}
-
-static void seen(tp_source *source) {
-    trigperf_error *error = NULL;
-    bool show = tp_reader_has_position(source->reader) && !durable(source);
-    source->next_seen = source->now_ms + SEEN_MS;
-    int32_t status = tp_member_seen(source->connection, source->instance, source->application_name,
-                                    show ? tp_reader_position(source->reader) : NULL, &error);
-    check(source, status, error);
-    store(source, true);
-}
-
 /* Whether this context could read for all others at present. */
 static bool able(tp_source *source) {
     if (source->life.state != TP_SOURCE_READY || source->closing) {
@@ -443,11 +424,9 @@ static void tick_session(tp_source *source) {
     trigperf_error *error = NULL;
     int32_t status = tp_notifier_tick(source->notifier, source->now_ms, able(source), &error);
     check(source, status, error);
-    if (source->session_up && source->now_ms >= source->next_seen) {
-        seen(source);
-    }
-    if (source->session_up && source->now_ms >= source->next_store) {
-        store(source, false);
+    if (source->session_up) {
+        status = tp_member_tick(&source->member, source->now_ms, &error);
+        check(source, status, error);
     }
     if (!tp_notifier_follows(source->notifier, source->now_ms)) {
         tp_pace_alone(&source->poller.pace, source->now_ms);
@@ -459,9 +438,8 @@ static void tick_session(tp_source *source) {
 
 static void send_farewell(tp_source *source) {
     source->close_sent = true;
-    store(source, true);
+    tp_member_leave(&source->member, NULL);
     tp_notifier_resign(source->notifier);
-    tp_member_gone(source->connection, source->instance, NULL);
 }
 
 static void drive(tp_source *source) {
@@ -532,9 +510,7 @@ uint64_t tp_source_deadline(const tp_source *source) {
         least(tp_connection_deadline(source->connection), tp_session_deadline(source->session));
     if (source->session_up) {
         deadline = least(deadline, tp_notifier_deadline(source->notifier));
-        deadline = least(deadline, source->next_seen);
-        bool throttled = durable(source) && source->next_store > source->now_ms;
-        deadline = throttled ? least(deadline, source->next_store) : deadline;
+        deadline = least(deadline, tp_member_deadline(&source->member, source->now_ms));
         deadline = least(deadline, tp_poller_deadline(&source->poller));
     }
     return deadline;

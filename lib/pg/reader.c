@@ -64,10 +64,6 @@ struct tp_reader {
     uint64_t rows;
 };
 
-static const char poll_sql[] =
-    "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn(), "
-    "(SELECT value FROM trigperf.setting WHERE name = 'registry_version')";
-
 int32_t tp_reader_new(tp_connection *connection, tp_engine *engine, const tp_log *log,
                       const tp_reader_handler *handler, tp_reader **out, trigperf_error **err) {
     tp_reader *reader = calloc(1, sizeof *reader);
@@ -252,16 +248,11 @@ static void adapt(tp_reader *reader, const tp_page *page) {
     reader->limit = (uint32_t)(wanted > LEAST_ROWS ? wanted : LEAST_ROWS);
 }
 
-/* Tells the others of a page, or of a transaction that was streamed (NULL). False: that broke the
- * connection. */
-static bool announce(tp_reader *reader, const tp_page *page, const tp_snapshot *to) {
+/* Tells the others. False: that broke the connection. */
+static bool announce(tp_reader *reader, tp_reader_page told) {
     if (reader->handler.page != NULL) {
-        tp_reader_page told = {.from = front(reader),
-                               .to = to,
-                               .lsn = reader->target_lsn,
-                               .result = page == NULL ? NULL : tp_page_result(page),
-                               .rows = page == NULL ? 0 : tp_page_rows(page),
-                               .complete = page != NULL && tp_page_is_whole(page)};
+        told.from = front(reader);
+        told.lsn = reader->target_lsn;
         reader->handler.page(reader->handler.user, &told);
     }
     return reader->state != READER_IDLE;
@@ -273,7 +264,11 @@ static void page_arrives(tp_reader *reader, tp_page *page) {
     tp_snapshot to = {0};
     int32_t status = tp_snapshot_advance(front(reader), &reader->target, tp_page_old_last(page),
                                          tp_page_new_last(page), &to, &error);
-    if (status != TRIGPERF_OK || !announce(reader, page, &to)) {
+    tp_reader_page told = {.to = &to,
+                           .result = tp_page_result(page),
+                           .rows = tp_page_rows(page),
+                           .complete = tp_page_is_whole(page)};
+    if (status != TRIGPERF_OK || !announce(reader, told)) {
         tp_page_free(page);
         tp_snapshot_free(&to);
         if (status != TRIGPERF_OK) {
@@ -363,7 +358,7 @@ static void pass_big(tp_reader *reader) {
                                          old ? TP_SNAPSHOT_NOTHING : reader->big_xid, &to, &error);
     reader->big_xid = 0;
     reader->state = READER_PAGING;
-    if (status == TRIGPERF_OK && !announce(reader, NULL, &to)) {
+    if (status == TRIGPERF_OK && !announce(reader, (tp_reader_page){.to = &to})) {
         tp_snapshot_free(&to);
         return;
     }
@@ -394,6 +389,40 @@ static void on_big(void *user, PGresult *result) {
     }
 }
 
+static int32_t take_target(tp_reader *reader, const PGresult *result, trigperf_error **err) {
+    tp_snapshot target = {0};
+    int32_t status = tp_snapshot_parse(PQgetvalue(result, 0, 0), &target, err);
+    if (status == TRIGPERF_OK) {
+        tp_snapshot_free(&reader->target);
+        reader->target = target;
+        reader->target_lsn = 0;
+        tp_lsn_parse(PQgetvalue(result, 0, 1), &reader->target_lsn);
+    }
+    return status;
+}
+
+/* A transaction that ran at the position has ended since. */
+static bool any_ended(const tp_reader *reader) {
+    for (uint32_t i = 0; i < reader->position.xip_count; i++) {
+        if (tp_snapshot_visible(&reader->target, reader->position.xip[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the position may move to the target without a page. empty: the poll has seen nothing of
+ * later transactions. */
+static bool pass_nothing(tp_reader *reader, bool empty) {
+    if (!reader->has_position) {
+        return true;
+    }
+    if (!empty || any_ended(reader) || tp_snapshot_covers(&reader->position, &reader->target)) {
+        return false;
+    }
+    return announce(reader, (tp_reader_page){.to = &reader->target, .complete = true});
+}
+
 static void on_poll(void *user, PGresult *result) {
     tp_reader *reader = user;
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
@@ -405,16 +434,13 @@ static void on_poll(void *user, PGresult *result) {
         return;
     }
     trigperf_error *error = NULL;
-    tp_snapshot target = {0};
-    int32_t status = tp_snapshot_parse(PQgetvalue(result, 0, 0), &target, &error);
-    if (status == TRIGPERF_OK) {
-        tp_snapshot_free(&reader->target);
-        reader->target = target;
-        reader->target_lsn = 0;
-        tp_lsn_parse(PQgetvalue(result, 0, 1), &reader->target_lsn);
-        if (!reader->has_position) {
-            status = tp_reader_jump(reader, &reader->target, reader->target_lsn, &error);
-        }
+    bool empty = PQgetvalue(result, 0, 3)[0] == 'f';
+    int32_t status = take_target(reader, result, &error);
+    if (status == TRIGPERF_OK && pass_nothing(reader, empty)) {
+        status = tp_reader_jump(reader, &reader->target, reader->target_lsn, &error);
+    }
+    if (reader->state == READER_IDLE) {
+        return;
     }
     if (status != TRIGPERF_OK) {
         finish_error(reader, error);
@@ -428,8 +454,8 @@ int32_t tp_reader_poll(tp_reader *reader, trigperf_error **err) {
     if (reader->state != READER_IDLE || reader->registry == NULL) {
         return TRIGPERF_OK;
     }
-    tp_statement statement = {.text = poll_sql, .done = on_poll, .user = reader};
-    int32_t status = tp_connection_send(reader->connection, &statement, err);
+    const tp_snapshot *from = reader->has_position ? &reader->position : NULL;
+    int32_t status = tp_outbox_query_poll(&reader->query, from, on_poll, reader, err);
     if (status == TRIGPERF_OK) {
         reader->state = READER_POLLING;
     }
