@@ -76,7 +76,8 @@ void tp_coalescer_foresee(const tp_coalescer *coalescer, const tp_table *table, 
     tp_slots_prefetch(&coalescer->slots, tp_coalescer_hash(table, hash));
 }
 
-void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table, uint64_t hash) {
+void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table, uint32_t length,
+                           uint64_t hash) {
     if (is_indexed(coalescer)) {
         uint64_t full = tp_coalescer_hash(table, hash);
         uint32_t end = coalescer->arena.used;
@@ -84,6 +85,7 @@ void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table,
             tp_arena_at(&coalescer->arena, tp_slots_guess(&coalescer->slots, full, end));
         __builtin_prefetch(delta, 1);
         __builtin_prefetch(delta + CACHE_LINE);
+        __builtin_prefetch(delta + size_of(length) - 1);
     }
 }
 

@@ -61,7 +61,8 @@ tp_delta *tp_coalescer_find(const tp_coalescer *coalescer, const tp_table *table
 /* For callers with several changes at hand: after the first of these for each of them, and then the
  * second for each, what finding them reads is on its way to the processor. Only hints. */
 void tp_coalescer_foresee(const tp_coalescer *coalescer, const tp_table *table, uint64_t hash);
-void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table, uint64_t hash);
+void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table, uint32_t length,
+                           uint64_t hash);
 /* Room for so many more deltas with so many bytes of tuples in all: adding them cannot fail, but
  * pointers to deltas become invalid. False when memory is short. */
 bool tp_coalescer_reserve(tp_coalescer *coalescer, uint32_t deltas, size_t tuple_bytes);

@@ -55,12 +55,27 @@ def main(suite, parts):
             bench.stop_all()
 
 
-def machine(cluster):
+def in_memory(suite, parts):
+    """The same for a suite that needs no server."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    chosen = options()
+    with tempfile.TemporaryDirectory(prefix="tpb.", dir="/tmp") as folder:
+        bench = Bench(suite, chosen, None, folder)
+        bench.say(f"== {suite}: {hardware()}")
+        for name, function in parts:
+            if chosen.only in name:
+                function(bench)
+
+
+def hardware():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"model name\s*: (.*)", file.read())
+    return f"{os.cpu_count()} cores ({model.group(1) if model else 'unknown'}), load {os.getloadavg()[0]:.1f}"
+
+
+def machine(cluster):
     version = harness.Database(cluster, "postgres").value("show server_version")
-    return (f"{os.cpu_count()} cores ({model.group(1) if model else 'unknown'}), load "
-            f"{os.getloadavg()[0]:.1f}, PostgreSQL {version}, fsync on")
+    return f"{hardware()}, PostgreSQL {version}, fsync on"
 
 
 def median(values):

@@ -55,7 +55,7 @@ static void take(tp_coalescer *c, uint32_t table, uint32_t id, tp_addition addit
 static void take_at_once(tp_coalescer *c, uint32_t table, uint32_t id, tp_addition addition) {
     tuple t = make(id);
     tp_coalescer_foresee(c, &tables[table], t.hash);
-    tp_coalescer_approach(c, &tables[table], t.hash);
+    tp_coalescer_approach(c, &tables[table], t.length, t.hash);
     assert_true(tp_coalescer_reserve(c, 1, t.length));
     tp_delta *delta = tp_coalescer_take(c, &tables[table], t.bytes, t.length, t.hash, &addition);
     assert_ptr_equal(delta, find(c, table, id));
