@@ -6,6 +6,7 @@
 #define TRIGPERF_H
 
 #include <trigperf/admin.h>
+#include <trigperf/alert.h>
 #include <trigperf/batch.h>
 #include <trigperf/cache.h>
 #include <trigperf/config.h>

@@ -55,8 +55,8 @@ enum trigperf_log_level {
 typedef void (*trigperf_log_fn)(void *user, int32_t level, const char *message);
 
 /**
- * @brief Told when batches are ready to be pulled; called inside trigperf_process() or
- *        trigperf_wait(), on the caller's thread (on the library's thread after
+ * @brief Told when batches are ready to be pulled, or alerts were raised; called inside
+ * trigperf_process() or trigperf_wait(), on the caller's thread (on the library's thread after
  *        trigperf_thread_start()), with no lock held. It may pull, ack and nack.
  * @param user    as given to trigperf_ready_set().
  * @param context the context.
@@ -121,13 +121,14 @@ int32_t trigperf_fd(trigperf_context *context);
 int32_t trigperf_process(trigperf_context *context, trigperf_error **error);
 
 /**
- * @brief Blocks until a batch is ready to be pulled, the time is up, or trigperf_wakeup() is
- * called; processes meanwhile (or sleeps, when the library's thread does that).
+ * @brief Blocks until a batch is ready to be pulled, an alert is raised (see alert.h), the time is
+ * up, or trigperf_wakeup() is called; processes meanwhile (or sleeps, when the library's thread
+ * does that).
  * @param context the context.
  * @param timeout_ms most time to wait, in ms; 0: do what is due now; -1: without limit.
  * @param[out] error see trigperf_process(); may be NULL.
- * @return 0 when a batch is ready or after trigperf_wakeup(); #TRIGPERF_E_TIMEOUT; or as
- *         trigperf_process().
+ * @return 0 when a batch is ready, once for each alert that was raised, or after trigperf_wakeup();
+ *         #TRIGPERF_E_TIMEOUT; or as trigperf_process().
  */
 int32_t trigperf_wait(trigperf_context *context, int32_t timeout_ms, trigperf_error **error);
 

@@ -26,6 +26,7 @@ struct trigperf_context {
     tp_engine *engine;
     tp_cache *cache;
     tp_meter *meter;
+    tp_watch *watch;
     tp_conninfo *conninfo;
     tp_feed source;
     tp_runner *runner;
@@ -101,6 +102,10 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
                               &context->meter, err);
     }
     if (status == TRIGPERF_OK) {
+        status = tp_watch_new(context, tp_config_u32(config, TP_OPTION_ALERT_INTERVAL_MS),
+                              &context->watch, err);
+    }
+    if (status == TRIGPERF_OK) {
         status = tp_api_source_new(config, context->loop, context->engine, &context->log,
                                    &context->conninfo, &context->source, err);
     }
@@ -158,6 +163,7 @@ void trigperf_context_free(trigperf_context *context) {
     tp_conninfo_free(context->conninfo);
     tp_engine_unref(context->engine);
     tp_cache_free(context->cache);
+    tp_watch_free(context->watch);
     tp_meter_free(context->meter);
     tp_loop_free(context->loop);
     tp_fork_guard_free(context->guard);
@@ -187,6 +193,10 @@ tp_engine *tp_context_engine(trigperf_context *context) {
 
 tp_cache *tp_context_cache(trigperf_context *context) {
     return context->cache;
+}
+
+tp_watch *tp_context_watch(trigperf_context *context) {
+    return context->watch;
 }
 
 tp_meter *tp_context_meter(trigperf_context *context) {
@@ -285,13 +295,16 @@ int32_t tp_context_turn(trigperf_context *context, trigperf_error **err) {
     uint64_t polled = !tp_feed_exists(&context->source)
                           ? requested
                           : context->source.class->polled(context->source.self);
+    uint64_t watched = tp_watch_tick(context->watch, now_ms);
     uint64_t deadline = turn_engine(context, now_ms, polled);
+    deadline = watched < deadline ? watched : deadline;
     uint64_t wanted = !tp_feed_exists(&context->source)
                           ? UINT64_MAX
                           : context->source.class->deadline(context->source.self);
     tp_loop_deadline(context->loop, now_ms, deadline < wanted ? deadline : wanted);
     pthread_mutex_unlock(&context->turn);
-    if (context->ready != NULL && tp_context_has_batch(context)) {
+    bool raised = tp_watch_take_news(context->watch, TP_WATCH_READY);
+    if (context->ready != NULL && (raised || tp_context_has_batch(context))) {
         context->ready(context->ready_user, context);
     }
     return status;

@@ -8,6 +8,7 @@
 #include <trigperf/context.h>
 
 #include "api/meter.h"
+#include "api/watch.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -21,6 +22,7 @@ bool tp_context_forked(const trigperf_context *context);
 tp_engine *tp_context_engine(trigperf_context *context);
 tp_cache *tp_context_cache(trigperf_context *context);
 tp_meter *tp_context_meter(trigperf_context *context);
+tp_watch *tp_context_watch(trigperf_context *context);
 tp_loop *tp_context_loop(trigperf_context *context);
 
 /* One turn of processing: source, window, timers, callback. Any thread; turns exclude each other.

@@ -34,6 +34,8 @@ static const tp_option table[TP_OPTION_COUNT] = {
     [TP_OPTION_APPLICATION_NAME] = TEXT("application_name", "trigperf",
                                         "application_name of the connection, unless the "
                                         "connection string or PGAPPNAME names one"),
+    [TP_OPTION_ALERT_INTERVAL_MS] =
+        NUMBER("alert.interval_ms", "ms", 10, HOUR_MS, "10000", "alert rules are applied so often"),
     [TP_OPTION_BATCH_WINDOW_MS] =
         NUMBER("batch.window_ms", "ms", 0, HOUR_MS, "100",
                "a batch is made so long after its first change; 0: as soon as changes were read"),

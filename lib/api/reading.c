@@ -100,7 +100,7 @@ double trigperf_reading_value(const trigperf_reading *reading, uint32_t index) {
     if (!has(reading, index)) {
         return NAN;
     }
-    tp_sample sample = tp_reading_at(inner(reading), index);
+    tp_series_view sample = tp_reading_at(inner(reading), index);
     if (sample.type != TP_SERIES_HISTOGRAM) {
         return sample.value;
     }
@@ -117,7 +117,7 @@ int32_t trigperf_reading_histogram(const trigperf_reading *reading, uint32_t ind
         return tp_error_set(error, TRIGPERF_E_NOT_FOUND, "look with trigperf_reading_type()",
                             "series %u of this reading is no histogram", index);
     }
-    tp_sample sample = tp_reading_at(inner(reading), index);
+    tp_series_view sample = tp_reading_at(inner(reading), index);
     return trigperf_histogram_decode(histogram, TP_PACKED_VERSION, sample.entries,
                                      sample.entry_count, sample.sum, sample.max, error);
 }

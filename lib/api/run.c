@@ -48,14 +48,19 @@ static int32_t timed_out(trigperf_error **error, int32_t timeout_ms, const char 
                         "%s within %d ms", what, timeout_ms);
 }
 
+/* A batch, or an alert that was raised since the last time. */
+static bool has_news(trigperf_context *context) {
+    return tp_watch_take_news(tp_context_watch(context), TP_WATCH_WAIT) ||
+           tp_context_has_batch(context);
+}
+
 /* Processes until something is there. */
 static int32_t wait_processing(trigperf_context *context, int32_t timeout_ms,
                                trigperf_error **error) {
     uint64_t deadline = deadline_of(timeout_ms);
     for (;;) {
         int32_t status = tp_context_turn(context, error);
-        if (status != TRIGPERF_OK || tp_context_take_wakeup(context) ||
-            tp_context_has_batch(context)) {
+        if (status != TRIGPERF_OK || tp_context_take_wakeup(context) || has_news(context)) {
             return status;
         }
         int32_t left = time_left(deadline);
@@ -79,7 +84,8 @@ static int32_t wait_sleeping(trigperf_context *context, int32_t timeout_ms,
             return status;
         }
         tp_pipeline *pipeline = tp_engine_lock(tp_context_engine(context));
-        bool has = tp_pipeline_has_next(pipeline);
+        bool has = tp_watch_take_news(tp_context_watch(context), TP_WATCH_WAIT) ||
+                   tp_pipeline_has_next(pipeline);
         if (!has && time_left(deadline) != 0) {
             uint64_t again = tp_clock_ms() + LOOK_AGAIN_MS;
             tp_engine_sleep(tp_context_engine(context), deadline < again ? deadline : again);

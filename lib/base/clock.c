@@ -1,4 +1,5 @@
-/* CLOCK_MONOTONIC: unaffected by wall-clock steps, read through the vDSO without a system call. */
+/* CLOCK_MONOTONIC: unaffected by wall-clock steps. Both are read through the vDSO without a system
+ * call. */
 #include "base/clock.h"
 
 #include <time.h>
@@ -7,6 +8,12 @@ uint64_t tp_clock_ns(void) {
     struct timespec now = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t tp_clock_unix_ms(void) {
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
 uint64_t tp_clock_ms(void) {

@@ -7,4 +7,7 @@
 uint64_t tp_clock_ns(void);
 uint64_t tp_clock_ms(void);
 
+/* Milliseconds since 1970 by the system's clock, which may step: for people to read. */
+uint64_t tp_clock_unix_ms(void);
+
 #endif

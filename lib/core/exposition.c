@@ -79,7 +79,7 @@ typedef struct line {
 } line;
 
 static void begin_line(tp_strbuf *out, const line *what) {
-    tp_sample sample = tp_reading_at(what->reading, what->index);
+    tp_series_view sample = tp_reading_at(what->reading, what->index);
     char mark = '{';
     tp_strbuf_puts(out, sample.name);
     tp_strbuf_puts(out, what->suffix);
@@ -110,7 +110,7 @@ static void put_line(tp_strbuf *out, const line *what, uint64_t value) {
 }
 
 static void put_sum_and_count(tp_strbuf *out, const tp_reading *reading, uint32_t index) {
-    tp_sample sample = tp_reading_at(reading, index);
+    tp_series_view sample = tp_reading_at(reading, index);
     begin_line(out, &(line){reading, index, "_sum", NULL, 0});
     put_seconds(out, sample.sum);
     tp_strbuf_putc(out, '\n');
@@ -118,7 +118,7 @@ static void put_sum_and_count(tp_strbuf *out, const tp_reading *reading, uint32_
 }
 
 static void put_buckets(tp_strbuf *out, const tp_reading *reading, uint32_t index) {
-    tp_sample sample = tp_reading_at(reading, index);
+    tp_series_view sample = tp_reading_at(reading, index);
     uint64_t passed = 0;
     uint32_t at = 0;
     for (uint32_t octave = OCTAVE_FIRST; octave <= OCTAVE_LAST; octave++) {
@@ -134,7 +134,7 @@ static void put_buckets(tp_strbuf *out, const tp_reading *reading, uint32_t inde
 }
 
 static void put_quantiles(tp_strbuf *out, const tp_reading *reading, uint32_t index) {
-    tp_sample sample = tp_reading_at(reading, index);
+    tp_series_view sample = tp_reading_at(reading, index);
     for (size_t i = 0; i < QUANTILES; i++) {
         begin_line(out, &(line){reading, index, "", "quantile", quantiles[i]});
         if (sample.count == 0) {
@@ -150,7 +150,7 @@ static void put_quantiles(tp_strbuf *out, const tp_reading *reading, uint32_t in
 
 static void put_sample(tp_strbuf *out, const tp_reading *reading, uint32_t index,
                        tp_exposition_format format) {
-    tp_sample sample = tp_reading_at(reading, index);
+    tp_series_view sample = tp_reading_at(reading, index);
     if (sample.type == TP_SERIES_HISTOGRAM) {
         if (format == TP_EXPOSITION_SUMMARY) {
             put_quantiles(out, reading, index);
@@ -167,7 +167,7 @@ static void put_sample(tp_strbuf *out, const tp_reading *reading, uint32_t index
 }
 
 /* OpenMetrics names a family of counters without its _total, and wants its unit said. */
-static void put_head(tp_strbuf *out, const tp_sample *sample, tp_exposition_format format) {
+static void put_head(tp_strbuf *out, const tp_series_view *sample, tp_exposition_format format) {
     bool open = format == TP_EXPOSITION_OPENMETRICS;
     size_t length = strlen(sample->name);
     if (open && sample->type == TP_SERIES_COUNTER) {
@@ -192,7 +192,7 @@ static void put_head(tp_strbuf *out, const tp_sample *sample, tp_exposition_form
     }
 }
 
-static void json_histogram(tp_strbuf *out, const tp_sample *sample) {
+static void json_histogram(tp_strbuf *out, const tp_series_view *sample) {
     tp_json_uint(out, "count", sample->count);
     tp_json_double(out, "sum", (double)sample->sum / NS_PER_SECOND);
     tp_json_double(out, "max", (double)sample->max / NS_PER_SECOND);
@@ -212,7 +212,7 @@ static void json_histogram(tp_strbuf *out, const tp_sample *sample) {
 }
 
 static void json_sample(tp_strbuf *out, const tp_reading *reading, uint32_t index) {
-    tp_sample sample = tp_reading_at(reading, index);
+    tp_series_view sample = tp_reading_at(reading, index);
     tp_json_open(out, NULL, '{');
     tp_json_open(out, "labels", '{');
     for (uint32_t i = 0; i < sample.label_count; i++) {
@@ -236,7 +236,7 @@ static void write_json(const tp_reading *reading, tp_strbuf *out) {
     tp_json_open(out, NULL, '[');
     for (uint32_t i = UINT32_MAX; tp_reading_next(reading, &i, &first);) {
         if (first) {
-            tp_sample sample = tp_reading_at(reading, i);
+            tp_series_view sample = tp_reading_at(reading, i);
             tp_strbuf_puts(out, inside ? "]}" : "");
             tp_json_open(out, NULL, '{');
             tp_json_text(out, "name", sample.name);
@@ -259,7 +259,7 @@ void tp_exposition_write(const tp_reading *reading, tp_exposition_format format,
     }
     for (uint32_t i = UINT32_MAX; tp_reading_next(reading, &i, &first);) {
         if (first) {
-            tp_sample sample = tp_reading_at(reading, i);
+            tp_series_view sample = tp_reading_at(reading, i);
             put_head(out, &sample, format);
         }
         put_sample(out, reading, i, format);

@@ -178,10 +178,10 @@ uint32_t tp_reading_count(const tp_reading *reading) {
     return reading->sample_count;
 }
 
-tp_sample tp_reading_at(const tp_reading *reading, uint32_t index) {
+tp_series_view tp_reading_at(const tp_reading *reading, uint32_t index) {
     const sample_row *row = &reading->samples[index];
     const family_row *family = &reading->families[row->family];
-    return (tp_sample){.name = reading->text.data + family->name,
+    return (tp_series_view){.name = reading->text.data + family->name,
                        .help = reading->text.data + family->help,
                        .type = family->type,
                        .label_count = row->label_count,
@@ -233,7 +233,7 @@ bool tp_reading_next(const tp_reading *reading, uint32_t *index, bool *first) {
 
 /* Name and labels of a series, with NULs between. */
 static void put_key(const tp_reading *reading, uint32_t index, tp_strbuf *key) {
-    tp_sample sample = tp_reading_at(reading, index);
+    tp_series_view sample = tp_reading_at(reading, index);
     tp_strbuf_reset(key);
     tp_strbuf_add(key, sample.name, strlen(sample.name) + 1);
     for (uint32_t i = 0; i < sample.label_count; i++) {
@@ -268,7 +268,7 @@ static int32_t other_type(const char *name, uint32_t expected, uint32_t got, tri
 }
 
 /* Goes on in the family of that name, new or not. */
-static int32_t enter_family(merging *merger, const tp_sample *sample, trigperf_error **err) {
+static int32_t enter_family(merging *merger, const tp_series_view *sample, trigperf_error **err) {
     tp_reading *out = merger->out;
     uint32_t known = unboxed(tp_map_get_str(merger->families, sample->name));
     if (known == NONE) {
@@ -286,7 +286,7 @@ static int32_t enter_family(merging *merger, const tp_sample *sample, trigperf_e
 
 static void take_over(merging *merger, const tp_reading *from, uint32_t index) {
     tp_reading *out = merger->out;
-    tp_sample sample = tp_reading_at(from, index);
+    tp_series_view sample = tp_reading_at(from, index);
     tp_label labels[TP_SERIES_LABELS_MAX];
     for (uint32_t i = 0; i < sample.label_count; i++) {
         labels[i] = tp_reading_label(from, index, i);
@@ -304,7 +304,7 @@ static void take_over(merging *merger, const tp_reading *from, uint32_t index) {
     }
 }
 
-static void add_up(merging *merger, uint32_t known, const tp_sample *sample) {
+static void add_up(merging *merger, uint32_t known, const tp_series_view *sample) {
     sample_row *row = &merger->out->samples[known];
     row->value += sample->value;
     row->count = tp_sum_saturating(row->count, sample->count);
@@ -312,7 +312,7 @@ static void add_up(merging *merger, uint32_t known, const tp_sample *sample) {
     row->max = sample->max > row->max ? sample->max : row->max;
     if (sample->entry_count > 0) {
         int64_t sum[2 * TP_HISTOGRAM_BUCKETS];
-        tp_sample own = tp_reading_at(merger->out, known);
+        tp_series_view own = tp_reading_at(merger->out, known);
         uint32_t count = tp_packed_merge(own.entries, own.entry_count, sample->entries,
                                          sample->entry_count, sum);
         put_entries(merger->out, row, sum, count);
@@ -323,7 +323,7 @@ static int32_t put_all(merging *merger, const tp_reading *from, trigperf_error *
     bool first;
     int32_t status = TRIGPERF_OK;
     for (uint32_t i = NONE; status == TRIGPERF_OK && tp_reading_next(from, &i, &first);) {
-        tp_sample sample = tp_reading_at(from, i);
+        tp_series_view sample = tp_reading_at(from, i);
         put_key(from, i, &merger->key);
         status = merger->key.failed ? tp_error_nomem(err) : enter_family(merger, &sample, err);
         if (status == TRIGPERF_OK && !tp_reading_failed(merger->out)) {

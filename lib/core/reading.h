@@ -17,7 +17,7 @@ typedef struct tp_label {
 } tp_label;
 
 /* One series, as a view into a reading. */
-typedef struct tp_sample {
+typedef struct tp_series_view {
     const char *name;
     const char *help;
     tp_series_type type;
@@ -28,7 +28,7 @@ typedef struct tp_sample {
     uint64_t max;
     const int64_t *entries; /* packed, see core/packed.h */
     uint32_t entry_count;
-} tp_sample;
+} tp_series_view;
 
 tp_reading *tp_reading_new(void); /* NULL when memory is short */
 void tp_reading_free(tp_reading *reading);
@@ -47,7 +47,7 @@ void tp_reading_histogram(tp_reading *reading, const tp_label *labels, uint32_t 
 
 uint32_t tp_reading_count(const tp_reading *reading);
 /* Views and strings are valid until something is put in. index is below the count. */
-tp_sample tp_reading_at(const tp_reading *reading, uint32_t index);
+tp_series_view tp_reading_at(const tp_reading *reading, uint32_t index);
 tp_label tp_reading_label(const tp_reading *reading, uint32_t index, uint32_t label);
 /* Value of a label, NULL when the series has none of that name. */
 const char *tp_reading_label_value(const tp_reading *reading, uint32_t index, const char *name);

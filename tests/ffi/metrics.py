@@ -253,3 +253,60 @@ def _():
           [0, 1024, 1056, 2048, 2**37], "bounds")
     LIB.trigperf_histogram_free(one)
     LIB.trigperf_histogram_free(two)
+
+
+def pull(context):
+    """The next event as an object, compared with the getters; None when none waits."""
+    alert = LIB.made("trigperf_alert_next", context)
+    if not alert:
+        return None
+    found = json.loads(LIB.trigperf_alert_json(alert))
+    levels = ["ok", "warning", "critical"]
+    equal(LIB.trigperf_alert_number(alert), found["number"], "number")
+    equal(LIB.trigperf_alert_rule_name(alert).decode(), found["rule"], "rule")
+    equal(LIB.trigperf_alert_series(alert).decode(), found["series"] or "", "series")
+    equal(levels[LIB.trigperf_alert_from(alert)], found["from"], "level before")
+    equal(levels[LIB.trigperf_alert_to(alert)], found["to"], "level")
+    equal(LIB.trigperf_alert_value(alert), found["value"], "value")
+    equal(LIB.trigperf_alert_threshold(alert), found["threshold"], "threshold")
+    equal(LIB.trigperf_alert_samples(alert), found["samples"], "samples")
+    equal(LIB.trigperf_alert_time_ms(alert), found["time_ms"], "time")
+    equal(LIB.trigperf_alert_message(alert).decode(), found["message"], "message")
+    equal(math.isnan(LIB.trigperf_alert_usual(alert)), found["usual"] is None, "usual")
+    equal({LIB.trigperf_alert_label_name(alert, number).decode(): LIB.trigperf_alert_label_value(alert, number).decode()
+           for number in range(LIB.trigperf_alert_label_count(alert))}, found["labels"], "labels")
+    equal(LIB.trigperf_alert_label_name(alert, 99), None, "a label beyond the last")
+    LIB.trigperf_alert_free(alert)
+    return found
+
+
+@test("alerts: rules, events with all their parts, silence, status")
+def _():
+    with Metrics(alert__interval_ms=3600000) as metrics:
+        seconds = metrics.resolve(HISTOGRAM, "host_query_seconds", who=AWKWARD)
+        LIB.check("trigperf_alert_rule", metrics.context, b"slow",
+                  b"measure=mean series=host_query_seconds warn=0.1 critical=0.5 min_samples=2 cooldown_ms=0")
+        contains(str(LIB.fails(INVALID, "trigperf_alert_rule", metrics.context, b"bad", b"measure=mean colour=red")),
+                 "colour", "message")
+        LIB.check("trigperf_alert_check", metrics.context)
+        for _ in range(3):
+            equal(LIB.trigperf_series_record(seconds, 200_000_000), OK, "record")
+        LIB.check("trigperf_alert_check", metrics.context)
+        event = pull(metrics.context)
+        equal((event["rule"], event["from"], event["to"], event["samples"], event["labels"]),
+              ("slow", "ok", "warning", 3, {"who": AWKWARD}), "event")
+        contains(event["message"], "mean 0.2 is above 0.1", "message")
+        equal(pull(metrics.context), None, "another event")
+        LIB.check("trigperf_alert_rule", metrics.context, b"errors", b"measure=fed critical=15")
+        LIB.check("trigperf_alert_silence", metrics.context, b"errors", 60000)
+        LIB.check("trigperf_alert_feed", metrics.context, b"errors", *strings({"function": "f()"}), 1, 20.0, 1)
+        equal(pull(metrics.context), None, "an event in silence")
+        status = json.loads(LIB.text("trigperf_alert_status", metrics.context))
+        equal([(rule["name"], len(rule["standing"])) for rule in status["rules"]], [("slow", 1), ("errors", 1)],
+              "status")
+        LIB.check("trigperf_alert_silence", metrics.context, None, 0)
+        LIB.check("trigperf_alert_silence", metrics.context, b"errors", 0)
+        LIB.check("trigperf_alert_feed", metrics.context, b"errors", *strings({"function": "f()"}), 1, 20.0, 1)
+        equal(pull(metrics.context)["message"], 'errors{function="f()"}: value 20 is above 15: ok -> critical', "event")
+        LIB.check("trigperf_alert_rule_remove", metrics.context, b"errors")
+        LIB.fails(-4, "trigperf_alert_rule_remove", metrics.context, b"errors")

@@ -21,8 +21,16 @@ static void test_never_goes_back(void **state) {
     assert_true(tp_clock_ms() >= last / 1000000);
 }
 
+static void test_the_time_of_people(void **state) {
+    (void)state;
+    uint64_t now = tp_clock_unix_ms();
+    assert_true(now > UINT64_C(1577836800000));  /* 2020 */
+    assert_true(now < UINT64_C(32503680000000)); /* 3000 */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_time_of_people),
         cmocka_unit_test(test_never_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void test_what_was_put_in_is_found(void **state) {
     assert_string_equal(tp_reading_label_value(reading, index, "b"), "x");
     assert_null(tp_reading_label_value(reading, index, "c"));
     assert_true(tp_reading_at(reading, find(reading, "g", NULL)).value == 4.5);
-    tp_sample histogram = tp_reading_at(reading, find(reading, "h_seconds", "1"));
+    tp_series_view histogram = tp_reading_at(reading, find(reading, "h_seconds", "1"));
     assert_int_equal(histogram.count, 5);
     assert_int_equal(histogram.sum, 300);
     assert_int_equal(histogram.max, 7003);
@@ -96,7 +96,7 @@ static void test_merging_adds_up(void **state) {
     assert_int_equal(tp_reading_at(reading, find(reading, "c_total", "2")).count, 20);
     assert_int_equal(tp_reading_at(reading, find(reading, "c_total", "9")).count, 80);
     assert_true(tp_reading_at(reading, find(reading, "g", NULL)).value == 7.5);
-    tp_sample histogram = tp_reading_at(reading, find(reading, "h_seconds", "1"));
+    tp_series_view histogram = tp_reading_at(reading, find(reading, "h_seconds", "1"));
     const int64_t wanted[] = {ENTRY(3, 5), ENTRY(41, 2), ENTRY(44, 2)};
     assert_int_equal(histogram.entry_count, 3);
     assert_memory_equal(histogram.entries, wanted, sizeof wanted);

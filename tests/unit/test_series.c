@@ -48,7 +48,7 @@ static void add(tp_recorder *recorder, const tp_series *series, uint64_t amount)
 }
 
 /* The only series of a registry, read. */
-static tp_sample read_one(tp_metrics *metrics, bool reset, tp_reading **reading) {
+static tp_series_view read_one(tp_metrics *metrics, bool reset, tp_reading **reading) {
     *reading = tp_reading_new();
     assert_int_equal(tp_metrics_read(metrics, NULL, NULL, reset, *reading, NULL), TRIGPERF_OK);
     assert_int_equal(tp_reading_count(*reading), 1);
@@ -140,7 +140,7 @@ static void test_sums_over_recorders_that_come_and_go(void **state) {
         tp_metrics_give_back(metrics, one);
         tp_metrics_give_back(metrics, two);
     }
-    tp_sample sample = read_one(metrics, false, &reading);
+    tp_series_view sample = read_one(metrics, false, &reading);
     tp_metrics_counters counters;
     assert_int_equal(sample.count, 20);
     assert_int_equal(sample.sum, 40000000);
@@ -179,7 +179,7 @@ static void test_histograms_and_resets(void **state) {
     record(recorder, series, 900000000);
     assert_int_equal(read_one(metrics, true, &reading).max, 900000000);
     tp_reading_free(reading);
-    tp_sample sample = read_one(metrics, false, &reading);
+    tp_series_view sample = read_one(metrics, false, &reading);
     assert_int_equal(sample.count, 0);
     assert_int_equal(sample.max, 0);
     assert_int_equal(sample.sum, 0);
@@ -247,7 +247,7 @@ static void test_ten_thousand_series(void **state) {
     assert_int_equal(tp_metrics_read(metrics, NULL, NULL, false, reading, NULL), TRIGPERF_OK);
     assert_int_equal(tp_reading_count(reading), 10000);
     for (uint32_t i = 0; i < 10000; i++) {
-        tp_sample sample = tp_reading_at(reading, i);
+        tp_series_view sample = tp_reading_at(reading, i);
         uint64_t number = strtoull(tp_reading_label_value(reading, i, "i"), NULL, 10);
         bool histogram = sample.type == TP_SERIES_HISTOGRAM;
         assert_int_equal(histogram ? sample.sum : sample.count * 100, number * 100);
