@@ -182,16 +182,16 @@ tp_series_view tp_reading_at(const tp_reading *reading, uint32_t index) {
     const sample_row *row = &reading->samples[index];
     const family_row *family = &reading->families[row->family];
     return (tp_series_view){.name = reading->text.data + family->name,
-                       .help = reading->text.data + family->help,
-                       .type = family->type,
-                       .label_count = row->label_count,
-                       .value = row->value,
-                       .count = row->count,
-                       .sum = row->sum,
-                       .max = row->max,
-                       .entries =
-                           row->entry_count == 0 ? NULL : reading->entries + row->entry_first,
-                       .entry_count = row->entry_count};
+                            .help = reading->text.data + family->help,
+                            .type = family->type,
+                            .label_count = row->label_count,
+                            .value = row->value,
+                            .count = row->count,
+                            .sum = row->sum,
+                            .max = row->max,
+                            .entries =
+                                row->entry_count == 0 ? NULL : reading->entries + row->entry_first,
+                            .entry_count = row->entry_count};
 }
 
 tp_label tp_reading_label(const tp_reading *reading, uint32_t index, uint32_t label) {
