@@ -185,9 +185,9 @@ int32_t trigperf_recorder_timer(trigperf_recorder *recorder, trigperf_series *se
 void trigperf_timer_record(trigperf_timer *timer, int64_t ns);
 
 /**
- * @brief Lets counters and histograms begin at zero. Gauges and the library's own series stay. Any
- *        thread. What other threads record meanwhile is counted before or after, never twice or not
- *        at all. After a reset the maximum of a histogram is known up to 1/32 only.
+ * @brief Lets counters and histograms begin at zero. Gauges and the library's own counters stay.
+ * Any thread. What other threads record meanwhile is counted before or after, never twice or not at
+ * all. After a reset the maximum of a histogram is known up to 1/32 only.
  * @param context the context.
  * @param[out] error see error.h; may be NULL.
  * @return 0, #TRIGPERF_E_NOMEM (nothing was reset), #TRIGPERF_E_FORKED.

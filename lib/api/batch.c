@@ -12,6 +12,7 @@ struct trigperf_batch {
     tp_batch *inner;
     tp_engine *engine;
     pid_t pid;
+    uint64_t pulled_ns;
 };
 
 int32_t trigperf_batch_next(trigperf_context *context, trigperf_batch **batch,
@@ -33,6 +34,7 @@ int32_t trigperf_batch_next(trigperf_context *context, trigperf_batch **batch,
     }
     outer->engine = tp_engine_ref(tp_context_engine(context));
     outer->pid = getpid();
+    outer->pulled_ns = tp_clock_ns();
     *batch = outer;
     return TRIGPERF_OK;
 }
@@ -55,6 +57,9 @@ static int32_t give_back(trigperf_batch *batch, bool acked, trigperf_error **err
     }
     if (batch->pid != getpid()) {
         return forked(batch, error);
+    }
+    if (acked) {
+        tp_engine_applied(batch->engine, tp_clock_ns() - batch->pulled_ns);
     }
     bool alive = acked ? tp_engine_ack(batch->engine, batch->inner)
                        : tp_engine_nack(batch->engine, tp_clock_ms(), batch->inner);

@@ -26,6 +26,7 @@ struct trigperf_context {
     tp_engine *engine;
     tp_cache *cache;
     tp_meter *meter;
+    tp_internals *internals;
     tp_watch *watch;
     tp_conninfo *conninfo;
     tp_feed source;
@@ -78,6 +79,19 @@ static int32_t make_cache(trigperf_context *context, const trigperf_config *conf
     return tp_cache_new(&options, &context->cache, err);
 }
 
+static int32_t make_meter(trigperf_context *context, const trigperf_config *config,
+                          trigperf_error **err) {
+    uint32_t max_series = tp_config_u32(config, TP_OPTION_METRICS_MAX_SERIES) + TP_INTERNALS_SERIES;
+    int32_t status = tp_meter_new(context, max_series, &context->meter, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_internals_new(context->meter, &context->internals, err);
+    }
+    if (status == TRIGPERF_OK) {
+        tp_engine_set_applied(context->engine, tp_internals_applied, context->internals);
+    }
+    return status;
+}
+
 static void wake_loop(void *loop) {
     tp_loop_wake(loop);
 }
@@ -98,8 +112,7 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
         status = make_cache(context, config, err);
     }
     if (status == TRIGPERF_OK) {
-        status = tp_meter_new(context, tp_config_u32(config, TP_OPTION_METRICS_MAX_SERIES),
-                              &context->meter, err);
+        status = make_meter(context, config, err);
     }
     if (status == TRIGPERF_OK) {
         status = tp_watch_new(context, tp_config_u32(config, TP_OPTION_ALERT_INTERVAL_MS),
@@ -164,6 +177,7 @@ void trigperf_context_free(trigperf_context *context) {
     tp_engine_unref(context->engine);
     tp_cache_free(context->cache);
     tp_watch_free(context->watch);
+    tp_internals_free(context->internals);
     tp_meter_free(context->meter);
     tp_loop_free(context->loop);
     tp_fork_guard_free(context->guard);
@@ -193,6 +207,10 @@ tp_engine *tp_context_engine(trigperf_context *context) {
 
 tp_cache *tp_context_cache(trigperf_context *context) {
     return context->cache;
+}
+
+tp_internals *tp_context_internals(trigperf_context *context) {
+    return context->internals;
 }
 
 tp_watch *tp_context_watch(trigperf_context *context) {
@@ -289,12 +307,14 @@ static uint64_t turn_engine(trigperf_context *context, uint64_t now_ms, uint64_t
 int32_t tp_context_turn(trigperf_context *context, trigperf_error **err) {
     pthread_mutex_lock(&context->turn);
     atomic_store(&context->processor, (uintptr_t)pthread_self());
-    uint64_t now_ms = tp_clock_ms();
+    uint64_t began_ns = tp_clock_ns();
+    uint64_t now_ms = began_ns / 1000000u;
     uint64_t requested = atomic_load(&context->requested);
     int32_t status = turn_source(context, now_ms, err);
     uint64_t polled = !tp_feed_exists(&context->source)
                           ? requested
                           : context->source.class->polled(context->source.self);
+    tp_internals_measure(context->internals, &context->source);
     uint64_t watched = tp_watch_tick(context->watch, now_ms);
     uint64_t deadline = turn_engine(context, now_ms, polled);
     deadline = watched < deadline ? watched : deadline;
@@ -302,6 +322,7 @@ int32_t tp_context_turn(trigperf_context *context, trigperf_error **err) {
                           ? UINT64_MAX
                           : context->source.class->deadline(context->source.self);
     tp_loop_deadline(context->loop, now_ms, deadline < wanted ? deadline : wanted);
+    tp_internals_turn(context->internals, tp_clock_ns() - began_ns);
     pthread_mutex_unlock(&context->turn);
     bool raised = tp_watch_take_news(context->watch, TP_WATCH_READY);
     if (context->ready != NULL && (raised || tp_context_has_batch(context))) {

@@ -7,6 +7,7 @@
 
 #include <trigperf/context.h>
 
+#include "api/internals.h"
 #include "api/meter.h"
 #include "api/watch.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ tp_engine *tp_context_engine(trigperf_context *context);
 tp_cache *tp_context_cache(trigperf_context *context);
 tp_meter *tp_context_meter(trigperf_context *context);
 tp_watch *tp_context_watch(trigperf_context *context);
+tp_internals *tp_context_internals(trigperf_context *context);
 tp_loop *tp_context_loop(trigperf_context *context);
 
 /* One turn of processing: source, window, timers, callback. Any thread; turns exclude each other.

@@ -1,11 +1,93 @@
-/* These values are kept anyway; they are put into a reading when one is made, and cost nothing
- * before. Adding one means a line in a table, and in the table of doc/metrics.md. */
+/* Most of these values are kept anyway; they are put into a reading when one is made, and cost
+ * nothing before. Adding one means a line in a table, and in the table of doc/metrics.md. The two
+ * histograms are recorded through recorders of their own: one by whoever has the turn, one by
+ * whoever holds the engine's lock. What the source counts belongs to the turn, and is copied at its
+ * end for readings in other threads. */
 #include "api/internals.h"
 
+#include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/context.h"
+#include "base/clock.h"
+
+struct tp_internals {
+    tp_recorder *turn;
+    tp_recorder *apply;
+    tp_shard *turn_seconds;
+    tp_shard *apply_seconds;
+    pthread_mutex_t mutex;
+    bool measured;
+    tp_feed_measures measures;
+};
+
+/* --- durations ---------------------------------------------------------------------------------*/
+
+static int32_t make_shard(tp_meter *meter, const char *name, const char *help,
+                          tp_recorder **recorder, tp_shard **shard, trigperf_error **err) {
+    tp_series_definition definition = {TP_SERIES_HISTOGRAM, name, help, NULL, NULL, 0};
+    tp_series *series = NULL;
+    int32_t status = tp_meter_resolve(meter, &definition, &series, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_meter_recorder(meter, recorder, err);
+    }
+    if (status == TRIGPERF_OK) {
+        *shard = tp_recorder_add_shard(*recorder, series->slot);
+        status = *shard == NULL ? tp_error_nomem(err) : TRIGPERF_OK;
+    }
+    return status;
+}
+
+int32_t tp_internals_new(tp_meter *meter, tp_internals **out, trigperf_error **err) {
+    tp_internals *internals = calloc(1, sizeof *internals);
+    if (internals == NULL) {
+        return tp_error_nomem(err);
+    }
+    pthread_mutex_init(&internals->mutex, NULL);
+    int32_t status =
+        make_shard(meter, "trigperf_turn_seconds", "Time that one turn of processing took.",
+                   &internals->turn, &internals->turn_seconds, err);
+    if (status == TRIGPERF_OK) {
+        status = make_shard(meter, "trigperf_batch_apply_seconds",
+                            "Time from pulling a batch to its acknowledgement.", &internals->apply,
+                            &internals->apply_seconds, err);
+    }
+    if (status != TRIGPERF_OK) {
+        tp_internals_free(internals);
+        return status;
+    }
+    *out = internals;
+    return TRIGPERF_OK;
+}
+
+/* The recorders belong to the meter. */
+void tp_internals_free(tp_internals *internals) {
+    if (internals != NULL) {
+        pthread_mutex_destroy(&internals->mutex);
+        free(internals);
+    }
+}
+
+void tp_internals_turn(tp_internals *internals, uint64_t ns) {
+    tp_shard_record(internals->turn_seconds, ns);
+}
+
+void tp_internals_applied(void *internals, uint64_t ns) {
+    tp_shard_record(((tp_internals *)internals)->apply_seconds, ns);
+}
+
+void tp_internals_measure(tp_internals *internals, const tp_feed *source) {
+    if (tp_feed_exists(source) && source->class->measure != NULL) {
+        pthread_mutex_lock(&internals->mutex);
+        source->class->measure(source->self, &internals->measures);
+        internals->measured = true;
+        pthread_mutex_unlock(&internals->mutex);
+    }
+}
+
+/* --- values ------------------------------------------------------------------------------------*/
 
 /* A number somewhere in a struct, and what it is called. */
 typedef struct entry {
@@ -15,10 +97,20 @@ typedef struct entry {
     size_t offset;
 } entry;
 
+/* Where values go, and which are wanted. */
+typedef struct putting {
+    tp_wanted_fn wanted;
+    void *user;
+    tp_reading *into;
+} putting;
+
 #define PIPELINE(kind, field, name, help)                                                          \
     { name, help, TP_SERIES_##kind, offsetof(tp_pipeline_counters, field) }
 #define METRICS(kind, field, name, help)                                                           \
     { name, help, TP_SERIES_##kind, offsetof(tp_metrics_counters, field) }
+#define SOURCE(kind, field, name, help)                                                            \
+    { name, help, TP_SERIES_##kind, offsetof(tp_feed_measures, field) }
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 static const entry pipeline_entries[] = {
     PIPELINE(COUNTER, changes, "trigperf_changes_total", "Changes that arrived."),
@@ -33,7 +125,7 @@ static const entry pipeline_entries[] = {
              "Cache keys that a waiting window held already."),
     PIPELINE(COUNTER, keys_limited, "trigperf_keys_limited_total",
              "Cache keys held back by a rate limit."),
-    PIPELINE(COUNTER, batches, "trigperf_batches_total", "Batches made, windows closed."),
+    PIPELINE(COUNTER, batches, "trigperf_batches_total", "Batches made."),
     PIPELINE(COUNTER, acknowledged, "trigperf_batches_acknowledged_total",
              "Batches acknowledged by the host."),
     PIPELINE(COUNTER, redelivered, "trigperf_batches_redelivered_total",
@@ -49,10 +141,20 @@ static const entry pipeline_entries[] = {
              "Memory of waiting changes, keys and batches."),
 };
 
+static const entry source_entries[] = {
+    SOURCE(COUNTER, rows, "trigperf_source_rows_total",
+           "Rows of the outbox, or notifications, that were read."),
+    SOURCE(COUNTER, polls, "trigperf_source_polls_total", "Times the outbox was polled."),
+    SOURCE(COUNTER, announcements, "trigperf_source_announcements_total",
+           "Announcements of the notifier that were used."),
+    SOURCE(COUNTER, reconnects, "trigperf_source_reconnects_total",
+           "Times the connection was made anew."),
+};
+
 static const entry metrics_entries[] = {
     METRICS(GAUGE, series, "trigperf_series", "Series that were resolved."),
     METRICS(GAUGE, recorders, "trigperf_series_recorders",
-            "Sets of cells: the most threads that recorded at one time."),
+            "Sets of cells: the most threads that recorded at one time, and two."),
     METRICS(COUNTER, refused, "trigperf_series_refused_total",
             "Times a series was refused because metrics.max_series was reached."),
     METRICS(COUNTER, negative, "trigperf_series_negative_total",
@@ -60,30 +162,70 @@ static const entry metrics_entries[] = {
     METRICS(COUNTER, lost, "trigperf_series_lost_total", "Records lost because memory was short."),
 };
 
-static void put(const entry *entries, size_t count, const void *from, tp_wanted_fn wanted,
-                void *user, tp_reading *into) {
+static bool begin(const putting *p, tp_series_type type, const char *name, const char *help) {
+    if (p->wanted != NULL && !p->wanted(p->user, name)) {
+        return false;
+    }
+    tp_reading_family(p->into, type, name, help);
+    return true;
+}
+
+static void put(const putting *p, const entry *entries, size_t count, const void *from) {
     for (size_t i = 0; i < count; i++) {
         uint64_t value;
-        if (wanted != NULL && !wanted(user, entries[i].name)) {
+        if (!begin(p, entries[i].type, entries[i].name, entries[i].help)) {
             continue;
         }
         memcpy(&value, (const char *)from + entries[i].offset, sizeof value);
-        tp_reading_family(into, entries[i].type, entries[i].name, entries[i].help);
         if (entries[i].type == TP_SERIES_COUNTER) {
-            tp_reading_counter(into, NULL, 0, value);
+            tp_reading_counter(p->into, NULL, 0, value);
         } else {
-            tp_reading_gauge(into, NULL, 0, (double)value);
+            tp_reading_gauge(p->into, NULL, 0, (double)value);
         }
+    }
+}
+
+static void put_windows(const putting *p, const tp_pipeline_counters *pipeline) {
+    static const char *const reasons[] = {"window", "size", "flush"};
+    if (begin(p, TP_SERIES_COUNTER, "trigperf_windows_closed_total",
+              "Windows closed, by what closed them: time, size or a flush.")) {
+        for (size_t i = 0; i < COUNT_OF(reasons); i++) {
+            tp_label label = {"reason", reasons[i]};
+            tp_reading_counter(p->into, &label, 1, pipeline->windows[i]);
+        }
+    }
+}
+
+static void put_source(const putting *p, trigperf_context *context, tp_internals *internals) {
+    pthread_mutex_lock(&internals->mutex);
+    bool measured = internals->measured;
+    tp_feed_measures measures = internals->measures;
+    pthread_mutex_unlock(&internals->mutex);
+    if (!measured) {
+        return;
+    }
+    put(p, source_entries, COUNT_OF(source_entries), &measures);
+    if (begin(p, TP_SERIES_GAUGE, "trigperf_source_ready",
+              "1 while changes are followed, 0 while connecting or failed.")) {
+        bool ready = trigperf_context_state(context) == TRIGPERF_STATE_READY;
+        tp_reading_gauge(p->into, NULL, 0, ready ? 1 : 0);
+    }
+    uint64_t now_ms = tp_clock_ms();
+    if (measures.caught_up_ms != 0 && now_ms >= measures.caught_up_ms &&
+        begin(p, TP_SERIES_GAUGE, "trigperf_source_lag_seconds",
+              "Time since all changes visible in the database had been read.")) {
+        tp_reading_gauge(p->into, NULL, 0, (double)(now_ms - measures.caught_up_ms) / 1000);
     }
 }
 
 void tp_internals_put(trigperf_context *context, const tp_metrics_counters *counters,
                       tp_wanted_fn wanted, void *user, tp_reading *into) {
+    putting p = {wanted, user, into};
     tp_pipeline_counters pipeline;
     tp_pipeline_counters_get(tp_engine_lock(tp_context_engine(context)), &pipeline);
     tp_engine_unlock(tp_context_engine(context));
-    put(pipeline_entries, sizeof pipeline_entries / sizeof pipeline_entries[0], &pipeline, wanted,
-        user, into);
-    put(metrics_entries, sizeof metrics_entries / sizeof metrics_entries[0], counters, wanted, user,
-        into);
+    put(&p, pipeline_entries, COUNT_OF(pipeline_entries), &pipeline);
+    put_windows(&p, &pipeline);
+    put_source(&p, context, tp_context_internals(context));
+    put(&p, metrics_entries, COUNT_OF(metrics_entries), counters);
 }

@@ -32,6 +32,8 @@ struct tp_engine {
     bool shut;
     void (*wake)(void *);
     void *wake_user;
+    void (*applied)(void *, uint64_t ns);
+    void *applied_user;
     uint64_t tag_acked;
     uint64_t tag_dropped;
     tp_pipeline *pipeline;
@@ -143,6 +145,7 @@ void tp_engine_shut(tp_engine *engine) {
     pthread_mutex_lock(&engine->mutex);
     engine->shut = true;
     engine->wake = NULL;
+    engine->applied = NULL;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->mutex);
 }
@@ -187,6 +190,21 @@ void tp_engine_set_wake(tp_engine *engine, void (*wake)(void *), void *user) {
     pthread_mutex_lock(&engine->mutex);
     engine->wake = wake;
     engine->wake_user = user;
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+void tp_engine_set_applied(tp_engine *engine, void (*applied)(void *, uint64_t ns), void *user) {
+    pthread_mutex_lock(&engine->mutex);
+    engine->applied = applied;
+    engine->applied_user = user;
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+void tp_engine_applied(tp_engine *engine, uint64_t ns) {
+    pthread_mutex_lock(&engine->mutex);
+    if (engine->applied != NULL) {
+        engine->applied(engine->applied_user, ns);
+    }
     pthread_mutex_unlock(&engine->mutex);
 }
 

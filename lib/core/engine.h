@@ -48,6 +48,11 @@ void tp_engine_sleep(tp_engine *engine, uint64_t deadline_ms);
 /* Called, from any thread, when the processing thread has something to do; cleared by shut. */
 void tp_engine_set_wake(tp_engine *engine, void (*wake)(void *), void *user);
 
+/* Told, with the engine locked, how long the host had a batch that it acknowledged; cleared by
+ * shut. */
+void tp_engine_set_applied(tp_engine *engine, void (*applied)(void *, uint64_t ns), void *user);
+void tp_engine_applied(tp_engine *engine, uint64_t ns);
+
 /* Acknowledges (or gives back) a batch and wakes whoever waits for that. After shut it only
  * releases the batch, and returns false. */
 bool tp_engine_ack(tp_engine *engine, tp_batch *batch);

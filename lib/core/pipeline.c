@@ -208,6 +208,7 @@ static bool cut_window(tp_pipeline *pipeline, tp_batch_reason reason) {
     }
     tp_cut_commit(&cut);
     emit_cut(pipeline, &cut);
+    pipeline->counters.windows[cut.reason]++;
     tp_window_clear(pipeline->window);
     return true;
 }

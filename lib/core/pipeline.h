@@ -52,6 +52,7 @@ typedef struct tp_pipeline_counters {
     uint64_t redelivered;
     uint64_t acknowledged;
     uint64_t resyncs;         /* batches of reason resync among them */
+    uint64_t windows[3];      /* closed by time, by size, by a flush: see tp_batch_reason */
     uint64_t collapsed;       /* changes that became a resync because memory was full */
     uint64_t pending_changes; /* distinct ones in window and limiter */
     uint64_t pending_keys;

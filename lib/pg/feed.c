@@ -54,6 +54,13 @@ static void outbox_status(const void *self, tp_strbuf *json) {
     tp_source_status(self, json);
 }
 
+static void outbox_measure(const void *self, tp_feed_measures *out) {
+    tp_source_measures measures;
+    tp_source_measure(self, &measures);
+    *out = (tp_feed_measures){measures.rows, measures.polls, measures.announcements,
+                              measures.reconnects, measures.caught_up_ms};
+}
+
 tp_feed tp_feed_outbox(tp_source *source) {
     static const tp_feed_class class = {
         .name = "outbox",
@@ -70,6 +77,7 @@ tp_feed tp_feed_outbox(tp_source *source) {
         .close = outbox_close,
         .closed = outbox_closed,
         .status = outbox_status,
+        .measure = outbox_measure,
     };
     return (tp_feed){&class, source};
 }

@@ -10,6 +10,15 @@
 #include "pg/lifecycle.h"
 #include "pg/outbox_source.h"
 
+/* What a source counts. */
+typedef struct tp_feed_measures {
+    uint64_t rows; /* of the outbox, or notifications */
+    uint64_t polls;
+    uint64_t announcements;
+    uint64_t reconnects;
+    uint64_t caught_up_ms; /* when all that was visible had been read; 0: never */
+} tp_feed_measures;
+
 /* What every source can do; the calls mean what pg/outbox_source.h says of those of the same name.
  */
 typedef struct tp_feed_class {
@@ -27,6 +36,7 @@ typedef struct tp_feed_class {
     void (*close)(void *self, uint64_t now_ms);
     bool (*closed)(const void *self);
     void (*status)(const void *self, tp_strbuf *json);
+    void (*measure)(const void *self, tp_feed_measures *out); /* NULL: nothing is counted */
 } tp_feed_class;
 
 /* class NULL: there is no source. */

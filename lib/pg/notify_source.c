@@ -535,6 +535,11 @@ static void notify_status(const void *self, tp_strbuf *json) {
     tp_strbuf_free(&position);
 }
 
+static void notify_measure(const void *self, tp_feed_measures *out) {
+    const tp_notify *source = self;
+    *out = (tp_feed_measures){.rows = source->notifications, .reconnects = source->life.reconnects};
+}
+
 int32_t tp_notify_source_new(const tp_notify_options *options, const tp_conninfo *info,
                              tp_loop *loop, tp_engine *engine, const tp_log *log, tp_feed *out,
                              trigperf_error **err) {
@@ -553,6 +558,7 @@ int32_t tp_notify_source_new(const tp_notify_options *options, const tp_conninfo
         .close = notify_close,
         .closed = notify_closed,
         .status = notify_status,
+        .measure = notify_measure,
     };
     tp_notify *source = calloc(1, sizeof *source);
     if (source == NULL) {

@@ -51,6 +51,7 @@ struct tp_source {
     char system[32];
     bool resync_due; /* ephemeral: after the first poll of a new position */
     tp_poller poller;
+    uint64_t caught_up_ms;
     tp_member member;
     uint64_t announcements;
 };
@@ -337,6 +338,7 @@ static void poll_complete(tp_source *source) {
         tp_engine_unlock(source->engine);
     }
     became_ready(source);
+    source->caught_up_ms = source->now_ms;
     if (tp_poller_ended(&source->poller, source->now_ms,
                         tp_notifier_follows(source->notifier, source->now_ms))) {
         poll_now(source);
@@ -384,6 +386,7 @@ static void use_announcement(tp_source *source, const tp_wake *wake) {
         poll_now(source);
     } else if (use == TP_WAKE_APPLIED) {
         tp_pace_told(&source->poller.pace, source->now_ms);
+        source->caught_up_ms = source->now_ms;
     }
 }
 
@@ -405,6 +408,8 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
         tp_notifier_heard(source->notifier, source->now_ms);
         if (kind != TP_WAKE_BEAT) {
             use_announcement(source, wake);
+        } else if (!tp_reader_busy(source->reader)) {
+            source->caught_up_ms = source->now_ms;
         }
     }
     tp_wake_free(wake);
@@ -548,6 +553,14 @@ void tp_source_close(tp_source *source, uint64_t now_ms) {
 
 bool tp_source_closed(const tp_source *source) {
     return !source->session_up || (source->close_sent && tp_connection_quiet(source->connection));
+}
+
+void tp_source_measure(const tp_source *source, tp_source_measures *out) {
+    *out = (tp_source_measures){.rows = tp_reader_rows(source->reader),
+                                .polls = source->poller.polls,
+                                .announcements = source->announcements,
+                                .reconnects = source->life.reconnects,
+                                .caught_up_ms = source->caught_up_ms};
 }
 
 void tp_source_status(const tp_source *source, tp_strbuf *json) {

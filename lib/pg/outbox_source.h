@@ -60,6 +60,16 @@ bool tp_source_passed(const tp_source *source, uint64_t xid);
 void tp_source_close(tp_source *source, uint64_t now_ms);
 bool tp_source_closed(const tp_source *source);
 
+/* Counters since the start, and when all that was visible had been read (0: never). */
+typedef struct tp_source_measures {
+    uint64_t rows;
+    uint64_t polls;
+    uint64_t announcements;
+    uint64_t reconnects;
+    uint64_t caught_up_ms;
+} tp_source_measures;
+void tp_source_measure(const tp_source *source, tp_source_measures *out);
+
 /* Members of a status object. */
 void tp_source_status(const tp_source *source, tp_strbuf *json);
 

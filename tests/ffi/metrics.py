@@ -103,7 +103,7 @@ def _():
         promtool(text)
         contains(text, 'many_total{number="9993"} 9993\n', "text")
         contains(text, "trigperf_series_refused_total 1\n", "text")
-        contains(text, "trigperf_series 10000\n", "text")
+        contains(text, "trigperf_series 10002\n", "text")
         contains(text, "host_idle_seconds_count 2\n", "text")
 
 
