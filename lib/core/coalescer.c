@@ -89,6 +89,17 @@ void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table,
     }
 }
 
+const tp_delta *tp_coalescer_likely(const tp_coalescer *coalescer, const tp_table *table,
+                                    uint64_t hash) {
+    if (!is_indexed(coalescer)) {
+        return NULL;
+    }
+    uint64_t full = tp_coalescer_hash(table, hash);
+    uint32_t end = coalescer->arena.used;
+    uint32_t at = tp_slots_guess(&coalescer->slots, full, end);
+    return at == end ? NULL : tp_arena_at(&coalescer->arena, at);
+}
+
 static uint64_t hash_at(const void *user, uint32_t at) {
     const tp_arena *arena = user;
     const tp_delta *delta = tp_arena_at(arena, at);

@@ -63,6 +63,9 @@ tp_delta *tp_coalescer_find(const tp_coalescer *coalescer, const tp_table *table
 void tp_coalescer_foresee(const tp_coalescer *coalescer, const tp_table *table, uint64_t hash);
 void tp_coalescer_approach(const tp_coalescer *coalescer, const tp_table *table, uint32_t length,
                            uint64_t hash);
+/* The delta that is most likely found, or NULL; it may be another one. For hints as well. */
+const tp_delta *tp_coalescer_likely(const tp_coalescer *coalescer, const tp_table *table,
+                                    uint64_t hash);
 /* Room for so many more deltas with so many bytes of tuples in all: adding them cannot fail, but
  * pointers to deltas become invalid. False when memory is short. */
 bool tp_coalescer_reserve(tp_coalescer *coalescer, uint32_t deltas, size_t tuple_bytes);

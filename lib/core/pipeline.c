@@ -14,7 +14,6 @@
 #include "core/pipeline.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/batch.h"
 #include "core/checkpoints.h"
@@ -293,11 +292,7 @@ static int32_t truncate_arrives(tp_pipeline *pipeline, const tp_change *change,
 static void merge(tp_pipeline *pipeline, tp_delta *delta, const tp_addition *addition) {
     tp_delta_merge(delta, addition);
     tp_due_recur(&pipeline->due);
-    const tp_ref *refs = tp_window_refs(pipeline->window, delta);
-    uint64_t number = pipeline->fence != NULL ? tp_fence_arrive(pipeline->fence) : 0;
-    for (uint32_t i = 0; i < delta->ref_count && pipeline->fence != NULL; i++) {
-        tp_fence_mark_slot(pipeline->fence, refs[i].fence_slot, number);
-    }
+    tp_window_mark(pipeline->window, delta, pipeline->fence);
     pipeline->counters.keys_merged += delta->ref_count;
     pipeline->counters.keyless += delta->ref_count == 0 ? 1 : 0;
     pipeline->counters.merged++;
@@ -310,14 +305,6 @@ static uint32_t fence_slot(const tp_pipeline *pipeline, const char *key, size_t 
     uint32_t slot = tp_fence_slot(pipeline->fence, key, length);
     tp_fence_fetch(pipeline->fence, slot);
     return slot;
-}
-
-static void mark_staged(tp_pipeline *pipeline) {
-    uint32_t keys = tp_window_staged_count(pipeline->window);
-    uint64_t number = keys > 0 && pipeline->fence != NULL ? tp_fence_arrive(pipeline->fence) : 0;
-    for (uint32_t i = 0; i < keys && number != 0; i++) {
-        tp_fence_mark_slot(pipeline->fence, tp_window_staged_slot(pipeline->window, i), number);
-    }
 }
 
 static bool stage_key(tp_pipeline *pipeline, const char *key, size_t length, uint32_t interval_ms,
@@ -360,7 +347,7 @@ static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_
     if (!tp_window_commit(pipeline->window, addition, expanded)) {
         return tp_error_nomem(err);
     }
-    mark_staged(pipeline);
+    tp_window_mark_staged(pipeline->window, pipeline->fence);
     pipeline->arrived = addition->arrival;
     pipeline->counters.changes++;
     pipeline->counters.merged += merged ? 1 : 0;
@@ -371,6 +358,21 @@ static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_
         close_full(pipeline);
     }
     return TRIGPERF_OK;
+}
+
+bool tp_pipeline_looks_ahead(const tp_pipeline *pipeline) {
+    return tp_window_is_large(pipeline->window);
+}
+
+void tp_pipeline_foresee(tp_pipeline *pipeline, const tp_change *change) {
+    const tp_table *table = tp_tables_copy(pipeline->tables, change->table);
+    if (table != NULL) {
+        tp_window_foresee(pipeline->window, table, change->values);
+    }
+}
+
+void tp_pipeline_approach(tp_pipeline *pipeline) {
+    tp_window_approach(pipeline->window, pipeline->fence);
 }
 
 int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_change *change,

@@ -75,6 +75,13 @@ int32_t tp_pipeline_set_cascade(tp_pipeline *pipeline, tp_cascade *cascade, trig
  * resync of its table. On E_NOMEM the change was NOT taken (the caller must resync or retry). */
 int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_change *change,
                            trigperf_error **err);
+/* For callers with several changes at hand, while the first of these says yes: each of the next
+ * TP_PIPELINE_AHEAD changes is foreseen, then approached, then told. Hints: they ask for memory
+ * ahead and change nothing. */
+#define TP_PIPELINE_AHEAD 32u
+bool tp_pipeline_looks_ahead(const tp_pipeline *pipeline);
+void tp_pipeline_foresee(tp_pipeline *pipeline, const tp_change *change);
+void tp_pipeline_approach(tp_pipeline *pipeline);
 /* The host names a cache key itself (no table, no change object). */
 int32_t tp_pipeline_key(tp_pipeline *pipeline, uint64_t now_ms, const char *key, size_t length,
                         trigperf_error **err);

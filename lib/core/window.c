@@ -11,6 +11,9 @@
 #include "core/tuple.h"
 
 #define TUPLE_MAX (UINT32_C(1) << 30)
+#define LARGE 4096u      /* deltas: half a megabyte, beyond which memory is what one waits for */
+#define AHEAD_BYTES 512u /* longer tuples are not worth a hint */
+#define AHEAD_KEYS 8u
 
 typedef struct staged {
     tp_staged_key key; /* bytes: unused, see start */
@@ -18,6 +21,13 @@ typedef struct staged {
     uint64_t hash;
     uint32_t handle; /* in the key set, or TP_KEY_NONE */
 } staged;
+
+/* A change that was looked at ahead: without its tuple, since it serves hints only. */
+typedef struct foreseen {
+    const tp_table *table;
+    uint64_t hash;
+    uint32_t length;
+} foreseen;
 
 struct tp_window {
     tp_hash_key hash_key;
@@ -36,6 +46,9 @@ struct tp_window {
     staged *staged;
     uint32_t staged_count;
     uint32_t staged_capacity;
+    /* What will be staged soon. */
+    foreseen ahead[TP_WINDOW_AHEAD];
+    uint32_t ahead_count;
     /* What was found about it, while the window is as it was then. */
     bool match_known;
     bool keys_known;
@@ -176,10 +189,6 @@ uint32_t tp_window_staged_count(const tp_window *window) {
     return window->staged_count;
 }
 
-uint32_t tp_window_staged_slot(const tp_window *window, uint32_t i) {
-    return window->staged[i].key.fence_slot;
-}
-
 bool tp_window_staged_recent(tp_window *window, const tp_recent *recent, uint64_t now_ms,
                              uint32_t within_ms) {
     for (uint32_t i = 0; i < window->staged_count; i++) {
@@ -307,6 +316,73 @@ bool tp_window_commit_returned(tp_window *window, const tp_addition *addition) {
         tp_delta_return(delta, addition);
     }
     return true;
+}
+
+/* ---- looking ahead ---- */
+
+bool tp_window_is_large(const tp_window *window) {
+    return window->deltas.count >= LARGE;
+}
+
+void tp_window_foresee(tp_window *window, const tp_table *table, const tp_value *values) {
+    char tuple[AHEAD_BYTES];
+    uint64_t length = tp_tuple_length(values, table->key_count);
+    if (length > sizeof tuple || window->ahead_count == TP_WINDOW_AHEAD) {
+        return;
+    }
+    tp_tuple_encode(values, table->key_count, tuple);
+    uint64_t hash = tp_hash64(&window->hash_key, tuple, (size_t)length);
+    window->ahead[window->ahead_count++] = (foreseen){table, hash, (uint32_t)length};
+    tp_coalescer_foresee(&window->deltas, table, hash);
+}
+
+/* Each pass reads what the one before it has asked for. */
+void tp_window_approach(tp_window *window, const tp_fence *fence) {
+    const tp_coalescer *deltas = &window->deltas;
+    const tp_delta *likely[TP_WINDOW_AHEAD];
+    uint32_t count = window->ahead_count;
+    window->ahead_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const foreseen *f = &window->ahead[i];
+        tp_coalescer_approach(deltas, f->table, f->length, f->hash);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const foreseen *f = &window->ahead[i];
+        likely[i] = tp_coalescer_likely(deltas, f->table, f->hash);
+        if (likely[i] != NULL && likely[i]->ref_count > 0) {
+            __builtin_prefetch(tp_window_refs(window, likely[i]));
+        }
+    }
+    for (uint32_t i = 0; i < count && fence != NULL; i++) {
+        uint32_t keys = likely[i] == NULL ? 0 : likely[i]->ref_count;
+        const tp_ref *refs = keys == 0 ? NULL : tp_window_refs(window, likely[i]);
+        for (uint32_t j = 0; j < keys && j < AHEAD_KEYS; j++) {
+            tp_fence_fetch(fence, refs[j].fence_slot);
+        }
+    }
+}
+
+/* ---- the fence ---- */
+
+void tp_window_mark_staged(const tp_window *window, tp_fence *fence) {
+    if (fence == NULL || window->staged_count == 0) {
+        return;
+    }
+    uint64_t number = tp_fence_arrive(fence);
+    for (uint32_t i = 0; i < window->staged_count; i++) {
+        tp_fence_mark_slot(fence, window->staged[i].key.fence_slot, number);
+    }
+}
+
+void tp_window_mark(const tp_window *window, const tp_delta *delta, tp_fence *fence) {
+    if (fence == NULL || delta->ref_count == 0) {
+        return;
+    }
+    const tp_ref *refs = tp_window_refs(window, delta);
+    uint64_t number = tp_fence_arrive(fence);
+    for (uint32_t i = 0; i < delta->ref_count; i++) {
+        tp_fence_mark_slot(fence, refs[i].fence_slot, number);
+    }
 }
 
 /* ---- contents ---- */

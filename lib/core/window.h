@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "core/coalescer.h"
+#include "core/fence.h"
 #include "core/keyset.h"
 #include "core/recent.h"
 
@@ -47,10 +48,23 @@ void tp_window_stage_nothing(tp_window *window);
 /* Adds a key to what is staged; false when memory is short. */
 bool tp_window_stage_key(tp_window *window, const tp_staged_key *key);
 
+/* ---- looking ahead: hints, for callers that have several changes at hand ---- */
+
+#define TP_WINDOW_AHEAD 32u
+
+/* Whether the window is so large that the hints save more than they cost. */
+bool tp_window_is_large(const tp_window *window);
+/* A change that will be staged soon, one of up to TP_WINDOW_AHEAD: asks for the index. */
+void tp_window_foresee(tp_window *window, const tp_table *table, const tp_value *values);
+/* Asks for what merging them reads: deltas, lists of keys, slots of the fence (which may be NULL),
+ * and begins a new list of them. */
+void tp_window_approach(tp_window *window, const tp_fence *fence);
+
+/* ---- what is staged ---- */
+
 /* The delta that the staged change would be merged into, or NULL. */
 tp_delta *tp_window_match(tp_window *window);
-uint32_t tp_window_staged_count(const tp_window *window);            /* keys */
-uint32_t tp_window_staged_slot(const tp_window *window, uint32_t i); /* of the fence */
+uint32_t tp_window_staged_count(const tp_window *window); /* keys */
 /* Whether one of the keys, or the change itself if it has none, was delivered a short while ago. */
 bool tp_window_staged_recent(tp_window *window, const tp_recent *recent, uint64_t now_ms,
                              uint32_t within_ms);
@@ -61,6 +75,10 @@ uint32_t tp_window_staged_weight(tp_window *window);
 bool tp_window_commit(tp_window *window, const tp_addition *addition, uint8_t expanded);
 /* The same for what comes back from the limiter. */
 bool tp_window_commit_returned(tp_window *window, const tp_addition *addition);
+
+/* Marks the fence for the staged keys, and for all keys of a delta. The fence may be NULL. */
+void tp_window_mark_staged(const tp_window *window, tp_fence *fence);
+void tp_window_mark(const tp_window *window, const tp_delta *delta, tp_fence *fence);
 
 /* ---- contents ---- */
 

@@ -53,6 +53,25 @@ static bool next_tuple(tp_textarray *arrays, uint32_t count, tp_value *values) {
     return true;
 }
 
+/* Hints at the next tuples, which are walked by cursors of their own. */
+static void look_ahead(tp_pipeline *pipeline, const tp_change *like, const tp_textarray *arrays,
+                       uint32_t tuples) {
+    tp_textarray scouts[TP_REGISTRY_KEYS_MAX];
+    tp_value values[TP_REGISTRY_KEYS_MAX];
+    uint32_t count = like->table->key_count;
+    tp_change change = {like->table, like->op, values, like->lsn};
+    for (uint32_t i = 0; i < count; i++) {
+        scouts[i] = (tp_textarray){arrays[i].at, TP_STRBUF_INIT};
+    }
+    for (uint32_t i = 0; i < tuples && next_tuple(scouts, count, values); i++) {
+        tp_pipeline_foresee(pipeline, &change);
+    }
+    tp_pipeline_approach(pipeline);
+    for (uint32_t i = 0; i < count; i++) {
+        tp_textarray_end(&scouts[i]);
+    }
+}
+
 /* False when the row is malformed or memory is short; changes: how many were told. */
 static bool apply_tuples(const tp_outbox_row *row, const tp_registry_table *known,
                          tp_pipeline *pipeline, uint64_t now_ms, uint64_t lsn, uint32_t *changes) {
@@ -66,6 +85,11 @@ static bool apply_tuples(const tp_outbox_row *row, const tp_registry_table *know
     tp_change change = {known->table, op_of(row->op), values, lsn};
     bool fine = true;
     for (uint32_t i = 0; fine && i < *changes; i++) {
+        uint32_t left = *changes - i;
+        if (i % TP_PIPELINE_AHEAD == 0 && left > 1 && tp_pipeline_looks_ahead(pipeline)) {
+            look_ahead(pipeline, &change, arrays,
+                       left < TP_PIPELINE_AHEAD ? left : TP_PIPELINE_AHEAD);
+        }
         fine = next_tuple(arrays, count, values) &&
                tp_pipeline_change(pipeline, now_ms, &change, NULL) == TRIGPERF_OK;
     }
@@ -82,6 +106,30 @@ static bool apply_truncate(const tp_registry_table *known, tp_pipeline *pipeline
     return tp_pipeline_change(pipeline, now_ms, &change, NULL) == TRIGPERF_OK;
 }
 
+static bool is_rows(const tp_outbox_row *row) {
+    return row->op == 'I' || row->op == 'U' || row->op == 'D';
+}
+
+void tp_outbox_row_foresee(const tp_outbox_row *row, const tp_registry *registry,
+                           tp_pipeline *pipeline) {
+    const tp_registry_table *known = tp_registry_find(registry, row->table_id);
+    tp_textarray arrays[TP_REGISTRY_KEYS_MAX];
+    tp_value values[TP_REGISTRY_KEYS_MAX];
+    uint32_t tuples = 0;
+    if (known == NULL || known->coarse || !is_rows(row) || !count_tuples(row, known, &tuples)) {
+        return;
+    }
+    uint32_t count = known->table->key_count;
+    tp_change change = {known->table, op_of(row->op), values, 0};
+    open_arrays(row, known, tuples, arrays);
+    if (tuples > 0 && next_tuple(arrays, count, values)) {
+        tp_pipeline_foresee(pipeline, &change);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        tp_textarray_end(&arrays[i]);
+    }
+}
+
 uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *registry,
                              tp_engine *engine, uint64_t now_ms, uint64_t lsn, const tp_log *log) {
     const tp_registry_table *known = tp_registry_find(registry, row->table_id);
@@ -95,7 +143,7 @@ uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *regist
                      row->table_id);
         return 0;
     }
-    bool rows = row->op == 'I' || row->op == 'U' || row->op == 'D';
+    bool rows = is_rows(row);
     uint32_t changes = 1;
     tp_pipeline *pipeline = tp_engine_lock(engine);
     bool fine =

@@ -20,4 +20,8 @@ typedef struct tp_outbox_row {
 uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *registry,
                              tp_engine *engine, uint64_t now_ms, uint64_t lsn, const tp_log *log);
 
+/* Hints at the first change of a row that will be applied soon: see tp_pipeline_foresee(). */
+void tp_outbox_row_foresee(const tp_outbox_row *row, const tp_registry *registry,
+                           tp_pipeline *pipeline);
+
 #endif

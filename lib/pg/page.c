@@ -7,6 +7,8 @@
 #include "pg/outbox_query.h"
 #include "pg/outbox_row.h"
 
+#define AHEAD ((int)TP_PIPELINE_AHEAD)
+
 /* One half of a page. */
 typedef struct half {
     int first;
@@ -100,20 +102,40 @@ bool tp_page_is_whole(const tp_page *page) {
     return page->old.last == 0 && page->new.last == 0 && tp_page_too_big(page) == 0;
 }
 
-uint32_t tp_page_apply_row(const PGresult *result, int row, const tp_page_use *use) {
-    const char *columns[TP_REGISTRY_COLUMNS_MAX];
-    uint32_t count = tp_registry_column_count(use->registry);
+/* columns has room for all that there may be; the row points to it. */
+static tp_outbox_row row_at(const PGresult *result, int row, const tp_registry *registry,
+                            const char **columns) {
+    uint32_t count = tp_registry_column_count(registry);
     for (uint32_t i = 0; i < count; i++) {
         int column = TP_OUTBOX_FIXED_COLUMNS + (int)i;
         columns[i] = PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
     }
-    tp_outbox_row parsed = {.xid = number_at(result, row, 1),
-                            .table_id = (int32_t)number_at(result, row, 2),
-                            .op = PQgetvalue(result, row, 3)[0],
-                            .columns = columns};
+    return (tp_outbox_row){.xid = number_at(result, row, 1),
+                           .table_id = (int32_t)number_at(result, row, 2),
+                           .op = PQgetvalue(result, row, 3)[0],
+                           .columns = columns};
+}
+
+uint32_t tp_page_apply_row(const PGresult *result, int row, const tp_page_use *use) {
+    const char *columns[TP_REGISTRY_COLUMNS_MAX];
+    tp_outbox_row parsed = row_at(result, row, use->registry, columns);
     uint32_t changes =
         tp_outbox_row_apply(&parsed, use->registry, use->engine, use->now_ms, use->lsn, use->log);
     return changes > 0 ? changes : 1;
+}
+
+/* Hints at the first change of each of the next rows, while the pipeline has use for that. */
+static void look_ahead(const tp_page *page, int end, const tp_page_use *use) {
+    const char *columns[TP_REGISTRY_COLUMNS_MAX];
+    tp_pipeline *pipeline = tp_engine_lock(use->engine);
+    if (tp_pipeline_looks_ahead(pipeline)) {
+        for (int row = page->next; row < end; row++) {
+            tp_outbox_row parsed = row_at(page->result, row, use->registry, columns);
+            tp_outbox_row_foresee(&parsed, use->registry, pipeline);
+        }
+        tp_pipeline_approach(pipeline);
+    }
+    tp_engine_unlock(use->engine);
 }
 
 uint32_t tp_page_apply_next(tp_page *page, const tp_page_use *use) {
@@ -122,6 +144,11 @@ uint32_t tp_page_apply_next(tp_page *page, const tp_page_use *use) {
     }
     if (page->next >= page->new.end) {
         return 0;
+    }
+    int end = page->next < page->old.end ? page->old.end : page->new.end;
+    int left = end - page->next;
+    if (page->next % AHEAD == 0 && left > 1) {
+        look_ahead(page, left < AHEAD ? end : page->next + AHEAD, use);
     }
     return tp_page_apply_row(page->result, page->next++, use);
 }

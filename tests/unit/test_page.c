@@ -120,12 +120,12 @@ typedef struct fixture {
     tp_log log;
 } fixture;
 
-static fixture start(void) {
+static fixture start_with(uint32_t max_keys) {
     static const char *const table[] = {"3", "public.calls", "{id}", "{i1}"};
     tp_pipeline_options options = {.window_ms = 0,
-                                   .max_keys = 50,
+                                   .max_keys = max_keys,
                                    .max_pending = 100,
-                                   .max_bytes = 1 << 20,
+                                   .max_bytes = 1 << 24,
                                    .nack_delay_ms = 10,
                                    .nack_delay_max_ms = 100};
     fixture f = {0};
@@ -140,6 +140,10 @@ static fixture start(void) {
     PQclear(tables);
     PQclear(rules);
     return f;
+}
+
+static fixture start(void) {
+    return start_with(50);
 }
 
 static void finish(fixture *f) {
@@ -177,6 +181,37 @@ static void test_rows_are_applied_one_by_one(void **state) {
     finish(&f);
 }
 
+/* A window so large that the next rows and tuples are looked at ahead. */
+static void test_looking_ahead_changes_nothing(void **state) {
+    (void)state;
+    fixture f = start_with(100000);
+    tp_page_use use = {f.registry, f.engine, &f.log, 1000, 5};
+    PGresult *result = empty(COLUMNS);
+    char array[40];
+    for (uint32_t i = 0; i < 5000; i++) {
+        snprintf(array, sizeof array, "{%u}", i % 4200);
+        add(result, i < 2000 ? "0" : "1", "10", array);
+    }
+    add(result, "1", "11", "{1,2,\"\\3\",4,5,6,7,8,9,10,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p}");
+    add(result, "1", "12", "{1,2");
+    add(result, "1", "13", "{}");
+    tp_page *page = tp_page_new(result, 9000);
+    uint32_t changes = 0;
+    for (uint32_t more; (more = tp_page_apply_next(page, &use)) > 0;) {
+        changes += more;
+    }
+    tp_page_free(page);
+    assert_int_equal(changes, 5000 + 26 + 1 + 1);
+    tp_pipeline *pipeline = tp_engine_lock(f.engine);
+    tp_pipeline_counters counters;
+    tp_pipeline_counters_get(pipeline, &counters);
+    tp_engine_unlock(f.engine);
+    assert_int_equal(counters.changes, 5000 + 26);
+    assert_int_equal(counters.pending_changes, 4200 + 16);
+    assert_int_equal(counters.merged, 800 + 10);
+    finish(&f);
+}
+
 static void test_rows_of_unknown_tables_count_as_work(void **state) {
     (void)state;
     fixture f = start();
@@ -208,6 +243,7 @@ int main(void) {
         cmocka_unit_test(test_one_transaction_fills_it),
         cmocka_unit_test(test_gap),
         cmocka_unit_test(test_rows_are_applied_one_by_one),
+        cmocka_unit_test(test_looking_ahead_changes_nothing),
         cmocka_unit_test(test_rows_of_unknown_tables_count_as_work),
         cmocka_unit_test(test_out_of_memory),
     };

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +192,93 @@ static void test_forgotten_expansions(void **state) {
     tp_window_free(window);
 }
 
+/* A window of n changes, each with a key of its own and one that all have. */
+static tp_window *filled(uint32_t n, const tp_fence *fence) {
+    tp_window *window = fresh();
+    for (uint32_t i = 0; i < n; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%u", i);
+        stage(window, &calls, id);
+        tp_staged_key own = {id, (uint32_t)strlen(id), 0, tp_fence_slot(fence, id, strlen(id)), 1,
+                             0};
+        tp_staged_key shared = {"all", 3, 0, tp_fence_slot(fence, "all", 3), 1, 0};
+        assert_true(tp_window_stage_key(window, &own) && tp_window_stage_key(window, &shared));
+        commit(window, i, TP_OP_UPDATE);
+    }
+    return window;
+}
+
+static tp_fence *small_fence(void) {
+    tp_hash_key key;
+    tp_hash_key_seed(&key, 1);
+    tp_fence *fence = tp_fence_new(65536, &key);
+    assert_non_null(fence);
+    return fence;
+}
+
+/* Hints change nothing, whatever they are about. */
+static void test_looking_ahead(void **state) {
+    (void)state;
+    tp_fence *fence = small_fence();
+    tp_window *window = filled(4095, fence);
+    assert_false(tp_window_is_large(window));
+    stage(window, &calls, "4095");
+    commit(window, 4095, TP_OP_UPDATE);
+    assert_true(tp_window_is_large(window));
+    char long_text[600];
+    memset(long_text, 'x', sizeof long_text);
+    uint64_t token = tp_fence_begin(fence);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < 2 * TP_WINDOW_AHEAD; i++) {
+            char id[16];
+            snprintf(id, sizeof id, "%u", 4070 + i); /* most of them are not there */
+            const tp_value values[] = {{"7", 1}, {id, (uint32_t)strlen(id)}};
+            const tp_value long_values[] = {{"7", 1}, {long_text, sizeof long_text}};
+            tp_window_foresee(window, i % 5 == 4 ? &other : &calls, values);
+            tp_window_foresee(window, &calls, long_values);
+        }
+        tp_window_approach(window, round == 0 ? NULL : fence);
+        tp_window_approach(window, fence);
+    }
+    assert_int_equal(tp_window_delta_count(window), 4096);
+    assert_true(tp_fence_check(fence, token, "all", 3));
+    stage(window, &calls, "4090");
+    assert_non_null(tp_window_match(window));
+    stage(window, &calls, "5000");
+    assert_null(tp_window_match(window));
+    tp_window_foresee(window, &calls, (const tp_value[]){{"7", 1}, {"4090", 4}});
+    tp_window_clear(window);
+    tp_window_approach(window, fence);
+    tp_window_free(window);
+    tp_fence_free(fence);
+}
+
+static void test_marks_the_fence(void **state) {
+    (void)state;
+    tp_fence *fence = small_fence();
+    tp_window *window = filled(3, fence);
+    uint64_t token = tp_fence_begin(fence);
+    tp_window_mark(window, tp_window_next_delta(window, NULL), NULL);
+    assert_true(tp_fence_check(fence, token, "0", 1));
+    tp_window_mark(window, tp_window_next_delta(window, NULL), fence);
+    assert_false(tp_fence_check(fence, token, "0", 1));
+    assert_false(tp_fence_check(fence, token, "all", 3));
+    assert_true(tp_fence_check(fence, token, "1", 1));
+    token = tp_fence_begin(fence);
+    stage(window, &calls, "0");
+    tp_window_mark_staged(window, fence);
+    assert_int_equal(tp_fence_begin(fence), token);
+    tp_staged_key other_key = {"1", 1, 0, tp_fence_slot(fence, "1", 1), 1, 0};
+    assert_true(tp_window_stage_key(window, &other_key));
+    tp_window_mark_staged(window, NULL);
+    assert_true(tp_fence_check(fence, token, "1", 1));
+    tp_window_mark_staged(window, fence);
+    assert_false(tp_fence_check(fence, token, "1", 1));
+    assert_true(tp_fence_check(fence, token, "all", 3));
+    tp_window_free(window);
+    tp_fence_free(fence);
+}
+
 static void test_values_too_long(void **state) {
     (void)state;
     tp_window *window = fresh();
@@ -245,6 +333,8 @@ int main(void) {
         cmocka_unit_test(test_keys_keep_the_oldest_arrival_and_the_longest_interval),
         cmocka_unit_test(test_staged_change_survives_clear),
         cmocka_unit_test(test_forgotten_expansions),
+        cmocka_unit_test(test_looking_ahead),
+        cmocka_unit_test(test_marks_the_fence),
         cmocka_unit_test(test_values_too_long),
         cmocka_unit_test(test_out_of_memory_changes_nothing),
     };
