@@ -191,14 +191,14 @@ static int32_t check_texts(const char *const *values, uint32_t count, trigperf_e
 int32_t trigperf_validator_one_of(trigperf_validator *validator, uint32_t column,
                                   const char *const *values, uint32_t count, uint32_t unless,
                                   trigperf_error **error) {
+    if (count > TP_CHECK_WORDS_MAX) {
+        return tp_error_set(error, TRIGPERF_E_INVALID, "use a function instead",
+                            "expected at most %u values, got %u", TP_CHECK_WORDS_MAX, count);
+    }
     int32_t status = check_rule(validator, &column, 1, unless, error);
     status = status == TRIGPERF_OK ? check_texts(values, count, error) : status;
     if (status != TRIGPERF_OK) {
         return status;
-    }
-    if (count > TP_CHECK_WORDS_MAX) {
-        return tp_error_set(error, TRIGPERF_E_INVALID, "use a function instead",
-                            "expected at most %u values, got %u", TP_CHECK_WORDS_MAX, count);
     }
     tp_value *words = malloc((count + 1) * sizeof *words);
     if (words == NULL) {
