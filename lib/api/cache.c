@@ -3,6 +3,8 @@
 #include <trigperf/cache.h>
 #include <trigperf/fence.h>
 
+#include <pthread.h>
+
 #include "api/context.h"
 #include "base/clock.h"
 
@@ -75,9 +77,12 @@ static int32_t check_ttl(int64_t ttl_ms, trigperf_error **error) {
     return TRIGPERF_OK;
 }
 
+static tp_cache_call call_at(uint32_t validator, uint64_t now_ms) {
+    return (tp_cache_call){validator, now_ms, (uintptr_t)pthread_self()};
+}
+
 static tp_cache_call call_of(tp_cache *cache, uint32_t validator) {
-    uint64_t now_ms = tp_cache_is_timed(cache) ? tp_clock_ms() : 0;
-    return (tp_cache_call){.validator = validator, .now_ms = now_ms};
+    return call_at(validator, tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0);
 }
 
 int32_t trigperf_cache_get(trigperf_context *context, uint32_t validator, const char *key,
@@ -88,8 +93,12 @@ int32_t trigperf_cache_get(trigperf_context *context, uint32_t validator, const 
     }
     tp_cache *cache = tp_context_cache(context);
     tp_cache_call call = call_of(cache, validator);
-    bool hit = tp_cache_get(cache, &call, key, (size_t)length, verdict);
-    return hit ? TRIGPERF_OK : TRIGPERF_E_NOT_FOUND;
+    int32_t found = tp_cache_get(cache, &call, key, (size_t)length, NULL);
+    if (found < 0) {
+        return TRIGPERF_E_NOT_FOUND;
+    }
+    *verdict = (uint32_t)found;
+    return TRIGPERF_OK;
 }
 
 static bool is_stale(trigperf_context *context, uint64_t token, const char *key, uint64_t length) {
@@ -106,8 +115,11 @@ int32_t trigperf_cache_put(trigperf_context *context, uint32_t validator, const 
         return status;
     }
     tp_cache *cache = tp_context_cache(context);
-    tp_cache_call call = {validator, tp_clock_ms()};
-    tp_cache_put(cache, &call, key, (size_t)length, verdict, ttl_ms);
+    tp_cache_call call = call_at(validator, tp_clock_coarse_ms());
+    status = tp_cache_put(cache, &call, key, (size_t)length, verdict, ttl_ms, NULL);
+    if (status != TRIGPERF_OK) {
+        return tp_error_nomem(error);
+    }
     if (is_stale(context, token, key, length)) {
         tp_cache_invalidate(cache, &call, key, (size_t)length);
         return tp_error_set(error, TRIGPERF_E_STALE, "work the verdict out anew",
@@ -125,15 +137,18 @@ int32_t trigperf_cache_compute(trigperf_context *context, uint32_t validator, co
     }
     tp_cache *cache = tp_context_cache(context);
     tp_cache_call call = call_of(cache, validator);
-    if (tp_cache_get(cache, &call, key, (size_t)length, verdict)) {
+    tp_cache_miss miss;
+    int32_t found = tp_cache_get(cache, &call, key, (size_t)length, &miss);
+    if (found >= 0) {
+        *verdict = (uint32_t)found;
         return 1;
     }
     uint32_t fresh = 0;
     status = fn(user, key, length, &fresh);
     status = status < 0 ? status : check_verdict(fresh, error);
     if (status == TRIGPERF_OK) {
-        call.now_ms = tp_clock_ms();
-        tp_cache_put(cache, &call, key, (size_t)length, fresh, TRIGPERF_TTL_DEFAULT);
+        call.now_ms = tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0;
+        tp_cache_fill(cache, &call, &miss, fresh);
         *verdict = fresh;
     }
     return status;
@@ -148,14 +163,12 @@ int32_t trigperf_cache_get_many(trigperf_context *context, uint32_t validator,
     }
     tp_cache *cache = tp_context_cache(context);
     tp_cache_call call = call_of(cache, validator);
-    int32_t hits = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t verdict = 0;
-        bool hit = tp_cache_get(cache, &call, keys[i], (size_t)lengths[i], &verdict);
-        verdicts[i] = hit ? (int32_t)verdict : -1;
-        hits += hit;
+    uint32_t hits = 0;
+    for (uint32_t i = 0; i < count; i += TP_CACHE_AT_ONCE) {
+        uint32_t part = count - i < TP_CACHE_AT_ONCE ? count - i : TP_CACHE_AT_ONCE;
+        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, NULL);
     }
-    return hits;
+    return (int32_t)hits;
 }
 
 int32_t trigperf_cache_put_many(trigperf_context *context, uint32_t validator,
@@ -170,30 +183,56 @@ int32_t trigperf_cache_put_many(trigperf_context *context, uint32_t validator,
     if (status != TRIGPERF_OK) {
         return status;
     }
-    tp_cache_call call = {validator, tp_clock_ms()};
-    for (uint32_t i = 0; i < count; i++) {
+    tp_cache_call call = call_at(validator, tp_clock_coarse_ms());
+    for (uint32_t i = 0; status == TRIGPERF_OK && i < count; i++) {
         if (verdicts[i] >= 0) {
-            tp_cache_put(tp_context_cache(context), &call, keys[i], (size_t)lengths[i],
-                         (uint32_t)verdicts[i], ttl_ms);
+            status = tp_cache_put(tp_context_cache(context), &call, keys[i], (size_t)lengths[i],
+                                  (uint32_t)verdicts[i], ttl_ms, NULL);
         }
     }
-    return TRIGPERF_OK;
+    return status == TRIGPERF_OK ? status : tp_error_nomem(error);
+}
+
+/* The keys of a part that were not found, one after the other. */
+static int32_t fill_part(tp_cache *cache, tp_cache_call *call, const tp_cache_miss *misses,
+                         uint32_t count, trigperf_verdict_fn fn, void *user, int32_t *verdicts,
+                         trigperf_error **error) {
+    int32_t status = TRIGPERF_OK;
+    for (uint32_t i = 0; i < count && status == TRIGPERF_OK; i++) {
+        if (verdicts[i] >= 0) {
+            continue;
+        }
+        uint32_t fresh = 0;
+        const tp_cache_probe *probe = &misses[i].probe;
+        status = fn(user, probe->bytes, probe->length, &fresh);
+        status = status < 0 ? status : check_verdict(fresh, error);
+        if (status == TRIGPERF_OK) {
+            call->now_ms = tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0;
+            tp_cache_fill(cache, call, &misses[i], fresh);
+            verdicts[i] = (int32_t)fresh;
+        }
+    }
+    return status;
 }
 
 int32_t trigperf_cache_compute_many(trigperf_context *context, uint32_t validator,
                                     const char *const *keys, const uint64_t *lengths,
                                     uint32_t count, trigperf_verdict_fn fn, void *user,
                                     int32_t *verdicts, trigperf_error **error) {
+    tp_cache_miss misses[TP_CACHE_AT_ONCE];
     int32_t status = check_keys(context, validator, keys, lengths, count, error);
-    int32_t hits = 0;
-    for (uint32_t i = 0; status >= 0 && i < count; i++) {
-        uint32_t verdict = 0;
-        status = trigperf_cache_compute(context, validator, keys[i], lengths[i], fn, user, &verdict,
-                                        error);
-        hits += status == 1;
-        verdicts[i] = (int32_t)verdict;
+    if (status != TRIGPERF_OK) {
+        return status;
     }
-    return status < 0 ? status : hits;
+    tp_cache *cache = tp_context_cache(context);
+    tp_cache_call call = call_of(cache, validator);
+    uint32_t hits = 0;
+    for (uint32_t i = 0; i < count && status == TRIGPERF_OK; i += TP_CACHE_AT_ONCE) {
+        uint32_t part = count - i < TP_CACHE_AT_ONCE ? count - i : TP_CACHE_AT_ONCE;
+        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, misses);
+        status = fill_part(cache, &call, misses, part, fn, user, verdicts + i, error);
+    }
+    return status < 0 ? status : (int32_t)hits;
 }
 
 int32_t trigperf_cache_validator_set(trigperf_context *context, uint32_t validator,
@@ -211,7 +250,7 @@ int32_t trigperf_cache_invalidate(trigperf_context *context, uint32_t validator,
     if (status != TRIGPERF_OK) {
         return status;
     }
-    tp_cache_call call = {validator, 0};
+    tp_cache_call call = call_at(validator, 0);
     tp_fence_mark(tp_engine_fence(tp_context_engine(context)), key, (size_t)length);
     return tp_cache_invalidate(tp_context_cache(context), &call, key, (size_t)length) ? 1 : 0;
 }
@@ -228,7 +267,8 @@ int32_t trigperf_cache_clear(trigperf_context *context, trigperf_error **error) 
     int32_t status = tp_context_check(context, error);
     if (status == TRIGPERF_OK) {
         tp_fence_mark_all(tp_engine_fence(tp_context_engine(context)));
-        tp_cache_clear(tp_context_cache(context));
+        tp_cache_call call = call_at(0, 0);
+        tp_cache_clear(tp_context_cache(context), &call);
     }
     return status;
 }

@@ -70,10 +70,14 @@ static int32_t make_engine(trigperf_context *context, const trigperf_config *con
 
 static int32_t make_cache(trigperf_context *context, const trigperf_config *config,
                           trigperf_error **err) {
-    tp_cache_options options = {.capacity = tp_config_number(config, TP_OPTION_CACHE_CAPACITY),
-                                .ttl_ms = tp_config_number(config, TP_OPTION_CACHE_TTL_MS),
-                                .ttl_jitter = tp_config_u32(config, TP_OPTION_CACHE_TTL_JITTER)};
-    if (!tp_entropy_fill(&options.hash_key, sizeof options.hash_key)) {
+    tp_cache_options options = {
+        .capacity = tp_config_number(config, TP_OPTION_CACHE_CAPACITY),
+        .policy = (tp_cache_policy)tp_config_number(config, TP_OPTION_CACHE_POLICY),
+        .exact = tp_config_number(config, TP_OPTION_CACHE_EXACT) != 0,
+        .ttl_ms = tp_config_number(config, TP_OPTION_CACHE_TTL_MS),
+        .start_ms = tp_clock_coarse_ms(),
+        .ttl_jitter = tp_config_u32(config, TP_OPTION_CACHE_TTL_JITTER)};
+    if (!tp_entropy_fill(&options.key, sizeof options.key)) {
         return no_entropy(err);
     }
     return tp_cache_new(&options, &context->cache, err);

@@ -1,44 +1,84 @@
-/* Sets of eight entries behind one lock; the least recently put of a set goes first. */
+/* One table in use and, after a change of size or a warm start, one that is being replaced: what is
+ * not found in the first is looked for in the second, and moves over when it is there. The second
+ * goes set by set once it has been asked often enough in vain; its addresses stay until the end, so
+ * that a reader needs to announce nothing. It is emptied before it is forgotten, because whoever
+ * moves a verdict holds its lock.
+ *
+ * A validator's number, version and generation make a salt that is hashed with the key. So another
+ * generation makes all its verdicts unreachable at once, and costs an entry nothing.
+ *
+ * What limits a lookup, for 16 bytes and a cache in the second-level cache: the hash (24
+ * multiplications), two tag lines at once, the line of the entry after them, and the two branches
+ * (found or not, first set or second) that depend on the data. */
 #include "core/cache.h"
 
-#include <stdatomic.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WAYS 8u
+#include "base/hash.h"
+#include "core/cache_lanes.h"
 
-typedef struct entry {
-    uint64_t key;
-    uint64_t check;
-    uint64_t expires_ms; /* UINT64_MAX: never */
-    uint32_t stamp;      /* 0: empty */
-    uint32_t verdict;
-} entry;
+#define CHUNK 128u
+#define TICKETS 256u
+#define PATIENCE 4u /* questions for each way before a table that is replaced begins to go */
 
 typedef struct validator {
-    uint64_t version;
+    _Atomic uint64_t salt;
+    _Atomic int64_t ttl_ms;
+    uint64_t version; /* under the lock */
     uint64_t generation;
-    int64_t ttl_ms;
 } validator;
 
 struct tp_cache {
-    tp_cache_options options;
-    atomic_flag busy;
+    _Atomic(tp_cache_table *) table; /* NULL: no capacity */
+    _Atomic(tp_cache_table *) previous;
     atomic_bool timed;
-    uint64_t sets;
-    uint32_t stamp;
-    validator *validators;
-    entry *entries;
+    tp_lanes lanes;
+    tp_cache_options options;
+    tp_cache_world world;
+    atomic_flag busy;        /* changes of tables and validators */
+    tp_cache_table *retired; /* under the lock */
+    _Atomic uint64_t swept;  /* sets of the table that is being replaced */
+    _Atomic(validator *) validators[TP_CACHE_VALIDATORS / CHUNK];
+    _Atomic uint32_t tickets[TICKETS];
 };
 
 static void lock(tp_cache *cache) {
     while (atomic_flag_test_and_set_explicit(&cache->busy, memory_order_acquire)) {
-        continue;
+        sched_yield();
     }
 }
 
 static void unlock(tp_cache *cache) {
     atomic_flag_clear_explicit(&cache->busy, memory_order_release);
+}
+
+/* ---- life ---- */
+
+static uint64_t sets_for(uint64_t capacity) {
+    return capacity / TP_SET_WAYS + (capacity % TP_SET_WAYS != 0 ? 1 : 0);
+}
+
+/* NULL when memory is short, or the capacity is more than a place can tell apart. */
+static tp_cache_table *table_for(const tp_cache *cache, uint64_t capacity) {
+    uint64_t sets = sets_for(capacity);
+    return sets > UINT32_MAX ? NULL : tp_cache_table_new(&cache->world, &cache->options.key, sets);
+}
+
+static bool build(tp_cache *cache) {
+    uint64_t capacity = cache->options.capacity;
+    cache->world.policy = cache->options.policy;
+    cache->world.bonds = cache->options.bonds;
+    if (cache->options.exact) {
+        cache->world.keys = tp_cache_keys_new();
+    }
+    if (!tp_lanes_init(&cache->lanes) || (cache->options.exact && cache->world.keys == NULL)) {
+        return false;
+    }
+    tp_cache_table *table = capacity == 0 ? NULL : table_for(cache, capacity);
+    atomic_store(&cache->table, table);
+    return capacity == 0 || table != NULL;
 }
 
 int32_t tp_cache_new(const tp_cache_options *options, tp_cache **out, trigperf_error **err) {
@@ -47,11 +87,8 @@ int32_t tp_cache_new(const tp_cache_options *options, tp_cache **out, trigperf_e
         return tp_error_nomem(err);
     }
     cache->options = *options;
-    cache->sets = (options->capacity + WAYS - 1) / WAYS;
-    atomic_init(&cache->timed, options->ttl_ms != 0);
-    cache->validators = calloc(TP_CACHE_VALIDATORS, sizeof *cache->validators);
-    cache->entries = calloc(cache->sets * WAYS + 1, sizeof *cache->entries);
-    if (cache->validators == NULL || cache->entries == NULL) {
+    atomic_store(&cache->timed, options->ttl_ms != 0);
+    if (!build(cache)) {
         tp_cache_free(cache);
         return tp_error_nomem(err);
     }
@@ -60,124 +97,433 @@ int32_t tp_cache_new(const tp_cache_options *options, tp_cache **out, trigperf_e
 }
 
 void tp_cache_free(tp_cache *cache) {
-    if (cache != NULL) {
-        free(cache->validators);
-        free(cache->entries);
-        free(cache);
+    if (cache == NULL) {
+        return;
     }
+    tp_cache_table_free(atomic_load(&cache->table));
+    tp_cache_table_free(atomic_load(&cache->previous));
+    while (cache->retired != NULL) {
+        tp_cache_table *next = cache->retired->next;
+        tp_cache_table_free(cache->retired);
+        cache->retired = next;
+    }
+    for (uint32_t i = 0; i < TP_CACHE_VALIDATORS / CHUNK; i++) {
+        free(atomic_load(&cache->validators[i]));
+    }
+    tp_cache_keys_free(cache->world.keys);
+    tp_lanes_free(&cache->lanes);
+    free(cache);
 }
 
 bool tp_cache_is_timed(const tp_cache *cache) {
     return atomic_load_explicit(&cache->timed, memory_order_relaxed);
 }
 
-/* With the lock held. */
-static entry *set_of(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
-                     entry *wanted) {
-    const validator *v = &cache->validators[call->validator];
-    uint64_t about[4] = {call->validator, v->version, v->generation, length};
-    uint64_t salt = tp_hash64(&cache->options.hash_key, about, sizeof about);
-    wanted->key = tp_hash64(&cache->options.hash_key, key, length);
-    wanted->check = salt;
-    uint64_t mixed = wanted->key ^ salt;
-    return &cache->entries[((mixed >> 32) * cache->sets >> 32) * WAYS];
+static void count(tp_cache *cache, const tp_cache_call *call, tp_lane_counter counter,
+                  uint64_t number) {
+    tp_lane_add(tp_lanes_of(&cache->lanes, call->thread), call->thread, counter, number);
 }
 
-static entry *find(entry *set, const entry *wanted) {
-    for (uint32_t i = 0; i < WAYS; i++) {
-        if (set[i].stamp != 0 && set[i].key == wanted->key && set[i].check == wanted->check) {
-            return &set[i];
+/* ---- validators ---- */
+
+/* Odd factors keep all validators apart; other versions and generations are mixed. */
+static uint64_t salt_of(uint32_t number, uint64_t version, uint64_t generation) {
+    uint64_t parts[3] = {number, version, generation};
+    return version == 0 && generation == 0 ? number * UINT64_C(0xD6E8FEB86659FD93)
+                                           : tp_hash_stable(parts, sizeof parts);
+}
+
+static const validator *find_validator(const tp_cache *cache, uint32_t number) {
+    const validator *chunk =
+        atomic_load_explicit(&cache->validators[number / CHUNK], memory_order_acquire);
+    return chunk == NULL ? NULL : &chunk[number % CHUNK];
+}
+
+static uint64_t current_salt(const tp_cache *cache, uint32_t number) {
+    const validator *found = find_validator(cache, number);
+    return found == NULL ? salt_of(number, 0, 0)
+                         : atomic_load_explicit(&found->salt, memory_order_acquire);
+}
+
+/* With the lock held; NULL when memory is short. */
+static validator *want_validator(tp_cache *cache, uint32_t number) {
+    _Atomic(validator *) *place = &cache->validators[number / CHUNK];
+    validator *chunk = atomic_load(place);
+    if (chunk == NULL) {
+        chunk = calloc(CHUNK, sizeof *chunk);
+        for (uint32_t i = 0; chunk != NULL && i < CHUNK; i++) {
+            atomic_init(&chunk[i].salt, salt_of(number / CHUNK * CHUNK + i, 0, 0));
         }
+        atomic_store_explicit(place, chunk, memory_order_release);
     }
-    return NULL;
+    return chunk == NULL ? NULL : &chunk[number % CHUNK];
 }
 
-bool tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
-                  uint32_t *verdict) {
-    entry wanted;
-    if (cache->sets == 0) {
-        return false;
-    }
-    lock(cache);
-    const entry *found = find(set_of(cache, call, key, length, &wanted), &wanted);
-    bool hit = found != NULL && found->expires_ms > call->now_ms;
-    if (hit) {
-        *verdict = found->verdict;
-    }
-    unlock(cache);
-    return hit;
-}
-
-static uint64_t expiry(tp_cache *cache, const tp_cache_call *call, int64_t ttl_ms) {
-    int64_t own = cache->validators[call->validator].ttl_ms;
-    int64_t wanted = ttl_ms != 0 ? ttl_ms : own != 0 ? own : (int64_t)cache->options.ttl_ms;
-    if (wanted <= 0) {
-        return UINT64_MAX;
-    }
-    atomic_store_explicit(&cache->timed, true, memory_order_relaxed);
-    return call->now_ms + (uint64_t)wanted;
-}
-
-static entry *oldest(entry *set) {
-    entry *found = set;
-    for (uint32_t i = 1; i < WAYS; i++) {
-        found = set[i].stamp < found->stamp ? &set[i] : found;
-    }
-    return found;
-}
-
-void tp_cache_put(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
-                  uint32_t verdict, int64_t ttl_ms) {
-    entry wanted;
-    if (cache->sets == 0) {
-        return;
-    }
-    lock(cache);
-    entry *set = set_of(cache, call, key, length, &wanted);
-    entry *place = find(set, &wanted);
-    place = place == NULL ? oldest(set) : place;
-    wanted.expires_ms = expiry(cache, call, ttl_ms);
-    wanted.stamp = ++cache->stamp;
-    wanted.verdict = verdict;
-    *place = wanted;
-    unlock(cache);
-}
-
-bool tp_cache_invalidate(tp_cache *cache, const tp_cache_call *call, const char *key,
-                         size_t length) {
-    entry wanted;
-    if (cache->sets == 0) {
-        return false;
-    }
-    lock(cache);
-    entry *found = find(set_of(cache, call, key, length, &wanted), &wanted);
-    if (found != NULL) {
-        found->stamp = 0;
-    }
-    unlock(cache);
-    return found != NULL;
+static void renew_salt(validator *v, uint32_t number) {
+    atomic_store_explicit(&v->salt, salt_of(number, v->version, v->generation),
+                          memory_order_release);
 }
 
 int32_t tp_cache_validator_set(tp_cache *cache, uint32_t number, uint64_t version, int64_t ttl_ms,
                                trigperf_error **err) {
-    (void)err;
     lock(cache);
-    cache->validators[number].version = version;
-    cache->validators[number].ttl_ms = ttl_ms;
+    validator *v = want_validator(cache, number);
+    if (v != NULL) {
+        v->version = version;
+        atomic_store(&v->ttl_ms, ttl_ms);
+        renew_salt(v, number);
+    }
     unlock(cache);
-    return TRIGPERF_OK;
+    return v != NULL ? TRIGPERF_OK : tp_error_nomem(err);
 }
 
 int32_t tp_cache_invalidate_validator(tp_cache *cache, uint32_t number, trigperf_error **err) {
-    (void)err;
     lock(cache);
-    cache->validators[number].generation++;
+    validator *v = want_validator(cache, number);
+    if (v != NULL) {
+        v->generation++;
+        renew_salt(v, number);
+    }
     unlock(cache);
-    return TRIGPERF_OK;
+    return v != NULL ? TRIGPERF_OK : tp_error_nomem(err);
 }
 
-void tp_cache_clear(tp_cache *cache) {
+/* ---- looking up ---- */
+
+static uint64_t time_of(const tp_cache *cache, const tp_cache_call *call) {
+    uint64_t start = cache->options.start_ms;
+    return call->now_ms > start ? call->now_ms - start : 0;
+}
+
+static _Atomic uint32_t *ticket_of(tp_cache *cache, const tp_cache_probe *probe) {
+    return &cache->tickets[probe->mark & (TICKETS - 1)];
+}
+
+/* Lets go of a table that has been replaced, and empty since. With the lock held. */
+static void retire(tp_cache *cache, tp_cache_table *table) {
+    atomic_store(&cache->previous, NULL);
+    tp_cache_table_discard(table);
+    table->next = cache->retired;
+    cache->retired = table;
+}
+
+/* One set of a table that has been asked often enough. */
+static void wear_out(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table) {
+    uint64_t asked = atomic_fetch_add_explicit(&table->probes, 1, memory_order_relaxed);
+    if (asked < table->sets * TP_SET_WAYS * PATIENCE) {
+        return;
+    }
+    uint64_t set = asked - table->sets * TP_SET_WAYS * PATIENCE;
+    if (set < table->sets) {
+        count(cache, call, TP_LANE_EVICTED, tp_cache_table_sweep(table, set, 0, true));
+        atomic_fetch_add(&cache->swept, 1);
+    }
+    if (atomic_load(&cache->swept) < table->sets) {
+        return;
+    }
     lock(cache);
-    memset(cache->entries, 0, cache->sets * WAYS * sizeof *cache->entries);
+    if (atomic_load(&cache->previous) == table && atomic_load(&cache->swept) >= table->sets) {
+        retire(cache, table);
+    }
     unlock(cache);
+}
+
+static int32_t look_in_previous(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table,
+                                const tp_cache_probe *probe) {
+    tp_cache_table *previous = atomic_load_explicit(&cache->previous, memory_order_acquire);
+    if (previous == NULL || previous == table) {
+        return -1;
+    }
+    tp_cache_probe there;
+    uint64_t now_ms = time_of(cache, call);
+    tp_cache_table_probe(previous, probe->salt, probe->bytes, probe->length, &there);
+    tp_cache_probe_match(&there);
+    int32_t verdict = tp_cache_table_look(previous, &there, now_ms);
+    if (verdict >= 0) {
+        tp_cache_table_move(previous, &there, table, probe, now_ms);
+    } else {
+        wear_out(cache, call, previous);
+    }
+    return verdict;
+}
+
+static int32_t look(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table,
+                    tp_cache_probe *probe) {
+    int32_t verdict = tp_cache_table_look(table, probe, time_of(cache, call));
+    return verdict >= 0 ? verdict : look_in_previous(cache, call, table, probe);
+}
+
+int32_t tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
+                     tp_cache_miss *miss) {
+    tp_cache_miss here;
+    tp_cache_miss *m = miss == NULL ? &here : miss;
+    m->table = atomic_load_explicit(&cache->table, memory_order_acquire);
+    if (m->table == NULL) {
+        count(cache, call, TP_LANE_MISSES, 1);
+        return -1;
+    }
+    tp_cache_table_probe(m->table, current_salt(cache, call->validator), key, length, &m->probe);
+    m->ticket = atomic_load_explicit(ticket_of(cache, &m->probe), memory_order_acquire);
+    tp_cache_probe_match(&m->probe);
+    int32_t verdict = look(cache, call, m->table, &m->probe);
+    count(cache, call, verdict >= 0 ? TP_LANE_HITS : TP_LANE_MISSES, 1);
+    return verdict;
+}
+
+uint32_t tp_cache_get_many(tp_cache *cache, const tp_cache_call *call, const char *const *keys,
+                           const uint64_t *lengths, uint32_t number, int32_t *verdicts,
+                           tp_cache_miss *misses) {
+    tp_cache_miss here[TP_CACHE_AT_ONCE];
+    tp_cache_miss *m = misses == NULL ? here : misses;
+    tp_cache_table *table = atomic_load_explicit(&cache->table, memory_order_acquire);
+    uint64_t salt = current_salt(cache, call->validator);
+    uint32_t hits = 0;
+    for (uint32_t i = 0; i < number && table == NULL; i++) {
+        m[i].probe.bytes = keys[i];
+        m[i].probe.length = (size_t)lengths[i];
+    }
+    for (uint32_t i = 0; i < number && table != NULL; i++) {
+        tp_cache_table_probe(table, salt, keys[i], (size_t)lengths[i], &m[i].probe);
+        tp_cache_probe_fetch(&m[i].probe);
+    }
+    for (uint32_t i = 0; i < number && table != NULL; i++) {
+        tp_cache_probe_match(&m[i].probe);
+        tp_cache_probe_fetch_entry(&m[i].probe);
+    }
+    for (uint32_t i = 0; i < number; i++) {
+        m[i].table = table;
+        m[i].ticket = table == NULL ? 0
+                                    : atomic_load_explicit(ticket_of(cache, &m[i].probe),
+                                                           memory_order_acquire);
+        verdicts[i] = table == NULL ? -1 : look(cache, call, table, &m[i].probe);
+        hits += verdicts[i] >= 0 ? 1 : 0;
+    }
+    count(cache, call, TP_LANE_HITS, hits);
+    count(cache, call, TP_LANE_MISSES, number - hits);
+    return hits;
+}
+
+/* ---- putting ---- */
+
+/* UINT64_MAX: for ever. Shortened by a share that the key's place decides. */
+static uint64_t ttl_of(tp_cache *cache, uint32_t number, int64_t ttl_ms, uint64_t place) {
+    if (ttl_ms == 0) {
+        const validator *v = find_validator(cache, number);
+        ttl_ms = v == NULL ? 0 : atomic_load_explicit(&v->ttl_ms, memory_order_relaxed);
+    }
+    uint64_t ttl = ttl_ms == 0 ? cache->options.ttl_ms : ttl_ms < 0 ? 0 : (uint64_t)ttl_ms;
+    if (ttl == 0) {
+        return UINT64_MAX;
+    }
+    if (!tp_cache_is_timed(cache)) {
+        atomic_store_explicit(&cache->timed, true, memory_order_relaxed);
+    }
+    if (ttl >> 40 != 0) {
+        return ttl;
+    }
+    uint64_t share = (place * UINT64_C(0x9E3779B97F4A7C15) >> 48) * cache->options.ttl_jitter;
+    return ttl - (ttl * share / 100 >> 16);
+}
+
+static void count_put(tp_cache *cache, const tp_cache_call *call, const tp_cache_outcome *outcome) {
+    uintptr_t thread = call->thread;
+    tp_lane *lane = tp_lanes_of(&cache->lanes, thread);
+    uint32_t expired = outcome->expired + (outcome->loss == TP_SET_DEAD ? 1u : 0u);
+    if (outcome->added) {
+        tp_lane_add(lane, thread, TP_LANE_INSERTED, 1);
+    }
+    if (outcome->loss == TP_SET_EVICTED) {
+        tp_lane_add(lane, thread, TP_LANE_EVICTED, 1);
+    }
+    if (expired > 0) {
+        tp_lane_add(lane, thread, TP_LANE_EXPIRED, expired);
+    }
+    if (outcome->removed) {
+        tp_lane_add(lane, thread, TP_LANE_REMOVED, 1);
+    }
+}
+
+void tp_cache_fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_miss *miss,
+                   uint32_t verdict) {
+    if (miss->table == NULL) {
+        return;
+    }
+    uint64_t ttl_ms = ttl_of(cache, call->validator, 0, miss->probe.place);
+    tp_cache_outcome outcome =
+        tp_cache_table_fill(miss->table, &miss->probe, verdict, time_of(cache, call), ttl_ms,
+                            ticket_of(cache, &miss->probe), miss->ticket);
+    count_put(cache, call, &outcome);
+}
+
+static bool remove_from(tp_cache_table *table, uint64_t salt, const char *key, size_t length) {
+    tp_cache_probe probe;
+    tp_cache_entry entry;
+    tp_cache_set *set;
+    uint32_t way;
+    tp_cache_table_probe(table, salt, key, length, &probe);
+    tp_cache_table_lock(&probe);
+    bool found = tp_cache_table_find(table, &probe, &set, &way, &entry);
+    if (found) {
+        tp_cache_table_remove(table, set, way);
+    }
+    tp_cache_table_unlock(&probe, found);
+    return found;
+}
+
+/* What is in the table that is being replaced must not come back. */
+static bool remove_previous(tp_cache *cache, uint64_t salt, const char *key, size_t length) {
+    tp_cache_table *previous = atomic_load(&cache->previous);
+    return previous != NULL && remove_from(previous, salt, key, length);
+}
+
+int32_t tp_cache_put(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
+                     uint32_t verdict, int64_t ttl_ms, const tp_cache_bond *bond) {
+    uint64_t salt = current_salt(cache, call->validator);
+    tp_cache_table *table = atomic_load_explicit(&cache->table, memory_order_acquire);
+    if (table == NULL) {
+        return TRIGPERF_OK;
+    }
+    tp_cache_probe probe;
+    tp_cache_table_probe(table, salt, key, length, &probe);
+    if (remove_previous(cache, salt, key, length)) {
+        count(cache, call, TP_LANE_REMOVED, 1);
+    }
+    uint64_t ttl = ttl_of(cache, call->validator, ttl_ms, probe.place);
+    tp_cache_outcome outcome =
+        tp_cache_table_put(table, &probe, verdict, time_of(cache, call), ttl, bond);
+    count_put(cache, call, &outcome);
+    return outcome.stale ? TRIGPERF_E_STALE : outcome.refused ? TRIGPERF_E_NOMEM : TRIGPERF_OK;
+}
+
+/* ---- forgetting ---- */
+
+bool tp_cache_invalidate(tp_cache *cache, const tp_cache_call *call, const char *key,
+                         size_t length) {
+    uint64_t salt = current_salt(cache, call->validator);
+    tp_cache_table *table = atomic_load(&cache->table);
+    uint64_t found = 0;
+    while (table != NULL) {
+        tp_cache_probe probe;
+        tp_cache_table_probe(table, salt, key, length, &probe);
+        atomic_fetch_add(ticket_of(cache, &probe), 1);
+        found += remove_previous(cache, salt, key, length) ? 1 : 0;
+        found += remove_from(table, salt, key, length) ? 1 : 0;
+        tp_cache_table *now = atomic_load(&cache->table);
+        if (now == table) {
+            break;
+        }
+        table = now;
+    }
+    count(cache, call, TP_LANE_REMOVED, found);
+    return found > 0;
+}
+
+static uint64_t sweep_table(tp_cache_table *table, uint64_t now_ms, bool all) {
+    uint64_t gone = 0;
+    for (uint64_t i = 0; table != NULL && i < table->sets; i++) {
+        gone += tp_cache_table_sweep(table, i, now_ms, all);
+    }
+    return gone;
+}
+
+static uint64_t sweep_tables(tp_cache *cache, uint64_t now_ms, bool all) {
+    lock(cache);
+    uint64_t gone = sweep_table(atomic_load(&cache->previous), now_ms, all);
+    gone += sweep_table(atomic_load(&cache->table), now_ms, all);
+    unlock(cache);
+    return gone;
+}
+
+void tp_cache_sweep(tp_cache *cache, const tp_cache_call *call) {
+    count(cache, call, TP_LANE_EXPIRED, sweep_tables(cache, time_of(cache, call), false));
+}
+
+void tp_cache_clear(tp_cache *cache, const tp_cache_call *call) {
+    for (uint32_t i = 0; i < TICKETS; i++) {
+        atomic_fetch_add(&cache->tickets[i], 1);
+    }
+    count(cache, call, TP_LANE_REMOVED, sweep_tables(cache, 0, true));
+}
+
+/* ---- another size ---- */
+
+bool tp_cache_want_rows(tp_cache *cache) {
+    lock(cache);
+    tp_cache_table *table = atomic_load(&cache->table);
+    bool fine = table == NULL || tp_cache_table_want_rows(table);
+    unlock(cache);
+    return fine;
+}
+
+/* With the lock held. */
+static void empty_and_retire(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table) {
+    if (table != NULL) {
+        count(cache, call, TP_LANE_EVICTED, sweep_table(table, 0, true));
+        retire(cache, table);
+    }
+}
+
+/* With the lock held: `fresh`, or nothing, in place of the table, which becomes the previous one.
+ * Never the other way round: who removes a verdict looks at `previous` first. */
+static void replace(tp_cache *cache, const tp_cache_call *call, tp_cache_table *fresh) {
+    tp_cache_table *table = atomic_load(&cache->table);
+    empty_and_retire(cache, call, atomic_load(&cache->previous));
+    atomic_store(&cache->swept, 0);
+    if (fresh == NULL) {
+        atomic_store(&cache->table, NULL);
+        empty_and_retire(cache, call, table);
+    } else {
+        atomic_store(&cache->previous, table);
+        atomic_store(&cache->table, fresh);
+    }
+}
+
+int32_t tp_cache_resize(tp_cache *cache, const tp_cache_call *call, uint64_t capacity,
+                        trigperf_error **err) {
+    lock(cache);
+    tp_cache_table *fresh = capacity == 0 ? NULL : table_for(cache, capacity);
+    bool fine = capacity == 0 || fresh != NULL;
+    if (fine) {
+        replace(cache, call, fresh);
+    }
+    unlock(cache);
+    return fine ? TRIGPERF_OK : tp_error_nomem(err);
+}
+
+/* ---- figures ---- */
+
+static uint64_t bytes_of(const tp_cache *cache) {
+    const tp_cache_table *table = atomic_load(&cache->table);
+    const tp_cache_table *previous = atomic_load(&cache->previous);
+    uint64_t bytes = sizeof *cache + tp_lanes_bytes();
+    bytes += table != NULL ? tp_cache_table_bytes(table) : 0;
+    bytes += previous != NULL ? tp_cache_table_bytes(previous) : 0;
+    for (uint32_t i = 0; i < TP_CACHE_VALIDATORS / CHUNK; i++) {
+        bytes += atomic_load(&cache->validators[i]) != NULL ? CHUNK * sizeof(validator) : 0;
+    }
+    bytes += cache->world.keys != NULL ? tp_cache_keys_bytes(cache->world.keys) : 0;
+    return bytes + (cache->options.bonds != NULL ? tp_bonds_bytes(cache->options.bonds) : 0);
+}
+
+static uint64_t entries_of(const tp_cache_table *table) {
+    uint64_t entries = 0;
+    for (uint64_t i = 0; table != NULL && i < table->sets; i++) {
+        uint32_t empty = tp_set_match(&table->set[i], 0);
+        entries += TP_SET_WAYS - (uint32_t)__builtin_popcount(empty);
+    }
+    return entries;
+}
+
+void tp_cache_figures_get(const tp_cache *cache, tp_cache_figures *figures) {
+    const tp_lanes *lanes = &cache->lanes;
+    const tp_cache_table *table = atomic_load(&cache->table);
+    figures->capacity = table == NULL ? 0 : table->sets * TP_SET_WAYS;
+    figures->bytes = bytes_of(cache);
+    figures->hits = tp_lanes_sum(lanes, TP_LANE_HITS);
+    figures->misses = tp_lanes_sum(lanes, TP_LANE_MISSES);
+    figures->evictions = tp_lanes_sum(lanes, TP_LANE_EVICTED);
+    figures->expirations = tp_lanes_sum(lanes, TP_LANE_EXPIRED);
+    figures->invalidations = tp_lanes_sum(lanes, TP_LANE_REMOVED);
+    figures->insertions = tp_lanes_sum(lanes, TP_LANE_INSERTED);
+    figures->entries = entries_of(table) + entries_of(atomic_load(&cache->previous));
 }

@@ -8,24 +8,49 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/hash.h"
+#include "core/cache_table.h"
 
 #define TP_CACHE_VALIDATORS 65536u
+#define TP_CACHE_AT_ONCE 32u /* keys of a batch that are fetched ahead */
 
 typedef struct tp_cache tp_cache;
 
 typedef struct tp_cache_options {
-    uint64_t capacity;    /* entries; 0: nothing is kept */
-    uint64_t ttl_ms;      /* 0: never expires */
-    uint32_t ttl_jitter;  /* percent by which a time to live is shortened at most */
-    tp_hash_key hash_key; /* random */
+    uint64_t capacity; /* entries; 0: nothing is kept */
+    tp_cache_policy policy;
+    bool exact;          /* compare keys */
+    uint64_t ttl_ms;     /* 0: never expires */
+    uint32_t ttl_jitter; /* percent by which a time to live is shortened at most */
+    uint64_t start_ms;   /* the present time */
+    tp_wide_key key;     /* random */
+    tp_bonds *bonds;     /* may be NULL; outlives the cache */
 } tp_cache_options;
 
 /* What every call says about itself. */
 typedef struct tp_cache_call {
     uint32_t validator;
-    uint64_t now_ms; /* monotonic; may be 0 as long as tp_cache_is_timed() says no */
+    uint64_t now_ms;  /* monotonic; may be 0 as long as tp_cache_is_timed() says no */
+    uintptr_t thread; /* tells calling threads apart; not 0 */
 } tp_cache_call;
+
+/* A key that was not found, to be put when its verdict is known. */
+typedef struct tp_cache_miss {
+    tp_cache_table *table;
+    tp_cache_probe probe;
+    uint32_t ticket;
+} tp_cache_miss;
+
+typedef struct tp_cache_figures {
+    uint64_t capacity;
+    uint64_t entries;
+    uint64_t bytes;
+    uint64_t hits;
+    uint64_t misses;
+    uint64_t insertions;
+    uint64_t evictions;   /* went for others */
+    uint64_t expirations; /* found dead: expired, or their table or row had changed */
+    uint64_t invalidations;
+} tp_cache_figures;
 
 int32_t tp_cache_new(const tp_cache_options *options, tp_cache **out, trigperf_error **err);
 void tp_cache_free(tp_cache *cache);
@@ -33,16 +58,37 @@ void tp_cache_free(tp_cache *cache);
 /* Whether anything in it may expire. */
 bool tp_cache_is_timed(const tp_cache *cache);
 
-bool tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
-                  uint32_t *verdict);
-/* ttl_ms 0: the validator's; negative: never expires. */
-void tp_cache_put(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
-                  uint32_t verdict, int64_t ttl_ms);
+/* The verdict, or -1. miss may be NULL. */
+int32_t tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
+                     tp_cache_miss *miss);
+/* The same for up to TP_CACHE_AT_ONCE keys; misses may be NULL. Returns how many were found. */
+uint32_t tp_cache_get_many(tp_cache *cache, const tp_cache_call *call, const char *const *keys,
+                           const uint64_t *lengths, uint32_t count, int32_t *verdicts,
+                           tp_cache_miss *misses);
+/* Keeps the verdict of a key that was missed, unless it was invalidated since, or has come. */
+void tp_cache_fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_miss *miss,
+                   uint32_t verdict);
+
+/* ttl_ms 0: the validator's; negative: never expires. bond may be NULL. E_STALE: the bond's token
+ * was overtaken, no verdict of the key is there now. E_NOMEM: the same for lack of memory. */
+int32_t tp_cache_put(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
+                     uint32_t verdict, int64_t ttl_ms, const tp_cache_bond *bond);
 bool tp_cache_invalidate(tp_cache *cache, const tp_cache_call *call, const char *key,
                          size_t length);
+
 int32_t tp_cache_validator_set(tp_cache *cache, uint32_t validator, uint64_t version,
                                int64_t ttl_ms, trigperf_error **err);
 int32_t tp_cache_invalidate_validator(tp_cache *cache, uint32_t validator, trigperf_error **err);
-void tp_cache_clear(tp_cache *cache);
+
+/* Memory for verdicts that are bound to rows. False when it is short. */
+bool tp_cache_want_rows(tp_cache *cache);
+/* Removes verdicts that are dead. */
+void tp_cache_sweep(tp_cache *cache, const tp_cache_call *call);
+void tp_cache_clear(tp_cache *cache, const tp_cache_call *call);
+/* What is there moves over as it is asked for; the rest goes after a while. */
+int32_t tp_cache_resize(tp_cache *cache, const tp_cache_call *call, uint64_t capacity,
+                        trigperf_error **err);
+
+void tp_cache_figures_get(const tp_cache *cache, tp_cache_figures *figures);
 
 #endif

@@ -47,7 +47,7 @@ void tp_fence_free(tp_fence *fence) {
     free(fence);
 }
 
-uint64_t tp_fence_begin(tp_fence *fence) {
+uint64_t tp_fence_begin(const tp_fence *fence) {
     return atomic_load(&fence->arrivals);
 }
 

@@ -17,7 +17,7 @@ typedef struct tp_fence tp_fence;
 /* slots is rounded up to a power of two. NULL when memory is short. */
 tp_fence *tp_fence_new(uint32_t slots, const tp_hash_key *key);
 void tp_fence_free(tp_fence *fence);
-uint64_t tp_fence_begin(tp_fence *fence); /* never 0 */
+uint64_t tp_fence_begin(const tp_fence *fence); /* never 0 */
 bool tp_fence_check(const tp_fence *fence, uint64_t token, const char *key, size_t length);
 /* An invalidation of a key, or of everything, has arrived. */
 void tp_fence_mark(tp_fence *fence, const char *key, size_t length);

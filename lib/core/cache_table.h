@@ -1,0 +1,138 @@
+/* All sets of a cache: a key may be in either of two. */
+#ifndef TP_CORE_CACHE_TABLE_H
+#define TP_CORE_CACHE_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/wide_hash.h"
+#include "core/bonds.h"
+#include "core/cache_keys.h"
+#include "core/cache_set.h"
+
+typedef struct tp_cache_table tp_cache_table;
+
+/* What a table shares with others of its cache. */
+typedef struct tp_cache_world {
+    tp_cache_policy policy;
+    tp_bonds *bonds;
+    tp_cache_keys *keys; /* NULL: marks are compared, not keys */
+} tp_cache_world;
+
+struct tp_cache_table {
+    tp_wide_key key;
+    tp_cache_world world;
+    uint64_t sets;
+    tp_cache_set *set;
+    void *memory;
+    size_t bytes;
+    _Atomic(_Atomic uint64_t *) rows; /* for each way: row and stamp; NULL: nobody bound one */
+    _Atomic(tp_kept_key *) *kept;     /* for each way, when keys are compared */
+    _Atomic uint64_t probes;          /* of a table that is being replaced */
+    struct tp_cache_table *next;      /* among tables that were replaced */
+};
+
+/* A key as a table sees it. */
+typedef struct tp_cache_probe {
+    const void *bytes;
+    size_t length;
+    uint64_t salt;
+    uint64_t mark;
+    uint64_t place;
+    tp_cache_set *set[2]; /* may be the same */
+    uint32_t version[2];  /* when it was looked for */
+    uint32_t ways;        /* bit i: a way that has the tag, 16 and more: of the second set */
+    bool absent;          /* and not found then, not even dead */
+} tp_cache_probe;
+
+/* What happens to a verdict besides. */
+typedef struct tp_cache_bond {
+    tp_bond *table;
+    uint32_t row;   /* TP_BOND_NO_ROW: the whole table */
+    uint64_t token; /* 0: none */
+} tp_cache_bond;
+
+/* NULL when memory is short. sets is not 0. */
+tp_cache_table *tp_cache_table_new(const tp_cache_world *world, const tp_wide_key *key,
+                                   uint64_t sets);
+void tp_cache_table_free(tp_cache_table *table);
+/* Gives the memory of an empty table back, but not its addresses: late readers find nothing. */
+void tp_cache_table_discard(tp_cache_table *table);
+/* Makes room for rows. False when memory is short. */
+bool tp_cache_table_want_rows(tp_cache_table *table);
+uint64_t tp_cache_table_bytes(const tp_cache_table *table);
+
+static inline void tp_cache_table_probe(const tp_cache_table *table, uint64_t salt,
+                                        const void *bytes, size_t length, tp_cache_probe *probe) {
+    tp_wide_hash hash = tp_wide_hash_of(&table->key, salt, bytes, length);
+    probe->bytes = bytes;
+    probe->length = length;
+    probe->salt = salt;
+    probe->mark = tp_set_mark(hash.mark);
+    probe->place = hash.place;
+    probe->set[0] = &table->set[(hash.place >> 32) * table->sets >> 32];
+    probe->set[1] = &table->set[(hash.place & 0xFFFFFFFF) * table->sets >> 32];
+}
+
+static inline void tp_cache_probe_fetch(const tp_cache_probe *probe) {
+    __builtin_prefetch(probe->set[0]);
+    __builtin_prefetch(probe->set[1]);
+}
+
+/* Compares the tags. */
+static inline void tp_cache_probe_match(tp_cache_probe *probe) {
+    uint32_t tag = (uint32_t)probe->mark & 0xFFFF;
+    probe->version[0] = tp_set_version(probe->set[0]);
+    probe->version[1] = tp_set_version(probe->set[1]);
+    probe->ways = tp_set_match(probe->set[0], tag) | tp_set_match(probe->set[1], tag) << 16;
+}
+
+/* The line of the entry, when the tags were compared. */
+static inline void tp_cache_probe_fetch_entry(const tp_cache_probe *probe) {
+    if (probe->ways != 0) {
+        uint32_t bit = (uint32_t)__builtin_ctz(probe->ways);
+        __builtin_prefetch(&probe->set[bit >> 4]->entries[bit & 15][0]);
+    }
+}
+
+/* The verdict, without a lock, once the tags were compared; -1 when there is none. May miss what
+ * another thread is moving. */
+int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, uint64_t now_ms);
+
+/* From here on with locks: both sets of a probe. */
+void tp_cache_table_lock(const tp_cache_probe *probe);
+void tp_cache_table_unlock(const tp_cache_probe *probe, bool changed);
+bool tp_cache_table_find(const tp_cache_table *table, const tp_cache_probe *probe,
+                         tp_cache_set **set, uint32_t *way, tp_cache_entry *entry);
+void tp_cache_table_remove(tp_cache_table *table, tp_cache_set *set, uint32_t way);
+
+typedef struct tp_cache_outcome {
+    bool added;       /* it was not there before */
+    bool stale;       /* overtaken: neither it nor a former verdict is there now */
+    bool refused;     /* no memory or no group: the same */
+    bool removed;     /* a former verdict, because of one of these */
+    tp_set_loss loss; /* what went for it */
+    uint32_t expired; /* others that had expired */
+} tp_cache_outcome;
+
+/* Keeps a verdict in place of the one that is there. ttl_ms UINT64_MAX: for ever. bond may be NULL.
+ */
+tp_cache_outcome tp_cache_table_put(tp_cache_table *table, const tp_cache_probe *probe,
+                                    uint32_t verdict, uint64_t now_ms, uint64_t ttl_ms,
+                                    const tp_cache_bond *bond);
+
+/* Keeps the verdict of a key that was missed, unless it has come, or *ticket has changed. */
+tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe *probe,
+                                     uint32_t verdict, uint64_t now_ms, uint64_t ttl_ms,
+                                     const _Atomic uint32_t *ticket, uint32_t expected);
+
+/* Brings a verdict from a table that is being replaced to the one in use. Whether it was there. */
+bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_cache_table *to,
+                         const tp_cache_probe *target, uint64_t now_ms);
+
+/* Removes what is dead or, with all, everything of a set; returns how many went. */
+uint32_t tp_cache_table_sweep(tp_cache_table *table, uint64_t set, uint64_t now_ms, bool all);
+
+#endif
