@@ -2,6 +2,7 @@
 #ifndef TP_PG_OUTBOX_QUERY_H
 #define TP_PG_OUTBOX_QUERY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -22,10 +23,14 @@ typedef struct tp_outbox_query {
 int32_t tp_outbox_query_prepare(tp_outbox_query *query, const tp_registry *registry,
                                 tp_result_fn prepared, void *user, trigperf_error **err);
 
-/* Asks for the present snapshot, the end of the log, the registry's version, and whether there may
- * be rows of transactions from the position's end on, or a gap after it. from may be NULL. */
+/* Asks for the present snapshot, the end of the log, the registry's version, and whether there are
+ * rows of transactions from the position's end on in its part of the outbox, or a gap. from may be
+ * NULL. */
 int32_t tp_outbox_query_poll(const tp_outbox_query *query, const tp_snapshot *from,
                              tp_result_fn done, void *user, trigperf_error **err);
+
+/* Whether two transactions write to the same part, and all between them as well. */
+bool tp_outbox_query_same_part(uint64_t a, uint64_t b);
 
 /* Up to `rows` rows of each half between two snapshots; the result belongs to whom it is given. */
 int32_t tp_outbox_query_page(const tp_outbox_query *query, const tp_snapshot *from,

@@ -2,7 +2,7 @@
  * it is its heartbeat towards the server, and its safety should an announcement be lost. */
 #include "pg/pace.h"
 
-#define SAFETY_MS 5000
+#define SAFETY_MS 10000
 
 void tp_pace_init(tp_pace *pace, uint32_t min_ms, uint32_t max_ms) {
     *pace = (tp_pace){min_ms, max_ms, min_ms, UINT64_MAX};

@@ -417,7 +417,8 @@ static bool pass_nothing(tp_reader *reader, bool empty) {
     if (!reader->has_position) {
         return true;
     }
-    if (!empty || any_ended(reader) || tp_snapshot_covers(&reader->position, &reader->target)) {
+    if (!empty || !tp_outbox_query_same_part(reader->position.xmax, reader->target.xmax) ||
+        any_ended(reader) || tp_snapshot_covers(&reader->position, &reader->target)) {
         return false;
     }
     return announce(reader, (tp_reader_page){.to = &reader->target, .complete = true});

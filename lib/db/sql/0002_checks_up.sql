@@ -5,6 +5,10 @@
 -- seen before, something may have changed unseen (a partition attached or detached, triggers disabled
 -- for a while, a column rewritten, tables swapped, a dump restored): the table is resynced. Triggers
 -- that a new partition or inheriting table lacks are created as its parent has them.
+--
+-- All of it runs every few seconds, so functions are plpgsql, which keeps plans for the length of a
+-- session, because planning these statements costs many times what running them does; and ROWS keeps
+-- the planner from looking at every table of the database to find a few.
 
 ALTER TABLE trigperf.captured_table ADD COLUMN fingerprint text;
 COMMENT ON COLUMN trigperf.captured_table.fingerprint IS
@@ -13,21 +17,27 @@ COMMENT ON COLUMN trigperf.captured_table.fingerprint IS
 -- The table itself and all that is beneath it, at any depth.
 CREATE FUNCTION trigperf.table_family(p_root oid) RETURNS TABLE (relid oid, is_root boolean,
                                                                 is_partition boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE family(relid) AS (
         SELECT p_root
         UNION
         SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.relid
         WHERE NOT i.inhdetachpending)
     SELECT f.relid, f.relid = p_root, c.relispartition
-    FROM family f JOIN pg_class c ON c.oid = f.relid
+    FROM family f JOIN pg_class c ON c.oid = f.relid;
+END
 $$;
 
 -- What a table demands of its rows, for those who check rows before they send them: its CHECKs and
 -- rules, triggers that may change a row, and the domains and enums of its columns, each by the version
 -- of its catalog row.
 CREATE FUNCTION trigperf.table_demands(p_relid oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
     WITH RECURSIVE types(typ) AS (
         SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = p_relid AND a.attnum > 0
         UNION
@@ -45,14 +55,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHERE g.tgrelid = p_relid AND g.tgtype & 3 = 3 AND NOT g.tgisinternal
         UNION ALL
         SELECT 'r' || r.oid || ':' || r.xmin FROM pg_rewrite r WHERE r.ev_class = p_relid)
-    SELECT string_agg(fact, ',' ORDER BY fact COLLATE "C") FROM facts
+    SELECT string_agg(fact, ',' ORDER BY fact COLLATE "C") FROM facts);
+END
 $$;
 
 -- Columns by the version of their catalog row: ALTER COLUMN .. TYPE .. USING rewrites values without
 -- changing the type's name. The table's file is left out, so that TRUNCATE (which is captured) and
 -- VACUUM FULL (which changes nothing) do not count.
 CREATE FUNCTION trigperf.table_fingerprint(p_root oid, p_function oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
     SELECT md5(COALESCE((SELECT concat_ws(' ', p.proowner, has_schema_privilege(p.proowner, 'trigperf', 'USAGE'),
                                  (SELECT string_agg(has_table_privilege(p.proowner, o.oid, 'INSERT')::text, ' '
                                                     ORDER BY o.oid)
@@ -70,7 +83,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS a(columns)
     CROSS JOIN LATERAL (
         SELECT string_agg(concat_ws(':', g.tgname, g.tgenabled), ',' ORDER BY g.tgname)
-        FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgfoid = p_function) AS t(triggers)
+        FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgfoid = p_function) AS t(triggers));
+END
 $$;
 
 -- Creates on p_relid the capture triggers that p_root has and it lacks; row triggers reach partitions
