@@ -1,9 +1,10 @@
 /* Two ways through the function, because most statements of an application touch one row and the
- * cost of a join is fixed: a cheap look at the first old and new row decides (tp_path).
+ * cost of a join is fixed: a cheap look at the first old and new row fills the arrays and decides,
+ * by the number that it puts into tp_slot to spare an assignment,
  *
- *   0     nothing changed
- *   1     one row: its keys stand in the arrays
- *   2     several rows, or a moved key: the arrays are gathered from tp_count tuples
+ *   0..3  one row changed: this is where its keys are written
+ *   4     one row, the same as before
+ *   5     several rows, or a moved key: the arrays are gathered from tp_count tuples
  *   NULL  a side is missing: nothing changed, or see update_of_rows()
  *
  * Rows of an UPDATE are paired by the primary key where it can be used, else by position; always
@@ -29,8 +30,7 @@ static const char letters[] = "iut";
 
 void tp_capture_statement_variables(const tp_capture *capture, tp_strbuf *out) {
     (void)capture;
-    tp_strbuf_puts(out, "    tp_path int;\n"
-                        "    tp_count bigint;\n"
+    tp_strbuf_puts(out, "    tp_count bigint;\n"
                         "    tp_moved boolean;\n");
 }
 
@@ -186,14 +186,16 @@ static void one_sided(const tp_capture *capture, const char *operation, char op,
                      "            SELECT ",
                      operation, op);
     values_of_row(capture, "tp_r", out);
-    tp_strbuf_printf(out, "CASE WHEN EXISTS (SELECT FROM %s OFFSET 1) THEN 2 ELSE 1 END\n", table);
-    into_arrays(capture, "tp_path", out);
+    tp_strbuf_printf(out,
+                     "CASE WHEN EXISTS (SELECT FROM %s OFFSET 1) THEN 5\n"
+                     "                ELSE " TP_CAPTURE_SLOT " END\n",
+                     table);
+    into_arrays(capture, "tp_slot", out);
     source(capture, table, "tp_r", 0, out);
-    tp_strbuf_puts(out, ";\n            IF tp_path OPERATOR(pg_catalog.=) 1 THEN\n");
-    tp_capture_slot("                ", out);
-    tp_strbuf_puts(out, "            ELSIF tp_path IS NULL THEN\n"
+    tp_strbuf_puts(out, ";\n            IF tp_slot IS NULL THEN\n"
                         "                RETURN NULL;\n"
-                        "            ELSE\n");
+                        "            ELSIF tp_slot OPERATOR(pg_catalog.=) 5 THEN\n"
+                        "                tp_slot := NULL;\n");
     gather_head(capture, "", "", out);
     tp_strbuf_puts(out, distinct(capture));
     tuple(capture, "tp_r", out);
@@ -280,30 +282,33 @@ static void gather_both(const tp_capture *capture, tp_strbuf *out) {
 }
 
 /* A row that moves to a partition whose trigger then refuses it is old without being new: such a
- * statement has no pair, and tp_path stays NULL. */
+ * statement has no pair, and tp_slot stays NULL. */
 static void update_of_rows(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_puts(out, "            SELECT ");
     values_of_row(capture, "tp_n", out);
-    tp_strbuf_puts(out, "CASE WHEN EXISTS (SELECT FROM tp_old OFFSET 1) THEN 2\n"
+    tp_strbuf_puts(out, "CASE WHEN EXISTS (SELECT FROM tp_old OFFSET 1) THEN 5\n"
                         "                WHEN ");
     tp_capture_keys_same(capture, &old_side, &new_side, out);
     tp_strbuf_puts(out, " THEN\n                    CASE WHEN ");
     tp_capture_watch_same(capture, &old_side, &new_side, out);
-    tp_strbuf_puts(out, " THEN 0 ELSE 1 END\n                ELSE 2 END\n");
-    into_arrays(capture, "tp_path", out);
+    tp_strbuf_puts(out, " THEN 4\n"
+                        "                    ELSE " TP_CAPTURE_SLOT " END\n"
+                        "                ELSE 5 END\n");
+    into_arrays(capture, "tp_slot", out);
     source(capture, "tp_old", "tp_o", 0, out);
     tp_strbuf_puts(out, "\n            CROSS JOIN ");
     source(capture, "tp_new", "tp_n", 0, out);
-    tp_strbuf_puts(out, ";\n            IF tp_path OPERATOR(pg_catalog.=) 1 THEN\n");
-    tp_capture_slot("                ", out);
-    tp_strbuf_puts(out, "            ELSIF tp_path OPERATOR(pg_catalog.=) 0 THEN\n"
+    tp_strbuf_puts(out, ";\n            IF tp_slot OPERATOR(pg_catalog.<=) 3 THEN\n"
+                        "                NULL;\n"
+                        "            ELSIF tp_slot OPERATOR(pg_catalog.=) 4 THEN\n"
                         "                RETURN NULL;\n"
                         "            ELSE\n"
-                        "                IF tp_path IS NULL THEN\n"
+                        "                IF tp_slot IS NULL THEN\n"
                         "                    IF NOT EXISTS (SELECT FROM tp_old) THEN\n"
                         "                        RETURN NULL;\n"
                         "                    END IF;\n"
-                        "                END IF;\n");
+                        "                END IF;\n"
+                        "                tp_slot := NULL;\n");
     gather_new(capture, out);
     tp_strbuf_printf(out,
                      "                IF tp_moved AND tp_count OPERATOR(pg_catalog.<=) %d THEN\n",

@@ -113,10 +113,7 @@ void tp_capture_array_names(const tp_capture *capture, const char *prefix, tp_st
 }
 
 void tp_capture_slot(const char *indent, tp_strbuf *out) {
-    tp_strbuf_printf(out,
-                     "%stp_slot := (pg_catalog.txid_current() OPERATOR(pg_catalog.>>) 17) "
-                     "OPERATOR(pg_catalog.&) 3;\n",
-                     indent);
+    tp_strbuf_printf(out, "%stp_slot := " TP_CAPTURE_SLOT ";\n", indent);
 }
 
 static void insert(const tp_capture *capture, int part, tp_strbuf *out) {

@@ -27,8 +27,12 @@ void tp_capture_arrays(const tp_capture *capture, tp_strbuf *out);
 /* The names of these, and what was put before each: "prefix tp_i, prefix tp_t". */
 void tp_capture_array_names(const tp_capture *capture, const char *prefix, tp_strbuf *out);
 
-/* tp_slot := the part of the outbox that the transaction writes to. Done last, when there is a row
- * of key tuples to write; while tp_slot is NULL a coarse row is written. */
+/* The part of the outbox that the transaction writes to, 0 to 3. */
+#define TP_CAPTURE_SLOT                                                                            \
+    "(pg_catalog.txid_current() OPERATOR(pg_catalog.>>) 17) OPERATOR(pg_catalog.&) 3"
+
+/* tp_slot := that part. Done last, when there is a row of key tuples to write; while tp_slot is
+ * NULL a coarse row is written. */
 void tp_capture_slot(const char *indent, tp_strbuf *out);
 /* Writes the row of tp_slot, or a coarse one: tp_op is I, D, T, B or E; NULL stands for U. */
 void tp_capture_write(const tp_capture *capture, tp_strbuf *out);

@@ -691,6 +691,69 @@ def _(db, shape):
                 check({("1", f"{3000000000 + number}"), ("2", None)} <= set(tuples(found)), f"retyped: {found!r}")
 
 
+@both("a watched column whose type becomes one that hides changes: none is missed")
+def _(db, shape):
+    db.sql("""create collation nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+              create table w(id int primary key, a int not null, b text, c uuid, d date);
+              insert into w values (1, 1, 'x'), (2, 1, 'x')""")
+    attach(db, "w", "id", shape=shape, watch="a,b,c,d")
+    db.sql("""alter table w alter a type numeric, alter b type text collate nocase, alter c type text,
+              alter d type float""".replace("alter d type float", "drop d, add d float"))
+    with db.session() as session:
+        for change in ("a = 1.0", "a = 1.00", "b = 'X'", "c = 'x'", "d = 0", "d = '-0'"):
+            session.run(f"update w set {change} where id = 1; update w set {change}")
+            check(len(outbox(db)) >= 2, f"{change} is told, as keys or coarsely")
+    db.trigperf("detach", "w")
+    attach(db, "w", "id", shape=shape, watch="a,b,c,d")
+    for change in ("a = 1.0", "b = 'x'", "d = 0"):
+        db.sql(f"update w set {change} where id = 1")
+        equal(seen(db), [("1",)], f"attached anew: {change}")
+
+
+@both("NULL in watched and key columns that may be NULL, and in one that was NOT NULL")
+def _(db, shape):
+    db.sql("""create type mood as enum ('sad', 'glad');
+              create table n(id int primary key, k int, s text, m mood, u uuid, d date, at timestamp, b boolean,
+                             y bytea, z int not null default 0);
+              insert into n select g from generate_series(1, 3) g""")
+    attach(db, "n", "id", "k", shape=shape, watch="s,m,u,d,at,b,y,z")
+    values = {"s": "'x'", "m": "'sad'", "u": "gen_random_uuid()", "d": "'2024-02-03'", "at": "'2024-02-03'",
+              "b": "false", "y": "'x'"}
+    for column, value in values.items():
+        for number, where in enumerate(("id = 1", "true")):
+            told = [(str(i), None) for i in ([1] if number == 0 else [1, 2, 3])]
+            db.sql(f"update n set {column} = null where {where}")
+            equal(seen(db), [], f"{column} stays null")
+            db.sql(f"update n set {column} = {value} where {where}")
+            equal(seen(db), told, f"{column} is set")
+            db.sql(f"update n set {column} = {column} where {where}")
+            equal(seen(db), [], f"{column} stays")
+            db.sql(f"update n set {column} = null where {where}")
+            equal(seen(db), told, f"{column} is null again")
+    db.sql("update n set k = null where id = 1; update n set k = null")
+    equal(seen(db), [], "the key stays null")
+    db.sql("update n set k = 7 where id = 1")
+    equal(seen(db), [("1", None), ("1", "7")], "the key moves")
+    db.sql("alter table n alter z drop not null; update n set z = null where id < 3")
+    equal(len(seen(db)) >= 2, True, "what may be NULL now")
+    db.sql("update n set z = 5; ")
+    equal(seen(db), [("1", "7"), ("2", None), ("3", None)], "set from NULL and from a value")
+    equal(errors(db), [], "errors")
+
+
+@both("a hundred failures take one transaction id")
+def _(db, shape):
+    db.sql("create table f(id int primary key, d int)")
+    attach(db, "f", "q=100 / d", shape=shape)
+    with db.session() as session:
+        session.run("begin")
+        session.run(" ".join(f"insert into f values ({i}, 0);" for i in range(100)))
+        used = session.run("select pg_current_xact_id()")
+        session.run("commit")
+        equal(int(session.run("select pg_current_xact_id()")) - int(used), 1, "ids used")
+    equal((len(errors(db)), ops(db).count("E")), (100, 100), "told")
+
+
 @test("an error is not the end: the next good statement is captured key by key")
 def _(installed):
     installed.sql("create table f(id int primary key, d int)")
@@ -820,6 +883,16 @@ create operator {s}.> (leftarg = int, rightarg = int, function = {s}.evil_int);
 create operator {s}.= (leftarg = text, rightarg = text, function = {s}.evil_text);
 create operator {s}.= (leftarg = anyelement, rightarg = anyelement, function = {s}.evil_bool);
 create operator {s}.*<> (leftarg = record, rightarg = record, function = {s}.evil_record);
+create operator {s}.*= (leftarg = record, rightarg = record, function = {s}.evil_record);
+create operator {s}.<= (leftarg = bigint, rightarg = bigint, function = {s}.evil_bigint);
+create function {s}.int8eq(bigint, bigint) returns boolean language plpgsql as
+    $$ begin insert into public.stolen values (current_user); return true; end $$;
+create function {s}.texteq(text, text) returns boolean language plpgsql as
+    $$ begin insert into public.stolen values (current_user); return true; end $$;
+create function {s}.array_cat(bigint[], bigint[]) returns bigint[] language plpgsql as
+    $$ begin insert into public.stolen values (current_user); return null; end $$;
+create function {s}.outbox_coarse(int, "char") returns void language plpgsql as
+    $$ begin insert into public.stolen values (current_user); end $$;
 create operator {s}.<> (leftarg = text, rightarg = text, function = {s}.evil_text);
 create function {s}.left(text, int) returns text language plpgsql as
     $$ begin insert into public.stolen values (current_user); return 'Z'; end $$;
@@ -841,7 +914,7 @@ def _(db, shape):
     db.sql(f"""create table named(like calls including all); create table keyless(like calls);
                create role {role} login; grant all on calls, named, keyless to {role};
                create schema {role} authorization {role}; create table stolen(by text);
-               grant all on stolen to public; grant create, temporary on database {db.name} to {role}""")
+               grant all on stolen to public; grant truncate on calls, named, keyless to {role}; grant create, temporary on database {db.name} to {role}""")
     # Without expressions the function sets no search_path of its own: its text alone protects it.
     attach(db, "calls", "id", "user_id", "agent", "note", shape=shape)
     attach(db, "keyless", "id", "user_id", "agent", "note", shape=shape, watch="note,status")
@@ -853,7 +926,7 @@ def _(db, shape):
                 .replace("sfunc = count_step", f"sfunc = {role}.count_step"))
     with hostile.session() as session:
         session.run(f"""create temp table tp_old(id int); create temp table tp_new(id int);
-            create temp table outbox(slot int); set search_path = {role}, pg_temp, public, pg_catalog""")
+            create temp table outbox_0(slot int); set search_path = {role}, pg_temp, public, pg_catalog""")
         for table, note in (("calls", str), ("keyless", str), ("named", str.lower)):
             session.run(f"""insert into public.{table}(id, user_id, note) values (1, 7, 'N');
                             insert into public.{table}(id, user_id, note) values (2, 8, 'M'), (3, 9, 'M')""")
@@ -868,6 +941,8 @@ def _(db, shape):
             session.run(f"delete from public.{table} where id operator(pg_catalog.=) 1; "
                         f"delete from public.{table}")
             equal(len(seen(db, "D")), 3, "deleted")
+            session.run(f"truncate public.{table}")
+            equal(ops(db), ["T"], "truncated")
     equal(db.rows("select * from stolen"), [], "calls under another role")
     equal(errors(db), [], "errors")
     db.sql(f"drop owned by {role}; drop role {role}")

@@ -132,7 +132,7 @@ static void test_watching_all_and_watching_keys_only(void **state) {
     capture.watch = identity;
     capture.watch_count = 1;
     char *keys_only = function_of(&capture);
-    assert_has(keys_only, "CASE WHEN true THEN 0 ELSE 1 END");
+    assert_has(keys_only, "CASE WHEN true THEN 4\n");
     free(keys_only);
     capture.by_row = true;
     capture.watch_count = 0;
