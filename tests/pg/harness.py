@@ -36,6 +36,7 @@ TRIGPERF_LIBRARY name the command and the shared library when they are elsewhere
 
 import csv
 import ctypes
+import glob
 import inspect
 import io
 import itertools
@@ -57,6 +58,8 @@ BUILD = os.environ.get("TRIGPERF_BUILD", os.path.join(ROOT, "build"))
 TOOL = os.environ.get("TRIGPERF_TOOL", os.path.join(BUILD, "tools", "trigperf"))
 LIBRARY = os.environ.get("TRIGPERF_LIBRARY", os.path.join(BUILD, "lib", "libtrigperf.so.0"))
 PATIENCE = float(os.environ.get("TRIGPERF_TEST_PATIENCE", "60"))
+# Debian's psql on the PATH is a wrapper that takes longer to start than most statements to run.
+PSQL = next(iter(glob.glob("/usr/lib/postgresql/*/bin/psql")), "psql")
 
 _tests = []
 _children = set()
@@ -185,7 +188,7 @@ class Session:
 
     def __init__(self, env):
         self._process = subprocess.Popen(
-            ["psql", "-X", "-q", "-A", "-t", "-v", "VERBOSITY=verbose"], env=env,
+            [PSQL, "-X", "-q", "-A", "-t", "-v", "VERBOSITY=verbose"], env=env,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             encoding="utf-8", bufsize=1)
         _children.add(self._process)
@@ -326,7 +329,7 @@ class Database:
         return Database(self.cluster, self.name, user)
 
     def _psql(self, sql, *args):
-        result = run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", *args,
+        result = run([PSQL, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", *args,
                       "-f", "-"], env=self.env(), stdin=sql)
         if result.code != 0:
             raise SqlError(result.err)
