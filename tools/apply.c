@@ -185,7 +185,9 @@ static void print_list(FILE *stream, const json_t *plan, const char *name, const
     size_t index = 0;
     const json_t *text = NULL;
     json_array_foreach(json_object_get(plan, name), index, text) {
-        fprintf(stream, "#     %s %s\n", mark, json_string_value(text));
+        fprintf(stream, "#     %s ", mark);
+        say_text(stream, json_string_value(text), json_string_length(text));
+        putc('\n', stream);
     }
 }
 
@@ -198,8 +200,10 @@ static void print_step(FILE *stream, const json_t *plan) {
                                            {"detach", "detach, for the file does not name it:"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(words[i][0], text_of(plan, "action")) == 0) {
-            fprintf(stream, "# %s %s %s\n", words[i][1],
-                    text_of(plan, "table") != NULL ? "table" : "scope", subject_of(plan));
+            fprintf(stream, "# %s %s ", words[i][1],
+                    text_of(plan, "table") != NULL ? "table" : "scope");
+            say_text(stream, subject_of(plan), strlen(subject_of(plan)));
+            putc('\n', stream);
         }
     }
     print_list(stream, plan, "reasons", "because:");

@@ -193,8 +193,10 @@ static void report(trigperf_admin *admin, const char *typed) {
     const char *shape = json_string_value(json_object_get(entry, "granularity"));
     const char *reason = json_string_value(json_object_get(entry, "reason"));
     if (shape != NULL && reason != NULL) {
-        printf("attached %s with %s triggers (%s)\n",
-               json_string_value(json_object_get(entry, "table")), shape, reason);
+        const char *name = json_string_value(json_object_get(entry, "table"));
+        fputs("attached ", stdout);
+        say_text(stdout, name, strlen(name));
+        printf(" with %s triggers (%s)\n", shape, reason);
     } else {
         printf("attached %s\n", typed);
     }

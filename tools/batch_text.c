@@ -13,24 +13,8 @@
 
 #include "say.h"
 
-static void put_escaped(FILE *stream, const char *text, uint64_t length) {
-    for (uint64_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        bool c1 = byte == 0xC2 && i + 1 < length && ((unsigned char)text[i + 1] & 0xE0) == 0x80;
-        if (byte == '\n') {
-            fputs("\\n", stream);
-        } else if (byte < 0x20 || byte == 0x7F) {
-            fprintf(stream, "\\x%02x", byte);
-        } else if (c1) {
-            fprintf(stream, "\\u%04x", (unsigned char)text[++i]);
-        } else {
-            putc(byte, stream);
-        }
-    }
-}
-
 static void put_string(FILE *stream, const char *text) {
-    put_escaped(stream, text, strlen(text));
+    say_text(stream, text, strlen(text));
 }
 
 static void put_operations(FILE *stream, uint32_t bits) {
@@ -59,7 +43,7 @@ static void put_change(FILE *stream, const trigperf_batch *batch, uint32_t index
         putc(' ', stream);
         put_string(stream, trigperf_batch_change_key_name(batch, index, i));
         putc('=', stream);
-        put_escaped(stream, value != NULL ? value : "null", value != NULL ? length : 4);
+        say_text(stream, value != NULL ? value : "null", value != NULL ? length : 4);
     }
     uint64_t merged = trigperf_batch_change_merged(batch, index);
     if (merged > 1) {
@@ -85,7 +69,7 @@ static void put_keys(FILE *stream, const trigperf_batch *batch) {
         uint64_t length = 0;
         const char *key = trigperf_batch_key_at(batch, i, &length);
         fputs(i == 0 ? " " : ", ", stream);
-        put_escaped(stream, key, length);
+        say_text(stream, key, length);
     }
 }
 

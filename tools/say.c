@@ -19,6 +19,22 @@ bool say_colours(FILE *stream) {
     return term != NULL && strcmp(term, "dumb") != 0 && isatty(fileno(stream)) == 1;
 }
 
+void say_text(FILE *stream, const char *text, uint64_t length) {
+    for (uint64_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        bool c1 = byte == 0xC2 && i + 1 < length && ((unsigned char)text[i + 1] & 0xE0) == 0x80;
+        if (byte == '\n') {
+            fputs("\\n", stream);
+        } else if (byte < 0x20 || byte == 0x7F) {
+            fprintf(stream, "\\x%02x", byte);
+        } else if (c1) {
+            fprintf(stream, "\\u%04x", (unsigned char)text[++i]);
+        } else {
+            putc(byte, stream);
+        }
+    }
+}
+
 static void say_label(const char *label, const char *colour) {
     if (say_colours(stderr)) {
         fprintf(stderr, "\033[%sm%s\033[0m ", colour, label);
@@ -31,9 +47,19 @@ static void say_line(const char *label, const char *colour, const char *format, 
     __attribute__((format(printf, 3, 0)));
 
 static void say_line(const char *label, const char *colour, const char *format, va_list values) {
+    char *text = NULL;
     say_label(label, colour);
-    vfprintf(stderr, format, values);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, values) < 0) {
+        fputs("out of memory\n", stderr);
+        return;
+    }
+    for (const char *line = text; line != NULL;) {
+        const char *end = strchr(line, '\n');
+        say_text(stderr, line, end == NULL ? strlen(line) : (size_t)(end - line));
+        fputc('\n', stderr);
+        line = end == NULL ? NULL : end + 1;
+    }
+    free(text);
 }
 
 int say_error(const char *format, ...) {

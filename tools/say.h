@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <trigperf.h>
@@ -21,6 +22,10 @@ void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same, only when somebody watches. */
 void say_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Text from the database, for people: control characters are escaped, so that none of them reaches
+ * the terminal or ends a comment. */
+void say_text(FILE *stream, const char *text, uint64_t length);
 
 /* Whether a stream wants colours: a terminal, and neither NO_COLOR nor TERM=dumb. */
 bool say_colours(FILE *stream);

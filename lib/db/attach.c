@@ -76,6 +76,7 @@ static int32_t make_key(const work *w, uint32_t i, trigperf_error **err) {
                             .kind = TP_KEY_TEXT,
                             .rendering = TP_RENDER_ALL};
     if (given->expression != NULL) {
+        key->rendering |= strchr(given->expression, '\\') == NULL ? 0u : TP_RENDER_STRINGS;
         return TRIGPERF_OK;
     }
     const tp_column *column = NULL;

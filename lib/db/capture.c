@@ -33,10 +33,14 @@ int32_t tp_capture_slots(tp_capture_key *keys, uint32_t count, trigperf_error **
 }
 
 static void settings(const tp_capture *capture, tp_strbuf *out) {
-    static const char *const texts[] = {"DateStyle = 'ISO, YMD'",           "TimeZone = 'UTC'",
-                                        "IntervalStyle = 'postgres'",       "bytea_output = 'hex'",
-                                        "extra_float_digits = 1",           "lc_monetary = 'C'",
-                                        "search_path = pg_catalog, pg_temp"};
+    static const char *const texts[] = {"DateStyle = 'ISO, YMD'",
+                                        "TimeZone = 'UTC'",
+                                        "IntervalStyle = 'postgres'",
+                                        "bytea_output = 'hex'",
+                                        "extra_float_digits = 1",
+                                        "lc_monetary = 'C'",
+                                        "search_path = pg_catalog, pg_temp",
+                                        "standard_conforming_strings = on"};
     uint32_t needed = 0;
     for (uint32_t i = 0; i < capture->key_count; i++) {
         needed |= capture->keys[i].rendering;

@@ -20,7 +20,8 @@ enum tp_rendering {
     TP_RENDER_FLOAT = 16,
     TP_RENDER_MONEY = 32,
     TP_RENDER_SEARCH_PATH = 64,
-    TP_RENDER_ALL = 127
+    TP_RENDER_ALL = 127,
+    TP_RENDER_STRINGS = 128 /* how a backslash in an expression is read */
 };
 
 #define TP_CAPTURE_KEYS_MAX 32

@@ -242,7 +242,7 @@ static int32_t grant(PGconn *connection, void *user, trigperf_error **err) {
     w->any = false;
     tp_strbuf_reset(w->sql);
     int32_t status =
-        tp_migrate_check(connection, w->kind == CONSUMER || w->kind == METRICS, &version, err);
+        tp_migrate_peek(connection, w->kind == CONSUMER || w->kind == METRICS, &version, err);
     if (status == TRIGPERF_OK) {
         status = find_tables(w, connection, err);
     }

@@ -36,7 +36,12 @@ static void put_migration(tp_strbuf *sql, const tp_migration *migration) {
 static int32_t schema_exists(PGconn *connection, bool *exists, trigperf_error **err) {
     PGresult *result = NULL;
     int32_t status = tp_sql_query(connection,
-                                  "SELECT pg_catalog.to_regclass('trigperf.migration') IS NOT NULL,"
+                                  "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c"
+                                  " JOIN pg_catalog.pg_namespace n"
+                                  " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+                                  " WHERE n.nspname OPERATOR(pg_catalog.=) 'trigperf'"
+                                  " AND c.relname OPERATOR(pg_catalog.=) 'migration'"
+                                  " AND c.relkind OPERATOR(pg_catalog.=) 'r'),"
                                   " pg_catalog.to_regnamespace('trigperf') IS NOT NULL",
                                   0, NULL, "looking for the schema trigperf", &result, err);
     if (status != TRIGPERF_OK) {
@@ -91,11 +96,42 @@ static int32_t check_newer(const PGresult *rows, int32_t *version, trigperf_erro
     return TRIGPERF_OK;
 }
 
+/* Whoever may create a schema could have made this one before us, with functions of its own, which
+ * a superuser would run with its rights. */
+static int32_t check_owner(PGconn *connection, trigperf_error **err) {
+    PGresult *result = NULL;
+    int32_t status = tp_sql_query(
+        connection,
+        "SELECT o.rolname FROM pg_catalog.pg_namespace n"
+        " JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner"
+        " JOIN pg_catalog.pg_roles u ON u.rolname OPERATOR(pg_catalog.=) CURRENT_USER"
+        " WHERE n.nspname OPERATOR(pg_catalog.=) 'trigperf' AND u.rolsuper AND NOT o.rolsuper"
+        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_database d"
+        "  WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"
+        "  AND d.datdba OPERATOR(pg_catalog.=) n.nspowner)",
+        0, NULL, "looking for the schema's owner", &result, err);
+    if (status == TRIGPERF_OK && PQntuples(result) > 0) {
+        status =
+            tp_error_set(err, TRIGPERF_E_PERMISSION,
+                         "connect as that role (or with PGOPTIONS='-c role=..'); if it shall not "
+                         "have installed the schema, drop it",
+                         "the schema trigperf belongs to role \"%s\", which neither is a "
+                         "superuser nor owns the database: a superuser does not run its functions",
+                         PQgetvalue(result, 0, 0));
+    }
+    PQclear(result);
+    return status;
+}
+
 /* Version in the database (0: none), with checksums and compatibility checked. */
-static int32_t read_version(PGconn *connection, int32_t *version, trigperf_error **err) {
+static int32_t read_version(PGconn *connection, bool trust, int32_t *version,
+                            trigperf_error **err) {
     bool exists = false;
     *version = 0;
     int32_t status = schema_exists(connection, &exists, err);
+    if (status == TRIGPERF_OK && exists && !trust) {
+        status = check_owner(connection, err);
+    }
     if (status != TRIGPERF_OK || !exists) {
         return status;
     }
@@ -113,9 +149,10 @@ static int32_t read_version(PGconn *connection, int32_t *version, trigperf_error
     return status;
 }
 
-int32_t tp_migrate_check(PGconn *connection, bool require, int32_t *version, trigperf_error **err) {
+static int32_t check_version(PGconn *connection, bool trust, bool require, int32_t *version,
+                             trigperf_error **err) {
     int32_t found = 0;
-    int32_t status = read_version(connection, &found, err);
+    int32_t status = read_version(connection, trust, &found, err);
     if (status == TRIGPERF_OK && require && found < TP_SCHEMA_VERSION) {
         status = found == 0
                      ? tp_error_set(err, TRIGPERF_E_NOT_FOUND, "run 'trigperf install' first",
@@ -133,9 +170,17 @@ int32_t tp_migrate_check(PGconn *connection, bool require, int32_t *version, tri
     return status;
 }
 
+int32_t tp_migrate_check(PGconn *connection, bool require, int32_t *version, trigperf_error **err) {
+    return check_version(connection, false, require, version, err);
+}
+
+int32_t tp_migrate_peek(PGconn *connection, bool require, int32_t *version, trigperf_error **err) {
+    return check_version(connection, true, require, version, err);
+}
+
 static int32_t missing_sql(PGconn *connection, tp_strbuf *sql, trigperf_error **err) {
     int32_t version = 0;
-    int32_t status = read_version(connection, &version, err);
+    int32_t status = read_version(connection, false, &version, err);
     for (int32_t i = version; status == TRIGPERF_OK && i < tp_migration_count; i++) {
         put_migration(sql, &tp_migrations[i]);
     }

@@ -25,5 +25,8 @@ int32_t tp_migrate_uninstall(PGconn *connection, const char *detach_sql, bool dr
 /* The version in the database, 0 when nothing is installed; E_VERSION when this library cannot work
  * with it (with require: also when it is older than this library, or missing). */
 int32_t tp_migrate_check(PGconn *connection, bool require, int32_t *version, trigperf_error **err);
+/* The same for who reads tables of the schema but calls nothing in it. The other is E_PERMISSION
+ * for a superuser where a role that is none, and does not own the database, owns the schema. */
+int32_t tp_migrate_peek(PGconn *connection, bool require, int32_t *version, trigperf_error **err);
 
 #endif

@@ -49,7 +49,7 @@ static const char settings_sql[] =
     "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('search_path', 'pg_catalog'), "
     "('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('jit', 'off'), "
     "('plan_cache_mode', 'force_generic_plan'), ('lock_timeout', '2s'), "
-    "('statement_timeout', '0'), ('idle_session_timeout', '0'), "
+    "('quote_all_identifiers', 'off'), ('statement_timeout', '0'), ('idle_session_timeout', '0'), "
     "('default_transaction_read_only', 'off'), "
     "('default_transaction_isolation', 'read committed')) AS s(name, value)";
 

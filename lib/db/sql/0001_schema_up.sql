@@ -482,8 +482,10 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     present   bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
     s         int;
+    last      xid8;
     newest    xid8;
     part      text;
+    look      text;
     truncated int := 0;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(7460391845612001) THEN
@@ -491,12 +493,15 @@ BEGIN
     END IF;
     FOR k IN CASE WHEN (present & 131071) >= 122880 THEN 2 ELSE 1 END .. 3 LOOP
         s := ((present >> 17) + k) & 3;
+        last := GREATEST((((present >> 17) + k - 3) << 17) - 1, 0)::text::xid8;
         part := 'outbox_' || s;
-        EXECUTE format('SELECT max(xid) FROM ONLY trigperf.%I', part) INTO newest;
+        look := format('SELECT CASE WHEN max(xid) < $1 THEN max(xid) WHEN max(xid) IS NOT NULL THEN $1 END '
+                       'FROM ONLY trigperf.%I', part);
+        EXECUTE look INTO newest USING last;
         CONTINUE WHEN newest IS NULL OR NOT trigperf.outbox_passed(s::smallint, newest);
         BEGIN
             EXECUTE format('LOCK TABLE ONLY trigperf.%I IN ACCESS EXCLUSIVE MODE NOWAIT', part);
-            EXECUTE format('SELECT max(xid) FROM ONLY trigperf.%I', part) INTO newest;
+            EXECUTE look INTO newest USING last;
             IF trigperf.outbox_passed(s::smallint, newest) THEN
                 UPDATE trigperf.outbox_slot o
                 SET removed_max = GREATEST(o.removed_max, newest),
@@ -540,6 +545,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                WHEN 'missing' THEN 'triggers are gone: detach it and attach it again'
                WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || t.enable || '; SELECT trigperf.resync('
                                     || c.id || ')'
+               WHEN 'rights' THEN 'GRANT USAGE ON SCHEMA trigperf TO ' || w.role || '; GRANT INSERT ON '
+                                  || 'trigperf.outbox_0, trigperf.outbox_1, trigperf.outbox_2, '
+                                  || 'trigperf.outbox_3, trigperf.trigger_error_log TO ' || w.role
+                                  || '; GRANT EXECUTE ON FUNCTION trigperf.outbox_coarse TO ' || w.role
                WHEN 'subscribed' THEN 'rows that arrive by logical replication are not captured: detach '
                                       || 'it and attach it again'
            END
@@ -561,11 +570,21 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
               WHERE h.tgrelid = c.relid AND h.tgname LIKE 'trigperf\_capture\_%'
                 AND NOT h.tgisinternal) AS g
     ) AS t(total, disabled, enable)
+    LEFT JOIN LATERAL (
+        SELECT p.proowner::regrole::text,
+               has_schema_privilege(p.proowner, p.pronamespace, 'USAGE')
+               AND has_function_privilege(p.proowner, 'trigperf.outbox_coarse(int, "char")', 'EXECUTE')
+               AND (SELECT bool_and(has_table_privilege(p.proowner, i.inhrelid, 'INSERT'))
+                    FROM pg_inherits i WHERE i.inhparent = 'trigperf.outbox'::regclass)
+        FROM pg_proc p
+        WHERE p.pronamespace = 'trigperf'::regnamespace AND p.proname = c.function_name
+    ) AS w(role, able) ON true
     CROSS JOIN LATERAL (
         SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
                     WHEN q.present <> q.registered THEN 'renamed'
                     WHEN t.total < CASE c.granularity WHEN 'row' THEN 2 ELSE 4 END THEN 'missing'
                     WHEN t.disabled > 0 THEN 'disabled'
+                    WHEN NOT w.able THEN 'rights'
                     WHEN NOT c.replicated AND trigperf.table_subscribed(c.relid) THEN 'subscribed'
                     ELSE 'ok' END
     ) AS s(state)
@@ -595,6 +614,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT json_build_object(
         'installed', true,
         'schema_version', (SELECT max(version) FROM trigperf.migration),
+        'owner', (SELECT n.nspowner::regrole FROM pg_namespace n WHERE n.nspname = 'trigperf'),
         'database', current_database(),
         'server_version', current_setting('server_version'),
         'tables', (SELECT COALESCE(json_agg(json_build_object(
