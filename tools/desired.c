@@ -78,10 +78,12 @@ static int add_section(desired *wanted, const char *title) {
 }
 
 /* Names in a list, as keys or as watched columns. */
-static int add_names(trigperf_attachment *to, const char *list, bool keys) {
+static int add_names(trigperf_attachment *to, const char *value, bool keys) {
     char *name = NULL;
+    char *list = NULL;
+    int code = take_text(value, &list);
     const char *at = list;
-    int code = names_next(&at, &name);
+    code = code == EXIT_FINE ? names_next(&at, &name) : code;
     while (code == EXIT_FINE && name != NULL) {
         trigperf_error *error = NULL;
         code = code_of(keys ? trigperf_attachment_key(to, name, NULL, &error)
@@ -91,6 +93,7 @@ static int add_names(trigperf_attachment *to, const char *list, bool keys) {
         name = NULL;
         code = code == EXIT_FINE ? names_next(&at, &name) : code;
     }
+    free(list);
     return code;
 }
 

@@ -64,35 +64,60 @@ static void write_title(FILE *file, const char *kind, const char *name) {
     fputs("]\n", file);
 }
 
+/* A list of names as `names` reads it, gathered before it is written: one with a line break in it
+ * is written as JSON. */
+typedef struct name_list {
+    FILE *stream;
+    char *text;
+    size_t size;
+} name_list;
+
+static void list_add(name_list *list, const char *name) {
+    if (list->stream == NULL) {
+        list->stream = say_allocated(open_memstream(&list->text, &list->size));
+    } else {
+        fputs(", ", list->stream);
+    }
+    write_name(list->stream, name);
+}
+
+static void list_write(name_list *list, FILE *file, const char *label) {
+    if (list->stream != NULL) {
+        fclose(list->stream);
+        fprintf(file, "%s = ", label);
+        write_value(file, say_allocated(list->text));
+        free(list->text);
+    }
+    *list = (name_list){0};
+}
+
 static void write_keys(FILE *file, const json_t *keys) {
     size_t index = 0;
     const json_t *key = NULL;
-    bool open = false;
+    name_list list = {0};
     json_array_foreach(keys, index, key) {
         const json_t *expression = json_object_get(key, "expression");
         if (!json_is_string(expression)) {
-            fputs(open ? ", " : "keys = ", file);
-            write_name(file, text_of(key, "name"));
-            open = true;
+            list_add(&list, text_of(key, "name"));
             continue;
         }
-        fputs(open ? "\nkey." : "key.", file);
+        list_write(&list, file, "keys");
+        fputs("key.", file);
         write_name(file, text_of(key, "name"));
         fputs(" = ", file);
         write_value(file, json_string_value(expression));
-        open = false;
     }
-    fputs(open ? "\n" : "", file);
+    list_write(&list, file, "keys");
 }
 
 static void write_watch(FILE *file, const json_t *watch) {
     size_t index = 0;
     const json_t *column = NULL;
+    name_list list = {0};
     json_array_foreach(watch, index, column) {
-        fputs(index == 0 ? "watch = " : ", ", file);
-        write_name(file, json_string_value(column));
+        list_add(&list, json_string_value(column));
     }
-    fputs(json_array_size(watch) > 0 ? "\n" : "", file);
+    list_write(&list, file, "watch");
 }
 
 static void write_rule(FILE *file, const json_t *rule) {

@@ -145,6 +145,8 @@ def _(installed):
     sql = installed.trigperf("grants", "--consumer", user.user).out
     called = set(re.findall(r"trigperf\.(\w+)\(", text))
     read = set(re.findall(r"(?:FROM|JOIN) trigperf\.(\w+)\b(?!\()", text))
+    if "outbox_" in read:
+        read = read - {"outbox_"} | {f"outbox_{n}" for n in range(4)}
     equal(sorted(re.findall(r"EXECUTE ON FUNCTION trigperf\.(\w+)", sql)), sorted(called), "functions")
     equal(sorted(re.findall(r"SELECT.* ON trigperf\.(\w+)", sql)), sorted(read), "tables")
 
@@ -194,7 +196,7 @@ def _(installed):
     user = login(installed, "reader")
     apply(installed, "consumer", user)
     denied(user, user_tables(installed, user) + [
-        "select * from trigperf.consumer", "select * from trigperf.outbox_0", "select beat from trigperf.notifier",
+        "select * from trigperf.consumer", "select * from trigperf.outbox_slot", "select beat from trigperf.notifier",
         "select trigperf.status()", "select * from trigperf.trigger_error_log"])
     for args in (["install"], ["status"], ["detach", "calls"], ["rules", "add", "calls", "x"], ["uninstall"],
                  ["attach", "other", "--key", "id"]):
