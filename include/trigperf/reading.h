@@ -34,7 +34,7 @@ typedef struct trigperf_reading trigperf_reading;
  *        trigperf_series_reset(); 0: they go on.
  * @param[out] reading receives the reading; release with trigperf_reading_free().
  * @param[out] error see error.h; may be NULL.
- * @return 0, #TRIGPERF_E_NOMEM, #TRIGPERF_E_FORKED. About 1 us for each histogram and thread.
+ * @return 0, #TRIGPERF_E_NOMEM, #TRIGPERF_E_FORKED. 1 to 2 us for each histogram and thread.
  */
 int32_t trigperf_series_read(trigperf_context *context, int32_t reset, trigperf_reading **reading,
                              trigperf_error **error);
