@@ -39,6 +39,10 @@
  * **Usual** is the median of the last 60 judged values of the same series (at least 8). It moves on
  * while an alert stands, so a new level that stays becomes usual.
  *
+ * **Built in** is the rule `cache_hit_rate`: a warning when fewer than `cache.min_hit_rate` percent
+ * of at least `cache.min_lookups` lookups in the verdict cache were hits. It can be replaced or
+ * removed like any other.
+ *
  * **When.** Rules are applied every `alert.interval_ms` by whoever processes the context, and by
  * trigperf_alert_check(). trigperf_fd() becomes readable for it, trigperf_wait() returns when an
  * event was raised, and the function of trigperf_ready_set() is called. Two events at most wait for
@@ -70,12 +74,13 @@ typedef struct trigperf_alert trigperf_alert;
 
 /**
  * @brief Adds a rule, or replaces the one of that name (with what it knew, events that wait
- *        included).
+ *        included). What was recorded before is not judged.
  * @param context    the context.
  * @param name       1 to 100 bytes of UTF-8.
  * @param definition see above, up to 4096 bytes.
  * @param[out] error says which key is wrong and what it takes; may be NULL.
- * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_NOMEM, #TRIGPERF_E_FORKED.
+ * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_NOMEM (there may be no rule of that name any more),
+ *         #TRIGPERF_E_FORKED.
  */
 int32_t trigperf_alert_rule(trigperf_context *context, const char *name, const char *definition,
                             trigperf_error **error);

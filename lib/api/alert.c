@@ -14,12 +14,8 @@ static const tp_alert *inner(const trigperf_alert *alert) {
 int32_t trigperf_alert_rule(trigperf_context *context, const char *name, const char *definition,
                             trigperf_error **error) {
     int32_t status = tp_context_check(context, error);
-    if (status == TRIGPERF_OK) {
-        tp_watch *watch = tp_context_watch(context);
-        status = tp_alerts_add(tp_watch_lock(watch), name, definition, error);
-        tp_watch_unlock(watch);
-    }
-    return status;
+    return status == TRIGPERF_OK ? tp_watch_rule(tp_context_watch(context), name, definition, error)
+                                 : status;
 }
 
 int32_t trigperf_alert_rule_remove(trigperf_context *context, const char *name,

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/config.h"
@@ -96,6 +97,24 @@ static int32_t make_meter(trigperf_context *context, const trigperf_config *conf
     return status;
 }
 
+/* Alerts, with the rule that is built in. */
+static int32_t make_watch(trigperf_context *context, const trigperf_config *config,
+                          trigperf_error **err) {
+    char rule[256];
+    uint64_t percent = tp_config_number(config, TP_OPTION_CACHE_MIN_HIT_RATE);
+    int32_t status = tp_watch_new(context, tp_config_u32(config, TP_OPTION_ALERT_INTERVAL_MS),
+                                  &context->watch, err);
+    if (status != TRIGPERF_OK || percent == 0) {
+        return status;
+    }
+    snprintf(rule, sizeof rule,
+             "measure=share series=trigperf_cache_hits_total over=trigperf_cache_misses_total "
+             "direction=below warn=%llu.%02llu min_samples=%llu",
+             (unsigned long long)percent / 100, (unsigned long long)percent % 100,
+             (unsigned long long)tp_config_number(config, TP_OPTION_CACHE_MIN_LOOKUPS));
+    return tp_watch_rule(context->watch, "cache_hit_rate", rule, err);
+}
+
 static void wake_loop(void *loop) {
     tp_loop_wake(loop);
 }
@@ -119,8 +138,7 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
         status = make_meter(context, config, err);
     }
     if (status == TRIGPERF_OK) {
-        status = tp_watch_new(context, tp_config_u32(config, TP_OPTION_ALERT_INTERVAL_MS),
-                              &context->watch, err);
+        status = make_watch(context, config, err);
     }
     if (status == TRIGPERF_OK) {
         status = tp_api_source_new(config, context->loop, context->engine, &context->log,

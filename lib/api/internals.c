@@ -110,6 +110,8 @@ typedef struct putting {
     { name, help, TP_SERIES_##kind, offsetof(tp_metrics_counters, field) }
 #define SOURCE(kind, field, name, help)                                                            \
     { name, help, TP_SERIES_##kind, offsetof(tp_feed_measures, field) }
+#define CACHE(kind, field, name, help)                                                             \
+    { name, help, TP_SERIES_##kind, offsetof(tp_cache_figures, field) }
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 static const entry pipeline_entries[] = {
@@ -149,6 +151,20 @@ static const entry source_entries[] = {
            "Announcements of the notifier that were used."),
     SOURCE(COUNTER, reconnects, "trigperf_source_reconnects_total",
            "Times the connection was made anew."),
+};
+
+static const entry cache_entries[] = {
+    CACHE(GAUGE, capacity, "trigperf_cache_capacity", "Room of the verdict cache, in verdicts."),
+    CACHE(GAUGE, entries, "trigperf_cache_entries", "Verdicts in the cache."),
+    CACHE(GAUGE, bytes, "trigperf_cache_bytes", "Memory of the verdict cache."),
+    CACHE(COUNTER, hits, "trigperf_cache_hits_total", "Lookups that found a verdict."),
+    CACHE(COUNTER, misses, "trigperf_cache_misses_total", "Lookups that found none."),
+    CACHE(COUNTER, insertions, "trigperf_cache_insertions_total", "Verdicts put into the cache."),
+    CACHE(COUNTER, evictions, "trigperf_cache_evictions_total", "Verdicts that went for others."),
+    CACHE(COUNTER, expirations, "trigperf_cache_expirations_total",
+          "Verdicts found dead: expired, or their table or row had changed."),
+    CACHE(COUNTER, invalidations, "trigperf_cache_invalidations_total",
+          "Verdicts that were invalidated."),
 };
 
 static const entry metrics_entries[] = {
@@ -218,6 +234,12 @@ static void put_source(const putting *p, trigperf_context *context, tp_internals
     }
 }
 
+static void put_cache(const putting *p, const tp_cache *cache) {
+    tp_cache_figures figures;
+    tp_cache_figures_get(cache, &figures);
+    put(p, cache_entries, COUNT_OF(cache_entries), &figures);
+}
+
 void tp_internals_put(trigperf_context *context, const tp_metrics_counters *counters,
                       tp_wanted_fn wanted, void *user, tp_reading *into) {
     putting p = {wanted, user, into};
@@ -227,5 +249,6 @@ void tp_internals_put(trigperf_context *context, const tp_metrics_counters *coun
     put(&p, pipeline_entries, COUNT_OF(pipeline_entries), &pipeline);
     put_windows(&p, &pipeline);
     put_source(&p, context, tp_context_internals(context));
+    put_cache(&p, tp_context_cache(context));
     put(&p, metrics_entries, COUNT_OF(metrics_entries), counters);
 }

@@ -122,6 +122,9 @@ static const tp_option table[TP_OPTION_COUNT] = {
                "together does not expire together"),
     [TP_OPTION_CACHE_MIN_HIT_RATE] = NUMBER("cache.min_hit_rate", "percent", 0, 100, "60",
                                             "a hit rate below it is worth an alert; 0: never"),
+    [TP_OPTION_CACHE_MIN_LOOKUPS] =
+        NUMBER("cache.min_lookups", "lookups", 1, UINT64_C(1) << 40, "1000",
+               "of so many lookups at least a hit rate is made that is worth an alert"),
 };
 
 const tp_option *tp_option_at(uint32_t index) {

@@ -49,6 +49,7 @@ typedef enum tp_option_id {
     TP_OPTION_CACHE_TTL_MS,
     TP_OPTION_CACHE_TTL_JITTER,
     TP_OPTION_CACHE_MIN_HIT_RATE,
+    TP_OPTION_CACHE_MIN_LOOKUPS,
     TP_OPTION_COUNT
 } tp_option_id;
 

@@ -83,16 +83,45 @@ static bool wanted(void *user, const char *name) {
     return tp_alerts_wants(user, name);
 }
 
+/* With the lock held: what rules look at. */
+static int32_t read_wanted(tp_watch *watch, tp_reading **reading, trigperf_error **err) {
+    return tp_meter_read(tp_context_meter(watch->context), wanted, watch->alerts, false, reading,
+                         err);
+}
+
 /* With the lock held. */
 static int32_t apply(tp_watch *watch, uint64_t now_ms, trigperf_error **err) {
     tp_reading *reading = NULL;
-    int32_t status = tp_meter_read(tp_context_meter(watch->context), wanted, watch->alerts, false,
-                                   &reading, err);
+    int32_t status = read_wanted(watch, &reading, err);
     if (status == TRIGPERF_OK) {
         tp_alert_time time = {now_ms, tp_clock_unix_ms()};
         status = tp_alerts_judge(watch->alerts, time, reading, err);
     }
     tp_reading_free(reading);
+    return status;
+}
+
+/* With the lock held. */
+static int32_t begin(tp_watch *watch, const char *name, trigperf_error **err) {
+    tp_reading *reading = NULL;
+    int32_t status = read_wanted(watch, &reading, err);
+    if (status == TRIGPERF_OK) {
+        tp_alert_time time = {tp_clock_ms(), tp_clock_unix_ms()};
+        status = tp_alerts_begin(watch->alerts, name, time, reading, err);
+    }
+    tp_reading_free(reading);
+    return status;
+}
+
+int32_t tp_watch_rule(tp_watch *watch, const char *name, const char *text, trigperf_error **err) {
+    int32_t status = tp_alerts_add(tp_watch_lock(watch), name, text, err);
+    if (status == TRIGPERF_OK) {
+        status = begin(watch, name, err);
+        if (status != TRIGPERF_OK) {
+            tp_alerts_remove(watch->alerts, name, NULL);
+        }
+    }
+    tp_watch_unlock(watch);
     return status;
 }
 

@@ -281,17 +281,20 @@ static tp_map *index_over(const tp_alert_rule *rule, const tp_reading *reading) 
     return map;
 }
 
-/* The partner of a series for ratio and share; false when there is none. */
-static bool find_over(const tp_map *index, const tp_reading *reading, const tp_label *labels,
-                      uint32_t label_count, tp_series_view *out) {
+/* The partner of a series for ratio and share; found is false when there is none. */
+static int32_t find_over(const tp_map *index, const tp_reading *reading, const tp_label *labels,
+                         uint32_t label_count, tp_series_view *out, bool *found,
+                         trigperf_error **err) {
     tp_strbuf key = TP_STRBUF_INIT;
     tp_alert_labels_key(labels, label_count, &key);
-    void *found = key.failed ? NULL : tp_map_get(index, tp_strbuf_str(&key), key.length);
+    bool failed = key.failed;
+    void *number = failed ? NULL : tp_map_get(index, tp_strbuf_str(&key), key.length);
     tp_strbuf_free(&key);
-    if (found != NULL) {
-        *out = tp_reading_at(reading, (uint32_t)((uintptr_t)found - 1));
+    *found = number != NULL;
+    if (number != NULL) {
+        *out = tp_reading_at(reading, (uint32_t)((uintptr_t)number - 1));
     }
-    return found != NULL;
+    return failed ? tp_error_nomem(err) : TRIGPERF_OK;
 }
 
 /* One series of a reading, under one rule. */
@@ -305,11 +308,14 @@ static int32_t judge_series(tp_alerts *alerts, entry *of, tp_alert_time time,
     double value = 0;
     uint64_t samples = 0;
     uint32_t label_count = labels_of(reading, index, labels);
-    if (over_index != NULL && !find_over(over_index, reading, labels, label_count, &over)) {
-        return TRIGPERF_OK;
+    bool found = true;
+    int32_t status = over_index == NULL
+                         ? TRIGPERF_OK
+                         : find_over(over_index, reading, labels, label_count, &over, &found, err);
+    if (status == TRIGPERF_OK && found) {
+        status = find_tracked(alerts, of, labels, label_count, &one, err);
     }
-    int32_t status = find_tracked(alerts, of, labels, label_count, &one, err);
-    if (status != TRIGPERF_OK) {
+    if (status != TRIGPERF_OK || !found) {
         return status;
     }
     switch (tp_alert_watch_read(&one->watch, of->rule, &series, over_index == NULL ? NULL : &over,
@@ -359,6 +365,16 @@ int32_t tp_alerts_judge(tp_alerts *alerts, tp_alert_time time, const tp_reading 
         }
     }
     return status;
+}
+
+int32_t tp_alerts_begin(tp_alerts *alerts, const char *name, tp_alert_time time,
+                        const tp_reading *reading, trigperf_error **err) {
+    entry *one = find_rule(alerts, name);
+    if (one == NULL) {
+        return no_rule(name, err);
+    }
+    return one->rule->measure == TP_ALERT_FED ? TRIGPERF_OK
+                                              : apply(alerts, one, time, reading, err);
 }
 
 int32_t tp_alerts_feed(tp_alerts *alerts, tp_alert_time time, const char *rule,

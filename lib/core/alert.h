@@ -46,6 +46,9 @@ bool tp_alerts_wants(const tp_alerts *alerts, const char *name);
  * time. */
 int32_t tp_alerts_judge(tp_alerts *alerts, tp_alert_time time, const tp_reading *reading,
                         trigperf_error **err);
+/* The same for one rule: from this reading on. */
+int32_t tp_alerts_begin(tp_alerts *alerts, const char *name, tp_alert_time time,
+                        const tp_reading *reading, trigperf_error **err);
 /* A value for a rule with measure=fed. E_NOT_FOUND, E_INVALID, E_LIMIT, E_NOMEM. */
 int32_t tp_alerts_feed(tp_alerts *alerts, tp_alert_time time, const char *rule,
                        const tp_label *labels, uint32_t label_count, double value, uint64_t samples,

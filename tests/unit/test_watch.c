@@ -168,6 +168,36 @@ static void test_silence_and_bad_arguments(void **state) {
     trigperf_context_free(context);
 }
 
+static void look_up(trigperf_context *context, int number) {
+    char key[16];
+    uint32_t verdict = 0;
+    int length = snprintf(key, sizeof key, "k%d", number);
+    assert_int_equal(trigperf_cache_get(context, 0, key, (uint64_t)length, &verdict),
+                     TRIGPERF_E_NOT_FOUND);
+}
+
+/* Built in: a warning when the verdict cache is of little use. */
+static void test_the_hit_rate_of_the_cache(void **state) {
+    (void)state;
+    trigperf_context *context = offline("3600000");
+    for (int i = 0; i < 999; i++) {
+        look_up(context, i);
+    }
+    assert_int_equal(trigperf_alert_check(context, NULL), TRIGPERF_OK);
+    expect_none(context); /* too few */
+    look_up(context, 999);
+    assert_int_equal(trigperf_alert_check(context, NULL), TRIGPERF_OK);
+    trigperf_alert *alert = NULL;
+    assert_int_equal(trigperf_alert_next(context, &alert, NULL), TRIGPERF_OK);
+    assert_non_null(alert);
+    assert_string_equal(trigperf_alert_rule_name(alert), "cache_hit_rate");
+    assert_int_equal(trigperf_alert_to(alert), TRIGPERF_ALERT_WARNING);
+    assert_int_equal(trigperf_alert_samples(alert), 1000);
+    trigperf_alert_free(alert);
+    assert_int_equal(trigperf_alert_rule_remove(context, "cache_hit_rate", NULL), TRIGPERF_OK);
+    trigperf_context_free(context);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     trigperf_context *context = offline("3600000");
@@ -205,6 +235,7 @@ int main(void) {
         cmocka_unit_test(test_with_the_librarys_thread),
         cmocka_unit_test(test_series_of_the_library),
         cmocka_unit_test(test_silence_and_bad_arguments),
+        cmocka_unit_test(test_the_hit_rate_of_the_cache),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
