@@ -576,9 +576,7 @@ void tp_pipeline_counters_get(const tp_pipeline *pipeline, tp_pipeline_counters 
 
 tp_batch *tp_pipeline_next(tp_pipeline *pipeline) {
     tp_batch *batch = tp_delivery_next(pipeline->delivery);
-    if (batch == pipeline->ready_all) {
-        pipeline->ready_all = NULL;
-    }
+    pipeline->ready_all = batch == pipeline->ready_all ? NULL : pipeline->ready_all;
     return batch;
 }
 
