@@ -2,8 +2,8 @@
  *
  * Processor time of each thread by its own clock, the best of several rounds: neighbours can only
  * make it longer. The durations are lognormal around 1 ms, made before. C and C++. */
-#ifndef RECORDING_H
-#define RECORDING_H
+#ifndef TESTS_BENCH_RECORDING_RECORDING_H
+#define TESTS_BENCH_RECORDING_RECORDING_H
 
 #include <malloc.h>
 #include <math.h>
