@@ -77,7 +77,8 @@ static int32_t make_cache(trigperf_context *context, const trigperf_config *conf
         .exact = tp_config_number(config, TP_OPTION_CACHE_EXACT) != 0,
         .ttl_ms = tp_config_number(config, TP_OPTION_CACHE_TTL_MS),
         .start_ms = tp_clock_coarse_ms(),
-        .ttl_jitter = tp_config_u32(config, TP_OPTION_CACHE_TTL_JITTER)};
+        .ttl_jitter = tp_config_u32(config, TP_OPTION_CACHE_TTL_JITTER),
+        .bonds = tp_engine_bonds(context->engine)};
     if (!tp_entropy_fill(&options.key, sizeof options.key)) {
         return no_entropy(err);
     }
@@ -196,8 +197,8 @@ void trigperf_context_free(trigperf_context *context) {
         context->source.class->free(context->source.self);
     }
     tp_conninfo_free(context->conninfo);
-    tp_engine_unref(context->engine);
     tp_cache_free(context->cache);
+    tp_engine_unref(context->engine);
     tp_watch_free(context->watch);
     tp_internals_free(context->internals);
     tp_meter_free(context->meter);

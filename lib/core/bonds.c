@@ -53,16 +53,14 @@ struct tp_bonds {
     uint32_t issued; /* groups that were ever used, from 1 */
     uint32_t cursor;
     _Atomic uint32_t dead;
-    uint32_t sweep_every;
-    tp_bonds_sweep_fn sweep;
-    void *sweep_user;
+    tp_bonds_user user;
     uint32_t row_mask;
     _Atomic(_Atomic uint64_t *) rows;
 };
 
 /* ---- life ---- */
 
-tp_bonds *tp_bonds_new(const tp_hash_key *key, tp_fence *fence, uint32_t rows) {
+tp_bonds *tp_bonds_new(const tp_hash_key *key, tp_fence *fence) {
     tp_bonds *bonds = calloc(1, sizeof *bonds);
     if (bonds == NULL) {
         return NULL;
@@ -75,10 +73,6 @@ tp_bonds *tp_bonds_new(const tp_hash_key *key, tp_fence *fence, uint32_t rows) {
     bonds->key = *key;
     bonds->fence = fence;
     bonds->issued = 1;
-    bonds->row_mask = 1023;
-    while (bonds->row_mask + 1 < rows && bonds->row_mask < (1u << 24) - 1) {
-        bonds->row_mask = 2 * bonds->row_mask + 1;
-    }
     return bonds;
 }
 
@@ -103,10 +97,12 @@ void tp_bonds_free(tp_bonds *bonds) {
     free(bonds);
 }
 
-void tp_bonds_set_sweep(tp_bonds *bonds, tp_bonds_sweep_fn sweep, void *user, uint32_t every) {
-    bonds->sweep = sweep;
-    bonds->sweep_user = user;
-    bonds->sweep_every = every;
+void tp_bonds_use(tp_bonds *bonds, const tp_bonds_user *user) {
+    bonds->user = *user;
+    bonds->row_mask = 1023;
+    while (bonds->row_mask + 1 < user->rows && bonds->row_mask < (1u << 24) - 1) {
+        bonds->row_mask = 2 * bonds->row_mask + 1;
+    }
 }
 
 uint64_t tp_bonds_bytes(const tp_bonds *bonds) {
@@ -147,6 +143,13 @@ static tp_bond *bond_new(tp_bonds *bonds, const char *name) {
     free(copy);
     free(bond);
     return NULL;
+}
+
+tp_bond *tp_bonds_find(tp_bonds *bonds, const char *name) {
+    lock(bonds);
+    tp_bond *bond = tp_map_get_str(bonds->map, name);
+    unlock(bonds);
+    return bond;
 }
 
 tp_bond *tp_bonds_table(tp_bonds *bonds, const char *name) {
@@ -229,7 +232,7 @@ static void kill_group(tp_bonds *bonds, tp_bond *bond, bool rows) {
 
 /* Numbers of groups that are dead now are free after the sweep; those that die meanwhile wait. */
 static void sweep_if_due(tp_bonds *bonds) {
-    if (bonds->sweep == NULL || atomic_load(&bonds->dead) < bonds->sweep_every) {
+    if (bonds->user.sweep == NULL || atomic_load(&bonds->dead) < bonds->user.sweep_every) {
         return;
     }
     lock(bonds);
@@ -240,7 +243,7 @@ static void sweep_if_due(tp_bonds *bonds) {
     }
     atomic_store(&bonds->dead, 0);
     unlock(bonds);
-    bonds->sweep(bonds->sweep_user);
+    bonds->user.sweep(bonds->user.user);
     lock(bonds);
     for (uint32_t group = 1; group < issued; group++) {
         uint8_t expected = SWEPT;
@@ -351,6 +354,9 @@ static bool change_rows(tp_bonds *bonds, const tp_bond *bond, const tp_change *c
 }
 
 void tp_bonds_change(tp_bonds *bonds, const tp_change *change) {
+    if (bonds == NULL) {
+        return;
+    }
     uint64_t arrival = tp_fence_arrive(bonds->fence);
     if (atomic_load(&bonds->tables) == 0) {
         return;
@@ -369,6 +375,9 @@ void tp_bonds_change(tp_bonds *bonds, const tp_change *change) {
 }
 
 void tp_bonds_resync(tp_bonds *bonds, const char *table) {
+    if (bonds == NULL) {
+        return;
+    }
     uint64_t arrival = tp_fence_arrive(bonds->fence);
     lock(bonds);
     if (table != NULL) {
@@ -387,6 +396,9 @@ void tp_bonds_resync(tp_bonds *bonds, const char *table) {
 }
 
 void tp_bonds_doubt(tp_bonds *bonds) {
+    if (bonds == NULL) {
+        return;
+    }
     lock(bonds);
     void *cursor = NULL;
     for (void *bond = NULL; tp_map_next(bonds->map, &cursor, NULL, &bond);) {

@@ -14,18 +14,25 @@
 typedef struct tp_bonds tp_bonds;
 typedef struct tp_bond tp_bond; /* a table; lives as long as the bonds */
 
-/* rows: how many to tell apart, about. The fence numbers what arrives, and outlives the bonds. NULL
- * when memory is short. */
-tp_bonds *tp_bonds_new(const tp_hash_key *key, tp_fence *fence, uint32_t rows);
+/* The fence numbers what arrives, and outlives the bonds. NULL when memory is short. */
+tp_bonds *tp_bonds_new(const tp_hash_key *key, tp_fence *fence);
 void tp_bonds_free(tp_bonds *bonds);
 
-/* Called, while changes arrive, when so many groups are dead: removes all verdicts of dead groups,
- * so that the groups can be used again. Set it before anything else. */
-typedef void (*tp_bonds_sweep_fn)(void *user);
-void tp_bonds_set_sweep(tp_bonds *bonds, tp_bonds_sweep_fn sweep, void *user, uint32_t every);
+/* The cache that verdicts are in. sweep is called, while changes arrive, when so many groups are
+ * dead: it removes all verdicts of dead groups, so that the groups can be used again. rows: how
+ * many to tell apart, about. */
+typedef struct tp_bonds_user {
+    void (*sweep)(void *user);
+    void *user;
+    uint32_t sweep_every;
+    uint32_t rows;
+} tp_bonds_user;
+void tp_bonds_use(tp_bonds *bonds, const tp_bonds_user *user); /* before anything else */
 
-/* Any thread from here on, unless said otherwise. The table of a name, made when it is new; NULL
- * when memory is short. */
+/* Any thread from here on, unless said otherwise. The table of a name, or
+ * NULL. */
+tp_bond *tp_bonds_find(tp_bonds *bonds, const char *name);
+/* Made when it is new; NULL when memory is short. */
 tp_bond *tp_bonds_table(tp_bonds *bonds, const char *name);
 /* Whether somebody has vouched that changes of the table will arrive. */
 bool tp_bond_is_checked(const tp_bond *bond);
@@ -49,7 +56,7 @@ bool tp_bond_changed(const tp_bonds *bonds, const tp_bond *bond, uint32_t row, u
 typedef enum tp_group_state { TP_GROUP_DEAD, TP_GROUP_TABLE, TP_GROUP_ROWS } tp_group_state;
 tp_group_state tp_bonds_group(const tp_bonds *bonds, uint32_t group);
 
-/* A change has arrived. These three: one thread at a time. */
+/* A change has arrived. These three: one thread at a time; no effect when bonds is NULL. */
 void tp_bonds_change(tp_bonds *bonds, const tp_change *change);
 /* A resync of a table, or of everything (NULL). */
 void tp_bonds_resync(tp_bonds *bonds, const char *table);

@@ -16,19 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "core/cache_lanes.h"
+#include "core/cache_snapshot.h"
+#include "core/cache_validators.h"
 
-#define CHUNK 128u
 #define TICKETS 256u
 #define PATIENCE 4u /* questions for each way before a table that is replaced begins to go */
-
-typedef struct validator {
-    _Atomic uint64_t salt;
-    _Atomic int64_t ttl_ms;
-    uint64_t version; /* under the lock */
-    uint64_t generation;
-} validator;
 
 struct tp_cache {
     _Atomic(tp_cache_table *) table; /* NULL: no capacity */
@@ -37,10 +30,10 @@ struct tp_cache {
     tp_lanes lanes;
     tp_cache_options options;
     tp_cache_world world;
-    atomic_flag busy;        /* changes of tables and validators */
-    tp_cache_table *retired; /* under the lock */
-    _Atomic uint64_t swept;  /* sets of the table that is being replaced */
-    _Atomic(validator *) validators[TP_CACHE_VALIDATORS / CHUNK];
+    atomic_flag busy;               /* changes of tables and validators */
+    tp_cache_table *retired;        /* under the lock */
+    _Atomic uint64_t swept;         /* sets of the table that is being replaced */
+    tp_cache_validators validators; /* changed under the lock */
     _Atomic uint32_t tickets[TICKETS];
 };
 
@@ -81,6 +74,22 @@ static bool build(tp_cache *cache) {
     return capacity == 0 || table != NULL;
 }
 
+/* Called while changes arrive, by one thread at a time: the cache stands for its identity. */
+static void sweep_dead_groups(void *user) {
+    tp_cache_call call = {0, 0, (uintptr_t)user};
+    tp_cache_sweep(user, &call);
+}
+
+static void use_bonds(tp_cache *cache) {
+    uint64_t capacity = cache->options.capacity;
+    uint64_t every = capacity / 64 < 256 ? 256 : capacity / 64 > 16384 ? 16384 : capacity / 64;
+    uint64_t rows = capacity > UINT32_MAX ? UINT32_MAX : capacity;
+    tp_bonds_user user = {sweep_dead_groups, cache, (uint32_t)every, (uint32_t)rows};
+    if (cache->options.bonds != NULL) {
+        tp_bonds_use(cache->options.bonds, &user);
+    }
+}
+
 int32_t tp_cache_new(const tp_cache_options *options, tp_cache **out, trigperf_error **err) {
     tp_cache *cache = calloc(1, sizeof *cache);
     if (cache == NULL) {
@@ -92,6 +101,7 @@ int32_t tp_cache_new(const tp_cache_options *options, tp_cache **out, trigperf_e
         tp_cache_free(cache);
         return tp_error_nomem(err);
     }
+    use_bonds(cache);
     *out = cache;
     return TRIGPERF_OK;
 }
@@ -107,9 +117,7 @@ void tp_cache_free(tp_cache *cache) {
         tp_cache_table_free(cache->retired);
         cache->retired = next;
     }
-    for (uint32_t i = 0; i < TP_CACHE_VALIDATORS / CHUNK; i++) {
-        free(atomic_load(&cache->validators[i]));
-    }
+    tp_cache_validators_free(&cache->validators);
     tp_cache_keys_free(cache->world.keys);
     tp_lanes_free(&cache->lanes);
     free(cache);
@@ -126,66 +134,23 @@ static void count(tp_cache *cache, const tp_cache_call *call, tp_lane_counter co
 
 /* ---- validators ---- */
 
-/* Odd factors keep all validators apart; other versions and generations are mixed. */
-static uint64_t salt_of(uint32_t number, uint64_t version, uint64_t generation) {
-    uint64_t parts[3] = {number, version, generation};
-    return version == 0 && generation == 0 ? number * UINT64_C(0xD6E8FEB86659FD93)
-                                           : tp_hash_stable(parts, sizeof parts);
-}
-
-static const validator *find_validator(const tp_cache *cache, uint32_t number) {
-    const validator *chunk =
-        atomic_load_explicit(&cache->validators[number / CHUNK], memory_order_acquire);
-    return chunk == NULL ? NULL : &chunk[number % CHUNK];
-}
-
-static uint64_t current_salt(const tp_cache *cache, uint32_t number) {
-    const validator *found = find_validator(cache, number);
-    return found == NULL ? salt_of(number, 0, 0)
-                         : atomic_load_explicit(&found->salt, memory_order_acquire);
-}
-
-/* With the lock held; NULL when memory is short. */
-static validator *want_validator(tp_cache *cache, uint32_t number) {
-    _Atomic(validator *) *place = &cache->validators[number / CHUNK];
-    validator *chunk = atomic_load(place);
-    if (chunk == NULL) {
-        chunk = calloc(CHUNK, sizeof *chunk);
-        for (uint32_t i = 0; chunk != NULL && i < CHUNK; i++) {
-            atomic_init(&chunk[i].salt, salt_of(number / CHUNK * CHUNK + i, 0, 0));
-        }
-        atomic_store_explicit(place, chunk, memory_order_release);
-    }
-    return chunk == NULL ? NULL : &chunk[number % CHUNK];
-}
-
-static void renew_salt(validator *v, uint32_t number) {
-    atomic_store_explicit(&v->salt, salt_of(number, v->version, v->generation),
-                          memory_order_release);
-}
-
 int32_t tp_cache_validator_set(tp_cache *cache, uint32_t number, uint64_t version, int64_t ttl_ms,
                                trigperf_error **err) {
     lock(cache);
-    validator *v = want_validator(cache, number);
-    if (v != NULL) {
-        v->version = version;
-        atomic_store(&v->ttl_ms, ttl_ms);
-        renew_salt(v, number);
-    }
+    bool fine = tp_cache_validators_set(&cache->validators, number, version, ttl_ms);
     unlock(cache);
-    return v != NULL ? TRIGPERF_OK : tp_error_nomem(err);
+    return fine ? TRIGPERF_OK : tp_error_nomem(err);
 }
 
 int32_t tp_cache_invalidate_validator(tp_cache *cache, uint32_t number, trigperf_error **err) {
     lock(cache);
-    validator *v = want_validator(cache, number);
-    if (v != NULL) {
-        v->generation++;
-        renew_salt(v, number);
-    }
+    bool fine = tp_cache_validators_invalidate(&cache->validators, number);
     unlock(cache);
-    return v != NULL ? TRIGPERF_OK : tp_error_nomem(err);
+    return fine ? TRIGPERF_OK : tp_error_nomem(err);
+}
+
+static uint64_t current_salt(const tp_cache *cache, uint32_t number) {
+    return tp_cache_validators_salt(&cache->validators, number);
 }
 
 /* ---- looking up ---- */
@@ -308,8 +273,7 @@ uint32_t tp_cache_get_many(tp_cache *cache, const tp_cache_call *call, const cha
 /* UINT64_MAX: for ever. Shortened by a share that the key's place decides. */
 static uint64_t ttl_of(tp_cache *cache, uint32_t number, int64_t ttl_ms, uint64_t place) {
     if (ttl_ms == 0) {
-        const validator *v = find_validator(cache, number);
-        ttl_ms = v == NULL ? 0 : atomic_load_explicit(&v->ttl_ms, memory_order_relaxed);
+        ttl_ms = tp_cache_validators_ttl(&cache->validators, number);
     }
     uint64_t ttl = ttl_ms == 0 ? cache->options.ttl_ms : ttl_ms < 0 ? 0 : (uint64_t)ttl_ms;
     if (ttl == 0) {
@@ -490,6 +454,84 @@ int32_t tp_cache_resize(tp_cache *cache, const tp_cache_call *call, uint64_t cap
     return fine ? TRIGPERF_OK : tp_error_nomem(err);
 }
 
+/* ---- warm starts ---- */
+
+void tp_cache_save(tp_cache *cache, const tp_cache_call *call, uint64_t wall_ms, tp_strbuf *out) {
+    tp_snapshot_validator *list = NULL;
+    uint32_t count = 0;
+    lock(cache);
+    tp_cache_table *table = atomic_load(&cache->table);
+    out->failed = !tp_cache_validators_list(&cache->validators, &list, &count) || out->failed;
+    if (table != NULL && !out->failed) {
+        tp_snapshot_begin(out, table, wall_ms, list, count);
+        tp_snapshot_sets(out, table, time_of(cache, call));
+        tp_snapshot_end(out);
+    }
+    unlock(cache);
+    free(list);
+}
+
+/* With the lock held. */
+static int32_t take_generations(tp_cache *cache, const tp_snapshot *snapshot,
+                                trigperf_error **err) {
+    bool fine = true;
+    for (uint32_t i = 0; i < snapshot->validator_count && fine; i++) {
+        tp_snapshot_validator saved = tp_snapshot_validator_at(snapshot, i);
+        fine = tp_cache_validators_take(&cache->validators, &saved);
+    }
+    return fine ? TRIGPERF_OK : tp_error_nomem(err);
+}
+
+/* With the lock held. */
+static int32_t load_hashed(tp_cache *cache, const tp_cache_call *call, const tp_snapshot *snapshot,
+                           uint64_t elapsed_ms, uint64_t *entries, trigperf_error **err) {
+    const tp_cache_table *table = atomic_load(&cache->table);
+    tp_cache_table *saved = NULL;
+    if (cache->world.keys != NULL) {
+        return tp_error_set(err, TRIGPERF_E_UNSUPPORTED, "save it with cache.exact = on",
+                            "a snapshot of whole keys was expected, this one has hashed ones");
+    }
+    if (snapshot->sets > 65536 && snapshot->sets / 4 > table->sets) {
+        return tp_error_set(err, TRIGPERF_E_LIMIT, "raise cache.capacity",
+                            "a snapshot of at most four times the capacity was expected, this one "
+                            "is of %llu verdicts",
+                            (unsigned long long)(snapshot->sets * TP_SET_WAYS));
+    }
+    int32_t status = tp_snapshot_table(snapshot, &cache->world, time_of(cache, call), elapsed_ms,
+                                       &saved, entries, err);
+    if (status == TRIGPERF_OK) {
+        empty_and_retire(cache, call, atomic_load(&cache->previous));
+        atomic_store(&cache->swept, 0);
+        atomic_store(&cache->previous, saved);
+    }
+    return status;
+}
+
+int32_t tp_cache_load(tp_cache *cache, const tp_cache_call *call, uint64_t wall_ms,
+                      const void *bytes, size_t length, uint64_t *entries, trigperf_error **err) {
+    tp_snapshot snapshot;
+    uint64_t taken = 0;
+    int32_t status = tp_snapshot_read(bytes, length, &snapshot, err);
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
+    uint64_t elapsed_ms = wall_ms > snapshot.wall_ms ? wall_ms - snapshot.wall_ms : 0;
+    lock(cache);
+    tp_cache_table *table = atomic_load(&cache->table);
+    atomic_store(&cache->timed, true);
+    status = table == NULL ? TRIGPERF_OK : take_generations(cache, &snapshot, err);
+    if (status == TRIGPERF_OK && table != NULL && snapshot.sets != 0) {
+        status = load_hashed(cache, call, &snapshot, elapsed_ms, &taken, err);
+    } else if (status == TRIGPERF_OK && table != NULL) {
+        status = tp_snapshot_put(&snapshot, table, time_of(cache, call), elapsed_ms, &taken, err);
+    }
+    unlock(cache);
+    if (status == TRIGPERF_OK) {
+        *entries = taken;
+    }
+    return status;
+}
+
 /* ---- figures ---- */
 
 static uint64_t bytes_of(const tp_cache *cache) {
@@ -498,9 +540,7 @@ static uint64_t bytes_of(const tp_cache *cache) {
     uint64_t bytes = sizeof *cache + tp_lanes_bytes();
     bytes += table != NULL ? tp_cache_table_bytes(table) : 0;
     bytes += previous != NULL ? tp_cache_table_bytes(previous) : 0;
-    for (uint32_t i = 0; i < TP_CACHE_VALIDATORS / CHUNK; i++) {
-        bytes += atomic_load(&cache->validators[i]) != NULL ? CHUNK * sizeof(validator) : 0;
-    }
+    bytes += tp_cache_validators_bytes(&cache->validators);
     bytes += cache->world.keys != NULL ? tp_cache_keys_bytes(cache->world.keys) : 0;
     return bytes + (cache->options.bonds != NULL ? tp_bonds_bytes(cache->options.bonds) : 0);
 }

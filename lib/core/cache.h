@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "core/cache_table.h"
+#include "core/cache_validators.h"
 
-#define TP_CACHE_VALIDATORS 65536u
 #define TP_CACHE_AT_ONCE 32u /* keys of a batch that are fetched ahead */
 
 typedef struct tp_cache tp_cache;
@@ -88,6 +89,14 @@ void tp_cache_clear(tp_cache *cache, const tp_cache_call *call);
 /* What is there moves over as it is asked for; the rest goes after a while. */
 int32_t tp_cache_resize(tp_cache *cache, const tp_cache_call *call, uint64_t capacity,
                         trigperf_error **err);
+
+/* A snapshot; out->failed when memory was short, empty without capacity. wall_ms: time of day. */
+void tp_cache_save(tp_cache *cache, const tp_cache_call *call, uint64_t wall_ms, tp_strbuf *out);
+/* E_INVALID: no snapshot, or damaged. E_UNSUPPORTED: hashed keys for a cache of whole ones.
+ * E_LIMIT: of a cache that was much larger. Nothing is changed then, but for generations of
+ * validators. */
+int32_t tp_cache_load(tp_cache *cache, const tp_cache_call *call, uint64_t wall_ms,
+                      const void *bytes, size_t length, uint64_t *entries, trigperf_error **err);
 
 void tp_cache_figures_get(const tp_cache *cache, tp_cache_figures *figures);
 

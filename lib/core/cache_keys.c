@@ -163,11 +163,11 @@ size_t tp_kept_key_length(const tp_kept_key *kept) {
     return atomic_load_explicit(&kept->length, memory_order_relaxed);
 }
 
-void tp_kept_key_copy(const tp_kept_key *kept, void *bytes) {
-    size_t length = tp_kept_key_length(kept);
-    for (size_t at = 0; at < length; at += sizeof(uint64_t)) {
-        uint64_t word =
-            atomic_load_explicit(&kept->words[at / sizeof(uint64_t)], memory_order_relaxed);
-        memcpy((char *)bytes + at, &word, length - at < sizeof word ? length - at : sizeof word);
+void tp_kept_key_copy(const tp_kept_key *kept, size_t at, void *bytes, size_t length) {
+    for (size_t done = 0; done < length; done += sizeof(uint64_t)) {
+        uint64_t word = atomic_load_explicit(&kept->words[(at + done) / sizeof(uint64_t)],
+                                             memory_order_relaxed);
+        memcpy((char *)bytes + done, &word,
+               length - done < sizeof word ? length - done : sizeof word);
     }
 }

@@ -24,7 +24,7 @@ uint64_t tp_cache_keys_bytes(const tp_cache_keys *keys);
 bool tp_kept_key_is(const tp_kept_key *kept, uint64_t salt, const void *bytes, size_t length);
 uint64_t tp_kept_key_salt(const tp_kept_key *kept);
 size_t tp_kept_key_length(const tp_kept_key *kept);
-/* length bytes. */
-void tp_kept_key_copy(const tp_kept_key *kept, void *bytes);
+/* A part of its bytes; at is a multiple of eight. */
+void tp_kept_key_copy(const tp_kept_key *kept, size_t at, void *bytes, size_t length);
 
 #endif

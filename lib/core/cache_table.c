@@ -111,9 +111,8 @@ static bool is_fresh(const tp_cache_table *table, const tp_cache_set *set, uint3
            (state == TP_GROUP_ROWS && row_is_fresh(table, index_of(table, set, way)));
 }
 
-/* ms until an entry expires; UINT64_MAX: never, 0: dead. */
-static uint64_t time_left(const tp_cache_table *table, const tp_cache_set *set, uint32_t way,
-                          uint32_t terms, uint64_t now_ms) {
+uint64_t tp_cache_table_left(const tp_cache_table *table, const tp_cache_set *set, uint32_t way,
+                             uint32_t terms, uint64_t now_ms) {
     uint32_t since = atomic_load_explicit(&set->since, memory_order_relaxed);
     uint64_t time = tp_expiry_time(terms & 0xFFFF, since);
     if (!is_fresh(table, set, way, terms, now_ms)) {
@@ -418,7 +417,7 @@ tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe
     tp_cache_table_lock(probe);
     outcome.expired = ttl_ms == UINT64_MAX ? 0 : advance(table, probe, now_ms);
     bool found = !is_unchanged(probe) && tp_cache_table_find(table, probe, &set, &way, &other);
-    if (found && time_left(table, set, way, other.terms, now_ms) == 0) {
+    if (found && tp_cache_table_left(table, set, way, other.terms, now_ms) == 0) {
         tp_cache_table_remove(table, set, way);
         outcome.expired++;
         found = false;
@@ -441,7 +440,7 @@ bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_
     bool found = tp_cache_table_find(from, source, &set, &way, &entry);
     _Atomic uint64_t *rows = atomic_load_explicit(&from->rows, memory_order_acquire);
     uint64_t row = found && rows != NULL ? atomic_load(&rows[index_of(from, set, way)]) : 0;
-    uint64_t left = found ? time_left(from, set, way, entry.terms, now_ms) : 0;
+    uint64_t left = found ? tp_cache_table_left(from, set, way, entry.terms, now_ms) : 0;
     if (left > 0 && (rows == NULL || tp_cache_table_want_rows(to))) {
         tp_cache_set *there;
         uint32_t at;

@@ -132,6 +132,10 @@ tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe
 bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_cache_table *to,
                          const tp_cache_probe *target, uint64_t now_ms);
 
+/* ms until an entry expires; UINT64_MAX: never, 0: dead. With its set locked. */
+uint64_t tp_cache_table_left(const tp_cache_table *table, const tp_cache_set *set, uint32_t way,
+                             uint32_t terms, uint64_t now_ms);
+
 /* Removes what is dead or, with all, everything of a set; returns how many went. */
 uint32_t tp_cache_table_sweep(tp_cache_table *table, uint64_t set, uint64_t now_ms, bool all);
 

@@ -39,6 +39,7 @@ struct tp_engine {
     tp_pipeline *pipeline;
     tp_cascade *cascade;
     tp_fence *fence;
+    tp_bonds *bonds;
     tp_definitions *definitions;
     owned_rule *rules;
     uint32_t rule_count;
@@ -69,6 +70,7 @@ static int32_t copy_rules(tp_engine *engine, const tp_engine_rule *rules, uint32
 static void engine_free(tp_engine *engine) {
     tp_pipeline_free(engine->pipeline);
     tp_cascade_free(engine->cascade);
+    tp_bonds_free(engine->bonds);
     tp_fence_free(engine->fence);
     tp_definitions_free(engine->definitions);
     for (uint32_t i = 0; i < engine->rule_count; i++) {
@@ -95,11 +97,15 @@ static void init_sync(tp_engine *engine) {
 static int32_t build(tp_engine *engine, const tp_pipeline_options *options, trigperf_error **err) {
     engine->fence = tp_fence_new(FENCE_SLOTS, &options->hash_key);
     engine->definitions = tp_definitions_new(&options->hash_key);
-    if (engine->fence == NULL || engine->definitions == NULL) {
+    if (engine->fence != NULL) {
+        engine->bonds = tp_bonds_new(&options->hash_key, engine->fence);
+    }
+    if (engine->bonds == NULL || engine->definitions == NULL) {
         return tp_error_nomem(err);
     }
     tp_pipeline_options own = *options;
     own.definitions = engine->definitions;
+    own.bonds = engine->bonds;
     int32_t status = tp_engine_cascade_begin(engine, &engine->cascade, err);
     if (status == TRIGPERF_OK) {
         status = tp_cascade_prepare(engine->cascade, err);
@@ -165,6 +171,10 @@ tp_cascade *tp_engine_cascade(tp_engine *engine) {
 
 tp_fence *tp_engine_fence(tp_engine *engine) {
     return engine->fence;
+}
+
+tp_bonds *tp_engine_bonds(tp_engine *engine) {
+    return engine->bonds;
 }
 
 tp_definitions *tp_engine_definitions(tp_engine *engine) {

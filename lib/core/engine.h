@@ -38,6 +38,7 @@ void tp_engine_unlock(tp_engine *engine);
 tp_cascade *tp_engine_cascade(tp_engine *engine);
 
 tp_fence *tp_engine_fence(tp_engine *engine);             /* lock-free, constant */
+tp_bonds *tp_engine_bonds(tp_engine *engine);             /* has a lock of its own, constant */
 tp_definitions *tp_engine_definitions(tp_engine *engine); /* the same */
 
 /* Wakes everyone who sleeps in tp_engine_sleep(). */

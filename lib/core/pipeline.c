@@ -118,6 +118,7 @@ int32_t tp_pipeline_set_cascade(tp_pipeline *pipeline, tp_cascade *cascade, trig
         return tp_error_nomem(err);
     }
     pipeline->cascade = cascade;
+    tp_bonds_doubt(pipeline->options.bonds);
     tp_tables_forget_originals(pipeline->tables);
     tp_window_forget_expansions(pipeline->window);
     tp_resyncs_rules_changed(pipeline->resyncs);
@@ -129,8 +130,6 @@ int32_t tp_pipeline_set_cascade(tp_pipeline *pipeline, tp_cascade *cascade, trig
     }
     return TRIGPERF_OK;
 }
-
-/* ---- figures that decide ---- */
 
 static void turn(tp_pipeline *pipeline, uint64_t now_ms) {
     pipeline->now_ms = now_ms > pipeline->now_ms ? now_ms : pipeline->now_ms;
@@ -234,6 +233,7 @@ static void close_full(tp_pipeline *pipeline) {
 /* ---- arrivals ---- */
 
 static void mark_everything(tp_pipeline *pipeline, const tp_table *table) {
+    tp_bonds_resync(pipeline->options.bonds, table == NULL ? NULL : table->name);
     if (pipeline->fence != NULL) {
         tp_fence_mark_all(pipeline->fence);
     }
@@ -378,6 +378,7 @@ void tp_pipeline_approach(tp_pipeline *pipeline) {
 int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_change *change,
                            trigperf_error **err) {
     turn(pipeline, now_ms);
+    tp_bonds_change(pipeline->options.bonds, change);
     const tp_table *table = tp_tables_copy(pipeline->tables, change->table);
     if (table == NULL) {
         return tp_error_nomem(err);
@@ -571,8 +572,6 @@ void tp_pipeline_counters_get(const tp_pipeline *pipeline, tp_pipeline_counters 
     out->pending_batches = tp_delivery_pending(pipeline->delivery);
     out->bytes = bytes_used(pipeline);
 }
-
-/* ---- handing over ---- */
 
 tp_batch *tp_pipeline_next(tp_pipeline *pipeline) {
     tp_batch *batch = tp_delivery_next(pipeline->delivery);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "core/bonds.h"
 #include "core/cascade.h"
 #include "core/definitions.h"
 #include "core/fence.h"
@@ -31,6 +32,7 @@ typedef struct tp_pipeline_options {
     uint32_t nack_delay_ms;   /* first redelivery delay, doubles per attempt */
     uint32_t nack_delay_max_ms;
     tp_hash_key hash_key;
+    tp_bonds *bonds;             /* told of what arrives; may be NULL */
     tp_definitions *definitions; /* marked by what resyncs arrive; borrowed, may be NULL */
 } tp_pipeline_options;
 

@@ -258,6 +258,58 @@ def _():
         equal(get(0, b"b"), NOT_FOUND, "verdict after clear")
 
 
+class CacheStats(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("reserved", ctypes.c_uint32)] + [
+        (name, ctypes.c_uint64) for name in ("capacity", "entries", "bytes", "hits", "misses", "insertions",
+                                             "evictions", "expirations", "invalidations")
+    ] + [("hit_rate", ctypes.c_double)]
+
+
+@test("verdicts go with the table or the row that they are bound to; the cache changes size, is saved and loaded")
+def _():
+    with Host() as host, Host() as other:
+        verdict, token, length = ctypes.c_uint32(), ctypes.c_uint64(), ctypes.c_uint64()
+
+        def get(who, key):
+            status = LIB.trigperf_cache_get(who.context, 0, key, len(key), ctypes.byref(verdict))
+            return verdict.value if status == OK else status
+
+        equal(LIB.trigperf_fence_begin(host.context, ctypes.byref(token)), OK, "token")
+        LIB.check("trigperf_cache_put_table", host.context, 0, b"t", 1, 1, 0, token, b"public.calls")
+        LIB.check("trigperf_cache_put_row", host.context, 0, b"r5", 2, 2, 0, token, b"public.calls", b"id", b"5", 1)
+        LIB.check("trigperf_cache_put_row", host.context, 0, b"r6", 2, 3, 0, 0, b"public.calls", b"id", b"6", 1)
+        LIB.fails(INVALID, "trigperf_cache_put_table", host.context, 0, b"t", 1, 1, 0, 0, b"calls")
+        LIB.fails(INVALID, "trigperf_cache_put_row", host.context, 0, b"t", 1, 1, 0, 0, b"public.calls", None, None, 0)
+        equal([get(host, key) for key in (b"t", b"r5", b"r6")], [1, 2, 3], "verdicts")
+        host.push(5)
+        equal([get(host, key) for key in (b"t", b"r5", b"r6")], [NOT_FOUND, NOT_FOUND, 3], "after a change of row 5")
+        LIB.fails(STALE, "trigperf_cache_put_table", host.context, 0, b"t", 1, 1, 0, token, b"public.calls")
+        LIB.check("trigperf_push_resync", host.context, None)
+        equal(get(host, b"r6"), NOT_FOUND, "after a resync")
+        for number in range(50):
+            LIB.check("trigperf_cache_put", host.context, 0, b"k%d" % number, len(b"k%d" % number), number, 0, 0)
+        LIB.check("trigperf_cache_resize", host.context, 500)
+        equal([get(host, b"k%d" % number) for number in range(50)], list(range(50)), "verdicts after a resize")
+        LIB.fails(INVALID, "trigperf_cache_resize", host.context, 1 << 40)
+        bytes_ = ctypes.c_void_p()
+        LIB.check("trigperf_cache_save", host.context, ctypes.byref(bytes_), ctypes.byref(length))
+        loaded = ctypes.c_uint64()
+        LIB.check("trigperf_cache_load", other.context, bytes_, length, ctypes.byref(loaded))
+        equal(loaded.value, 50, "verdicts of the snapshot")
+        equal([get(other, b"k%d" % number) for number in range(50)], list(range(50)), "verdicts that were loaded")
+        LIB.fails(INVALID, "trigperf_cache_load", other.context, bytes_, length.value - 1, None)
+        LIB.trigperf_string_free(bytes_)
+        stats = CacheStats(struct_size=ctypes.sizeof(CacheStats))
+        LIB.check("trigperf_cache_stats_get", other.context, ctypes.byref(stats))
+        equal((stats.hits, stats.misses, stats.entries, stats.hit_rate, stats.capacity), (50, 0, 50, 1.0, 10000),
+              "figures")
+        stats.struct_size = 0
+        LIB.fails(INVALID, "trigperf_cache_stats_get", other.context, ctypes.byref(stats))
+        short = CacheStats(struct_size=24)
+        LIB.check("trigperf_cache_stats_get", other.context, ctypes.byref(short))
+        equal((short.entries, short.bytes), (50, 0), "figures that fit")
+
+
 @test("the descriptor becomes readable, process makes progress, callbacks are called")
 def _():
     with Host() as host:

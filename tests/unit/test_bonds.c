@@ -33,11 +33,11 @@ static void build(world *w, uint64_t capacity, uint32_t sweep_every) {
     tp_hash_key key;
     tp_hash_key_seed(&key, 1);
     *w = (world){.fence = tp_fence_new(16, &key)};
-    w->bonds = tp_bonds_new(&key, w->fence, 1024);
+    w->bonds = tp_bonds_new(&key, w->fence);
     tp_cache_options options = {.capacity = capacity, .bonds = w->bonds};
     tp_wide_key_seed(&options.key, 1);
     assert_int_equal(tp_cache_new(&options, &w->cache, NULL), TRIGPERF_OK);
-    tp_bonds_set_sweep(w->bonds, sweep, w, sweep_every);
+    tp_bonds_use(w->bonds, &(tp_bonds_user){sweep, w, sweep_every, 1024});
 }
 
 static void tear(world *w) {
@@ -271,7 +271,7 @@ static void test_out_of_memory(void **state) {
     tp_fence *fence = tp_fence_new(16, &key);
     for (unsigned n = 1; n <= 2; n++) {
         oom_fail_at(n);
-        assert_null(tp_bonds_new(&key, fence, 16));
+        assert_null(tp_bonds_new(&key, fence));
         assert_true(oom_reset());
     }
     tp_fence_free(fence);

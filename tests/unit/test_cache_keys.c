@@ -26,7 +26,7 @@ static void test_keep_and_compare(void **state) {
         assert_false(tp_kept_key_is(kept, 6, text, length));
         assert_false(tp_kept_key_is(kept, 5, text, length + 1));
         char copy[3000];
-        tp_kept_key_copy(kept, copy);
+        tp_kept_key_copy(kept, 0, copy, length);
         assert_memory_equal(copy, text, length);
         if (length > 0) {
             text[length - 1]++;

@@ -1,0 +1,21 @@
+/* What the calls of <trigperf/cache.h> have in common. */
+#ifndef TP_API_CACHE_CALL_H
+#define TP_API_CACHE_CALL_H
+
+#include <trigperf/cache.h>
+
+#include "api/context.h"
+
+/* Arguments: 0 or E_INVALID, E_FORKED. */
+int32_t tp_cache_check(trigperf_context *context, uint32_t validator, const char *key,
+                       uint64_t length, trigperf_error **error);
+bool tp_cache_is_key(const char *key, uint64_t length);
+int32_t tp_cache_check_verdict(int64_t verdict, trigperf_error **error);
+int32_t tp_cache_check_ttl(int64_t ttl_ms, trigperf_error **error);
+
+/* A call by this thread, at a time that matters or not. */
+tp_cache_call tp_cache_call_at(uint32_t validator, uint64_t now_ms);
+/* The same, and the clock is read when something in the cache may expire. */
+tp_cache_call tp_cache_call_now(const tp_cache *cache, uint32_t validator);
+
+#endif
