@@ -27,7 +27,9 @@ static const args_option options[] = {
      "the --rule before it holds for these only: insert, update, delete, truncate", 0},
     {"interval", "DURATION",
      "a key of the --rule before it is delivered at most once in it, such as 500ms or 60s", 0},
-    {"granularity", "SHAPE", "triggers a statement or a row: auto (default), statement or row", 0},
+    {"granularity", "SHAPE",
+     "triggers a statement or a row: auto (default), statement, row; wal: none, the log is read",
+     0},
     {"isolate", "WHAT",
      "keys (default): computing keys never fails a statement; full: nor does writing the change",
      0},
@@ -35,6 +37,7 @@ static const args_option options[] = {
      "a statement that touches more distinct key tuples is one resync of the table", 0},
     {"replicated", NULL,
      "also capture what logical replication writes (the default where a subscription does)", 0},
+    {"where", "CONDITION", "with granularity wal: publish the rows that meet it alone", 0},
     {"dry-run", NULL, "print the SQL, change nothing", 0},
     {NULL, NULL, NULL, 0},
 };
@@ -46,7 +49,8 @@ static const struct {
 } set_by[] = {{"granularity", "granularity"},
               {"isolate", "isolate"},
               {"max-keys", "max_keys"},
-              {"replicated", "replicated"}};
+              {"replicated", "replicated"},
+              {"where", "where"}};
 
 static int add_key(trigperf_attachment *attachment, const char *text) {
     char *name = NULL;

@@ -167,6 +167,9 @@ static void write_settings(FILE *file, const json_t *entry) {
     if (json_is_true(json_object_get(entry, "replicated"))) {
         fputs("replicated = on\n", file);
     }
+    if (json_is_string(json_object_get(entry, "where"))) {
+        fprintf(file, "where = %s\n", text_of(entry, "where"));
+    }
     fprintf(file, "max_keys = %lld\n",
             (long long)json_integer_value(json_object_get(entry, "max_keys")));
 }

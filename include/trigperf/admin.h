@@ -134,7 +134,9 @@ int32_t trigperf_attachment_rule(trigperf_attachment *attachment, const char *ke
 /**
  * @brief Chooses the shape of the triggers.
  * @param attachment  the description.
- * @param granularity `"auto"` (the default: from the table's statistics), `"statement"` or `"row"`.
+ * @param granularity `"auto"` (the default: from the table's statistics), `"statement"`, `"row"`,
+ * or
+ *        `"wal"`: no triggers, for hosts with `source = wal`.
  * @param[out] error see error.h; may be NULL.
  * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_NOMEM.
  */
@@ -155,6 +157,8 @@ int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const c
  * | `replicated` | `on`: row triggers that also fire for what logical replication writes, and under
  * `session_replication_role = replica`. `auto` (the default): the same when a subscription of the
  * database writes to the table |
+ * | `where` | with granularity `wal`: an SQL condition, rows that do not meet it are not published;
+ * with REPLICA IDENTITY FULL over any column, else over those of the identity |
  * @param attachment the description.
  * @param name       one of those names.
  * @param value      its value; words in any case.

@@ -22,11 +22,11 @@ static const tp_option table[TP_OPTION_COUNT] = {
         TEXT("connection", "",
              "libpq connection string or URI; empty: libpq's own variables, service file and "
              "passfile decide"),
-    [TP_OPTION_SOURCE] = CHOICE(
-        "source", "outbox notify none", "outbox",
-        "where changes come from: the outbox that capture triggers write, JSON that triggers "
-        "of your own send by NOTIFY, or none (only what the host pushes; no database is "
-        "needed)"),
+    [TP_OPTION_SOURCE] =
+        CHOICE("source", "outbox wal notify none", "outbox",
+               "where changes come from: the outbox that capture triggers write, the write-ahead "
+               "log (tables attached with granularity wal), JSON that triggers of your own send by "
+               "NOTIFY, or none (only what the host pushes; no database is needed)"),
     [TP_OPTION_CONSUMER] =
         TEXT("consumer", "",
              "name of a durable consumer, whose position is kept in the database; empty: an "

@@ -54,7 +54,7 @@ typedef enum tp_option_id {
 } tp_option_id;
 
 /* Values of the option source, in the order of its choices. */
-enum tp_source_kind { TP_SOURCE_OUTBOX, TP_SOURCE_NOTIFY, TP_SOURCE_NONE };
+enum tp_source_kind { TP_SOURCE_OUTBOX, TP_SOURCE_WAL, TP_SOURCE_NOTIFY, TP_SOURCE_NONE };
 
 typedef struct tp_option {
     const char *name;

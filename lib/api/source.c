@@ -7,6 +7,7 @@
 #include "api/option_table.h"
 #include "pg/notify_source.h"
 #include "pg/outbox_source.h"
+#include "pg/wal_source.h"
 #include <trigperf/version.h>
 
 typedef struct making {
@@ -45,10 +46,27 @@ static int32_t make_outbox(const making *m, tp_feed *out, trigperf_error **err) 
     return status;
 }
 
+static int32_t make_wal(const making *m, tp_feed *out, trigperf_error **err) {
+    const trigperf_config *config = m->config;
+    tp_wal_options options = {
+        .consumer = tp_config_text(config, TP_OPTION_CONSUMER),
+        .schema_version = trigperf_schema_version(),
+        .poll_min_ms = tp_config_u32(config, TP_OPTION_POLL_MIN_MS),
+        .poll_max_ms = tp_config_u32(config, TP_OPTION_POLL_MAX_MS),
+        .ack_interval_ms = tp_config_u32(config, TP_OPTION_ACK_INTERVAL_MS),
+        .reconnect_min_ms = tp_config_u32(config, TP_OPTION_RECONNECT_MIN_MS),
+        .reconnect_max_ms = tp_config_u32(config, TP_OPTION_RECONNECT_MAX_MS),
+        .connect_timeout_ms = tp_config_u32(config, TP_OPTION_CONNECT_TIMEOUT_MS),
+        .silence_timeout_ms = tp_config_u32(config, TP_OPTION_CONNECT_SILENCE_MS),
+        .max_bytes = tp_config_number(config, TP_OPTION_MEMORY_MAX_BYTES)};
+    return tp_wal_source_new(&options, m->info, m->loop, m->engine, m->log, out, err);
+}
+
 static int32_t make_notify(const making *m, tp_feed *out, trigperf_error **err) {
     const trigperf_config *config = m->config;
     if (tp_config_text(config, TP_OPTION_CONSUMER)[0] != '\0') {
-        return tp_error_set(err, TRIGPERF_E_CONFIG, "leave consumer out, or choose source = outbox",
+        return tp_error_set(err, TRIGPERF_E_CONFIG,
+                            "leave consumer out, or choose source = outbox or wal",
                             "expected no consumer with source = notify, got \"%s\": what is sent "
                             "while nobody listens is kept for nobody",
                             tp_config_text(config, TP_OPTION_CONSUMER));
@@ -66,8 +84,10 @@ static int32_t make_notify(const making *m, tp_feed *out, trigperf_error **err) 
 int32_t tp_api_source_new(const trigperf_config *config, tp_loop *loop, tp_engine *engine,
                           const tp_log *log, tp_conninfo **info, tp_feed *out,
                           trigperf_error **err) {
-    static int32_t (*const makers[])(const making *, tp_feed *, trigperf_error **) = {
-        [TP_SOURCE_OUTBOX] = make_outbox, [TP_SOURCE_NOTIFY] = make_notify};
+    static int32_t (*const makers[])(const making *, tp_feed *,
+                                     trigperf_error **) = {[TP_SOURCE_OUTBOX] = make_outbox,
+                                                           [TP_SOURCE_WAL] = make_wal,
+                                                           [TP_SOURCE_NOTIFY] = make_notify};
     uint64_t kind = tp_config_number(config, TP_OPTION_SOURCE);
     if (kind == TP_SOURCE_NONE) {
         *out = (tp_feed){NULL, NULL};

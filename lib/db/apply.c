@@ -43,13 +43,14 @@ enum column {
     STATE,
     ISOLATE,
     REPLICATED,
-    SUBSCRIBED
+    SUBSCRIBED,
+    WHERE
 };
 
 static const char rows_sql[] =
     "SELECT c.id, format('%I.%I', c.schema_name, c.table_name), c.function_name, c.granularity,"
     " starts_with(c.granularity_reason, 'auto:'), c.max_keys, s.state, c.isolate,"
-    " c.replicated, trigperf.table_subscribed(c.relid) "
+    " c.replicated, trigperf.table_subscribed(c.relid), COALESCE(c.row_filter, '') "
     "FROM trigperf.captured_table c JOIN trigperf.status_tables() s ON s.id = c.id "
     "WHERE c.relid = $1::oid OR (c.schema_name = $2 AND c.table_name = $3) "
     "ORDER BY c.relid = $1::oid DESC, c.id";
@@ -149,7 +150,7 @@ static int32_t compare_watch(work *w, PGconn *connection, const char *id, trigpe
 }
 
 static void compare_shape(work *w) {
-    static const char *const shapes[] = {"auto", "statement", "row"};
+    static const char *const shapes[] = {"auto", "statement", "row", "wal"};
     bool is_auto = PQgetvalue(w->rows, 0, IS_AUTO)[0] == 't';
     const char *wanted = shapes[w->spec->granularity];
     bool same = w->spec->granularity == TP_GRANULARITY_AUTO
@@ -168,6 +169,13 @@ static void compare_settings(work *w) {
     if (w->spec->max_keys > 0 && w->spec->max_keys != (int32_t)strtol(max_keys, NULL, 10)) {
         add(&w->reasons, "other max_keys");
     }
+    const char *where = w->spec->where == NULL ? "" : w->spec->where;
+    if (strcmp(where, PQgetvalue(w->rows, 0, WHERE)) != 0) {
+        add(&w->reasons, "other row filter");
+    }
+    if (w->spec->granularity == TP_GRANULARITY_WAL) {
+        return; /* the log tells replicated rows in any case */
+    }
     bool replicated = w->spec->replicated || PQgetvalue(w->rows, 0, SUBSCRIBED)[0] == 't';
     if (replicated != (PQgetvalue(w->rows, 0, REPLICATED)[0] == 't')) {
         add(&w->reasons, replicated ? "replicated rows as well" : "no replicated rows any more");
@@ -175,7 +183,14 @@ static void compare_settings(work *w) {
 }
 
 static void compare_state(work *w) {
+    static const char *const published[] = {"unpublished", "columns", "identity"};
     const char *state = PQgetvalue(w->rows, 0, STATE);
+    for (size_t i = 0; i < sizeof published / sizeof published[0]; i++) {
+        if (strcmp(state, published[i]) == 0) {
+            add(&w->reasons, "publication and replica identity do not fit together");
+            return;
+        }
+    }
     if (strcmp(state, "missing") == 0 || strcmp(state, "disabled") == 0) {
         add(&w->reasons,
             strcmp(state, "missing") == 0 ? "triggers are missing" : "triggers are disabled");

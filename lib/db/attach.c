@@ -21,6 +21,7 @@
 #include "db/retry.h"
 #include "db/rules.h"
 #include "db/sqltext.h"
+#include "db/wal_attach.h"
 
 static const char doing[] = "attaching the table";
 
@@ -34,6 +35,7 @@ typedef struct work {
     tp_layout layout;
     tp_capture_key *keys;
     tp_capture capture;
+    tp_wal_attach wal;
     bool replicated;
     char reason[256];
 } work;
@@ -236,6 +238,10 @@ static int32_t find_subscription(work *w, PGconn *connection, trigperf_error **e
     return status;
 }
 
+static bool is_wal(const work *w) {
+    return w->spec->granularity == TP_GRANULARITY_WAL;
+}
+
 static int32_t judge(work *w, PGconn *connection, trigperf_error **err) {
     int32_t status = w->again ? TRIGPERF_OK : check_attached(w, connection, err);
     if (status == TRIGPERF_OK) {
@@ -256,6 +262,19 @@ static int32_t judge(work *w, PGconn *connection, trigperf_error **err) {
     }
     if (status == TRIGPERF_OK) {
         status = check_rules(w, err);
+    }
+    if (is_wal(w)) {
+        w->wal = (tp_wal_attach){.spec = w->spec,
+                                 .relation = &w->relation,
+                                 .layout = &w->layout,
+                                 .columns = w->wal.columns};
+        snprintf(w->reason, sizeof w->reason, "chosen by whoever attached the table");
+        return status == TRIGPERF_OK ? tp_wal_attach_check(connection, &w->wal, err) : status;
+    }
+    if (status == TRIGPERF_OK && w->spec->where != NULL) {
+        status = tp_error_set(
+            err, TRIGPERF_E_UNSUPPORTED, "limit a rule to operations, or use the granularity wal",
+            "expected no row filter, capture triggers see every row; got \"%s\"", w->spec->where);
     }
     if (status == TRIGPERF_OK) {
         status = find_subscription(w, connection, err);
@@ -354,7 +373,7 @@ static void put_registry(const work *w, tp_strbuf *sql) {
                      "    (id, schema_name, table_name, relid, key_names, key_columns, key_exprs, "
                      "key_slots,\n"
                      "     watch, granularity, granularity_reason, isolate, replicated, max_keys, "
-                     "function_name)\n"
+                     "function_name,\n     row_filter)\n"
                      "OVERRIDING SYSTEM VALUE VALUES (\n    %d, ",
                      w->capture.id);
     put_element(sql, 0, w->relation.schema);
@@ -370,11 +389,15 @@ static void put_registry(const work *w, tp_strbuf *sql) {
         put_element(sql, i, w->spec->watch[i]);
     }
     tp_strbuf_printf(sql, "]::pg_catalog.text[],\n    '%s', ",
-                     w->capture.by_row ? "row" : "statement");
+                     is_wal(w)           ? "wal"
+                     : w->capture.by_row ? "row"
+                                         : "statement");
     put_element(sql, 0, w->reason);
-    tp_strbuf_printf(sql, ", '%s', %s, %d, 'capture_%d');\n",
+    tp_strbuf_printf(sql, ", '%s', %s, %d, 'capture_%d', ",
                      w->capture.isolate_full ? "full" : "keys", w->replicated ? "true" : "false",
                      w->max_keys, w->capture.id);
+    put_element(sql, 0, w->spec->where);
+    tp_strbuf_puts(sql, ");\n");
 }
 
 static void put_rules(const work *w, tp_strbuf *sql) {
@@ -398,12 +421,18 @@ static void put_all(const work *w, tp_strbuf *sql) {
     tp_strbuf_puts(sql,
                    ". Run in one transaction; takes a SHARE ROW\n"
                    "-- EXCLUSIVE lock on the table (and on what is beneath it) until its end.\n");
-    tp_capture_function(&w->capture, sql);
-    tp_strbuf_printf(sql, "REVOKE ALL ON FUNCTION trigperf.capture_%d() FROM PUBLIC;\n",
-                     w->capture.id);
-    put_triggers(w, sql);
-    put_grants(w, sql);
-    put_registry(w, sql);
+    if (is_wal(w)) {
+        tp_wal_attach_lock(&w->wal, sql);
+        put_registry(w, sql);
+        tp_wal_attach_publish(&w->wal, w->capture.id, sql);
+    } else {
+        tp_capture_function(&w->capture, sql);
+        tp_strbuf_printf(sql, "REVOKE ALL ON FUNCTION trigperf.capture_%d() FROM PUBLIC;\n",
+                         w->capture.id);
+        put_triggers(w, sql);
+        put_grants(w, sql);
+        put_registry(w, sql);
+    }
     put_rules(w, sql);
     tp_strbuf_printf(sql,
                      "-- Changes before this were not captured: readers forget what they hold.\n"
@@ -443,6 +472,7 @@ static int32_t attach(PGconn *connection, void *user, trigperf_error **err) {
 static void release(work *w) {
     tp_relation_free(&w->relation);
     tp_layout_free(&w->layout);
+    tp_strbuf_free(&w->wal.columns);
     free(w->keys);
 }
 

@@ -63,6 +63,7 @@ void trigperf_attachment_free(trigperf_attachment *attachment) {
     free(attachment->keys);
     free(attachment->watch);
     free(attachment->rules);
+    free(attachment->where);
     free(attachment->table);
     free(attachment->scope);
     free(attachment);
@@ -169,11 +170,11 @@ static int find_word(const char *const *words, const char *text) {
 
 int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const char *granularity,
                                         trigperf_error **error) {
-    static const char *const names[] = {"auto", "statement", "row", NULL};
+    static const char *const names[] = {"auto", "statement", "row", "wal", NULL};
     int found = find_word(names, granularity);
     if (found < 0) {
         return tp_error_set(error, TRIGPERF_E_INVALID, "auto looks at the table's statistics",
-                            "expected a granularity among auto, statement, row; got \"%s\"",
+                            "expected a granularity among auto, statement, row, wal; got \"%s\"",
                             granularity == NULL ? "" : granularity);
     }
     attachment->granularity = (tp_granularity)found;
@@ -221,6 +222,17 @@ static int32_t set_max_keys(trigperf_attachment *attachment, const char *value,
     return TRIGPERF_OK;
 }
 
+static int32_t set_where(trigperf_attachment *attachment, const char *value,
+                         trigperf_error **error) {
+    char *copy = value[0] == '\0' ? NULL : tp_text_copy(value);
+    if (value[0] != '\0' && copy == NULL) {
+        return tp_error_nomem(error);
+    }
+    free(attachment->where);
+    attachment->where = copy;
+    return TRIGPERF_OK;
+}
+
 typedef struct setting {
     const char *name;
     int32_t (*set)(trigperf_attachment *attachment, const char *value, trigperf_error **error);
@@ -229,7 +241,8 @@ typedef struct setting {
 static const setting settings[] = {{"granularity", trigperf_attachment_granularity},
                                    {"isolate", set_isolate},
                                    {"max_keys", set_max_keys},
-                                   {"replicated", set_replicated}};
+                                   {"replicated", set_replicated},
+                                   {"where", set_where}};
 
 int32_t trigperf_attachment_set(trigperf_attachment *attachment, const char *name,
                                 const char *value, trigperf_error **error) {
@@ -238,7 +251,8 @@ int32_t trigperf_attachment_set(trigperf_attachment *attachment, const char *nam
             return settings[i].set(attachment, value == NULL ? "" : value, error);
         }
     }
-    return tp_error_set(
-        error, TRIGPERF_E_INVALID, "granularity, isolate, max_keys and replicated can be set",
-        "expected a setting of an attached table, got \"%s\"", name == NULL ? "" : name);
+    return tp_error_set(error, TRIGPERF_E_INVALID,
+                        "granularity, isolate, max_keys, replicated and where can be set",
+                        "expected a setting of an attached table, got \"%s\"",
+                        name == NULL ? "" : name);
 }

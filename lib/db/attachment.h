@@ -21,7 +21,8 @@ typedef struct tp_attachment_rule {
 typedef enum tp_granularity {
     TP_GRANULARITY_AUTO,
     TP_GRANULARITY_STATEMENT,
-    TP_GRANULARITY_ROW
+    TP_GRANULARITY_ROW,
+    TP_GRANULARITY_WAL
 } tp_granularity;
 
 struct trigperf_attachment {
@@ -37,6 +38,7 @@ struct trigperf_attachment {
     bool isolate_full;
     bool replicated;  /* false: when a subscription writes to it */
     int32_t max_keys; /* 0: as configured */
+    char *where;      /* row filter of the publication, NULL: all rows */
 };
 
 #endif

@@ -92,6 +92,16 @@ static const char revokes_sql[] =
     " AND p.proname OPERATOR(pg_catalog.<>) 'outbox_coarse'"
     " AND p.proowner OPERATOR(pg_catalog.<>) owner.oid)";
 
+static const char unpublish_sql[] =
+    "SELECT pg_catalog.format('ALTER PUBLICATION trigperf DROP TABLE ONLY %I.%I', n.nspname, "
+    "r.relname) FROM trigperf.captured_table c "
+    "JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) c.relid "
+    "JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) r.relnamespace "
+    "JOIN pg_catalog.pg_publication_rel p ON p.prrelid OPERATOR(pg_catalog.=) r.oid "
+    "JOIN pg_catalog.pg_publication b ON b.oid OPERATOR(pg_catalog.=) p.prpubid "
+    "WHERE b.pubname OPERATOR(pg_catalog.=) 'trigperf' "
+    "AND c.id OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
+
 /* Appends the statements that a query yields; function NULL: of all tables. */
 static int32_t put_statements(PGconn *connection, const char *query, const char *function,
                               tp_strbuf *sql, trigperf_error **err) {
@@ -127,6 +137,9 @@ int32_t tp_detach_put(PGconn *connection, const char *id, const char *name, cons
     int32_t status = put_drops(connection, function, sql, err);
     if (status == TRIGPERF_OK) {
         status = put_statements(connection, revokes_sql, function, sql, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = put_statements(connection, unpublish_sql, id, sql, err);
     }
     tp_strbuf_printf(sql,
                      "-- Who has not read all of its changes will not know their keys any more.\n"

@@ -46,6 +46,12 @@ static const right rights[] = {
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.notifier_resign"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.outbox_rotate"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.table_check_all"},
+    {CONSUMER | METRICS, "SELECT ON trigperf.wal_consumer"},
+    {CONSUMER | METRICS, "EXECUTE ON FUNCTION trigperf.wal_slots"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_specs"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_claim"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_store"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_check_all"},
     {METRICS, "SELECT ON trigperf.consumer"},
     {METRICS, "SELECT ON trigperf.outbox_slot"},
     {METRICS, "SELECT (instance, claim, beat) ON trigperf.notifier"},
@@ -54,6 +60,8 @@ static const right rights[] = {
     {METRICS, "EXECUTE ON FUNCTION trigperf.status"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_tables"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_strays"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.wal_tables"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.wal_identity"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.table_subscribed"},
 };
 

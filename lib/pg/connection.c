@@ -47,6 +47,7 @@ struct tp_connection {
     uint64_t *known; /* hashes of the texts that are prepared on this connection */
     uint32_t known_count;
     uint32_t known_capacity;
+    bool copying;      /* the running statement is a replication stream */
     uint64_t deadline; /* of connecting, or of the running statement */
 };
 
@@ -105,6 +106,7 @@ static void drop_queue(tp_connection *connection) {
     connection->preparing = false;
     connection->paused = false;
     connection->known_count = 0;
+    connection->copying = false;
 }
 
 void tp_connection_close(tp_connection *connection) {
@@ -172,7 +174,20 @@ static int32_t watch_connecting(tp_connection *connection, trigperf_error **err)
 
 static int32_t start(tp_connection *connection, const char *const *keywords,
                      const char *const *values, trigperf_error **err) {
-    connection->pg = PQconnectStartParams(keywords, values, 0);
+    const char *all_keywords[72];
+    const char *all_values[72];
+    uint32_t count = 0;
+    for (; keywords[count] != NULL; count++) {
+        all_keywords[count] = keywords[count];
+        all_values[count] = values[count];
+    }
+    if (connection->options.replication) {
+        all_keywords[count] = "replication";
+        all_values[count++] = "database";
+    }
+    all_keywords[count] = NULL;
+    all_values[count] = NULL;
+    connection->pg = PQconnectStartParams(all_keywords, all_values, 0);
     if (connection->pg == NULL) {
         tp_connection_close(connection);
         return tp_error_nomem(err);
@@ -332,7 +347,8 @@ static int32_t launch(tp_connection *connection, uint64_t now_ms, trigperf_error
         PQsetSingleRowMode(connection->pg);
     }
     connection->busy = true;
-    connection->deadline = now_ms + connection->options.silence_timeout_ms;
+    connection->deadline =
+        next->patient ? UINT64_MAX : now_ms + connection->options.silence_timeout_ms;
     return TRIGPERF_OK;
 }
 
@@ -391,7 +407,7 @@ static void end_statement(tp_connection *connection) {
 /* Takes what has arrived; a handler may queue more, pause, or close the connection. */
 static void take_results(tp_connection *connection, uint64_t now_ms) {
     for (int i = 0; i < RESULTS_PER_TURN && connection->busy && !connection->paused; i++) {
-        if (PQisBusy(connection->pg)) {
+        if (connection->copying || PQisBusy(connection->pg)) {
             return;
         }
         connection->deadline = now_ms + connection->options.silence_timeout_ms;
@@ -401,13 +417,16 @@ static void take_results(tp_connection *connection, uint64_t now_ms) {
         } else if (connection->preparing) {
             note_prepared(connection, result);
         } else {
+            connection->copying = PQresultStatus(result) == PGRES_COPY_BOTH;
+            connection->deadline = connection->copying ? UINT64_MAX : connection->deadline;
             deliver(connection, result);
         }
         if (connection->pg == NULL) {
             return;
         }
     }
-    if (connection->busy && !connection->paused && !PQisBusy(connection->pg)) {
+    if (connection->busy && !connection->copying && !connection->paused &&
+        !PQisBusy(connection->pg)) {
         tp_loop_wake(connection->loop);
     }
 }
@@ -422,11 +441,56 @@ static void take_notifications(tp_connection *connection) {
     }
 }
 
+/* The stream ended: the server says why in a result, or the connection is gone. */
+static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
+    PGresult *result = PQgetResult(connection->pg);
+    int32_t status = tp_pg_error(err, connection->pg, result, "following the write-ahead log");
+    PQclear(result);
+    tp_connection_close(connection);
+    return status;
+}
+
+static int32_t take_copy(tp_connection *connection, trigperf_error **err) {
+    char *bytes = NULL;
+    for (int i = 0; i < RESULTS_PER_TURN && !connection->paused; i++) {
+        int length = PQgetCopyData(connection->pg, &bytes, 1);
+        if (length == 0) {
+            return TRIGPERF_OK;
+        }
+        if (length < 0) {
+            return copy_ended(connection, err);
+        }
+        connection->options.copy(connection->options.user, bytes, (size_t)length);
+        PQfreemem(bytes);
+        if (connection->pg == NULL) {
+            return TRIGPERF_OK;
+        }
+    }
+    if (!connection->paused) {
+        tp_loop_wake(connection->loop);
+    }
+    return TRIGPERF_OK;
+}
+
+bool tp_connection_put(tp_connection *connection, const char *bytes, size_t length) {
+    bool sent = connection->copying && PQputCopyData(connection->pg, bytes, (int)length) == 1;
+    if (sent) {
+        tp_loop_wake(connection->loop);
+    }
+    return sent;
+}
+
 static int32_t process_open(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
     if (!connection->paused && PQconsumeInput(connection->pg) == 0) {
         return fail(connection, "reading from the server", err);
     }
     take_results(connection, now_ms);
+    if (connection->pg != NULL && connection->copying) {
+        int32_t status = take_copy(connection, err);
+        if (status != TRIGPERF_OK) {
+            return status;
+        }
+    }
     take_notifications(connection);
     while (connection->pg != NULL && !connection->busy && connection->queue != NULL) {
         int32_t status = launch(connection, now_ms, err);

@@ -31,10 +31,15 @@ typedef void (*tp_result_fn)(void *user, PGresult *result);
 
 typedef void (*tp_notify_fn)(void *user, const char *channel, const char *payload, bool own);
 
+/* One message of a replication stream. */
+typedef void (*tp_copy_fn)(void *user, const char *bytes, size_t length);
+
 typedef struct tp_connection_options {
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms; /* a statement unanswered for so long breaks the connection */
+    bool replication;            /* speaks the replication protocol for the database */
     tp_notify_fn notify;
+    tp_copy_fn copy; /* of a replication connection */
     void *user;
     const tp_log *log;
 } tp_connection_options;
@@ -45,6 +50,7 @@ typedef struct tp_statement {
     bool repeated; /* sent again and again: the SQL is prepared once on each connection */
     bool streamed;
     bool keeps;                /* done() frees the result itself */
+    bool patient;              /* may take longer than the silence that breaks a connection */
     int32_t count;             /* of parameters */
     const char *const *values; /* text format, copied; NULL entries are SQL NULL */
     tp_result_fn done;         /* may be NULL: errors are then logged */
@@ -76,6 +82,11 @@ int32_t tp_connection_send(tp_connection *connection, const tp_statement *statem
 bool tp_connection_quiet(const tp_connection *connection);
 /* While paused, results of the running statement stay in the socket. */
 void tp_connection_pause(tp_connection *connection, bool paused);
+
+/* After a statement whose result was PGRES_COPY_BOTH: messages go to copy() until the connection
+ * breaks, and whoever owns it watches over silence. Sends one (copied); false when there is no room
+ * at present. */
+bool tp_connection_put(tp_connection *connection, const char *bytes, size_t length);
 
 PGconn *tp_connection_raw(tp_connection *connection); /* for parameters and status only */
 

@@ -64,7 +64,7 @@ static void test_set_and_get(void **state) {
     assert_refused(config, "batch.window_ms", "99999999999999999999", "whole number");
     assert_refused(config, "batch.max_keys", "0", "1 to");
     assert_refused(config, "notifier.enabled", "perhaps", "on or off");
-    assert_refused(config, "source", "kafka", "outbox notify none");
+    assert_refused(config, "source", "kafka", "outbox wal notify none");
     assert_refused(config, "batch.windows", "1", "batch.window_ms");
     assert_value(config, "batch.window_ms", "250");
     assert_int_equal(tp_config_u32(config, TP_OPTION_BATCH_WINDOW_MS), 250);

@@ -4,6 +4,8 @@
 DROP FUNCTION trigperf.status();
 DROP FUNCTION trigperf.status_strays();
 DROP FUNCTION trigperf.status_tables();
+DROP FUNCTION trigperf.wal_tables();
+DROP FUNCTION trigperf.wal_identity(oid);
 DROP FUNCTION trigperf.table_subscribed(oid);
 DROP FUNCTION trigperf.outbox_rotate();
 DROP FUNCTION trigperf.outbox_passed(smallint, xid8);

@@ -43,12 +43,13 @@ CREATE TABLE trigperf.captured_table (
     key_exprs          text[] NOT NULL,
     key_slots          text[] NOT NULL,
     watch              text[] NOT NULL,
-    granularity        text NOT NULL CHECK (granularity IN ('statement', 'row')),
+    granularity        text NOT NULL CHECK (granularity IN ('statement', 'row', 'wal')),
     granularity_reason text NOT NULL,
     isolate            text NOT NULL DEFAULT 'keys' CHECK (isolate IN ('keys', 'full')),
     replicated         boolean NOT NULL DEFAULT false,
     max_keys           int NOT NULL CHECK (max_keys > 0),
     function_name      text NOT NULL,
+    row_filter         text,
     attached_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     attached_by        text NOT NULL DEFAULT CURRENT_USER,
     UNIQUE (schema_name, table_name)
@@ -73,10 +74,13 @@ CREATE UNIQUE INDEX cascade_rule_table ON trigperf.cascade_rule (table_id, templ
 CREATE UNIQUE INDEX cascade_rule_scope ON trigperf.cascade_rule (scope, template)
     WHERE scope IS NOT NULL;
 
+-- What readers of the write-ahead log must know stands in the log, in the order of commits, at any
+-- wal_level: that the registry changed, and (see resync()) that a table must be resynced.
 CREATE FUNCTION trigperf.registry_bump() RETURNS bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_logical_emit_message(true, 'trigperf', 'registry');
     UPDATE trigperf.setting SET value = (value::bigint + 1)::text
-    WHERE name = 'registry_version' RETURNING value::bigint
+    WHERE name = 'registry_version' RETURNING value::bigint;
 $$;
 
 -- ---------------------------------------------------------------------------------------------
@@ -176,6 +180,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     told bigint;
 BEGIN
+    PERFORM pg_logical_emit_message(true, 'trigperf', concat_ws(' ', 'resync', p_table_id));
     PERFORM trigperf.outbox_coarse(c.id, 'B') FROM trigperf.captured_table c
     WHERE p_table_id IS NULL OR c.id = p_table_id;
     GET DIAGNOSTICS told = ROW_COUNT;
@@ -531,6 +536,69 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_subscription_rel s JOIN family f ON s.srrelid = f.relid)
 $$;
 
+-- The columns that the log tells of an old row.
+CREATE FUNCTION trigperf.wal_identity(p_relid oid) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT COALESCE(array_agg(a.attname::text ORDER BY a.attnum), '{}')
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                       AND a.attgenerated = ''
+    WHERE c.oid = p_relid
+      AND (c.relreplident = 'f'
+           OR EXISTS (SELECT FROM pg_index i
+                      WHERE i.indrelid = c.oid AND i.indisvalid
+                        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate
+                                                WHEN 'i' THEN i.indisreplident ELSE false END
+                        AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])))
+$$;
+
+-- The state of each table: whether its changes are told, and whether its writers can write.
+--
+--   unpublished  it is not in the publication: nothing is told
+--   columns      the publication's list of columns lacks some of the replica identity: the server
+--                refuses UPDATE and DELETE
+--   identity     the replica identity does not hold the keys, or the columns of the row filter, or is
+--                not FULL where columns are watched:
+--                updates are told as resyncs; without any identity the server refuses them
+CREATE FUNCTION trigperf.wal_tables() RETURNS TABLE (
+    id int, relid oid, present text, identity text[], published boolean, refuses boolean, state text,
+    fix text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.id, r.oid, q.present, i.columns, p.prrelid IS NOT NULL, s.refuses, s.state,
+           CASE s.state
+               WHEN 'unpublished' THEN 'ALTER PUBLICATION trigperf ADD TABLE ONLY ' || q.present
+                                       || '; SELECT trigperf.resync(' || c.id || ')'
+               WHEN 'columns' THEN 'detach it and attach it again'
+               WHEN 'identity' THEN 'ALTER TABLE ' || q.present || ' REPLICA IDENTITY FULL'
+           END
+    FROM trigperf.captured_table c
+    JOIN pg_class r ON r.oid = c.relid
+    JOIN pg_namespace n ON n.oid = r.relnamespace
+    LEFT JOIN (SELECT * FROM pg_publication_rel x
+               WHERE x.prpubid = (SELECT b.oid FROM pg_publication b WHERE b.pubname = 'trigperf'))
+         AS p ON p.prrelid = c.relid
+    CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(r.relname)) AS q(present)
+    CROSS JOIN LATERAL (SELECT trigperf.wal_identity(c.relid)) AS i(columns)
+    CROSS JOIN LATERAL (
+        SELECT p.prrelid IS NOT NULL AND p.prattrs IS NOT NULL AND (r.relreplident = 'f' OR EXISTS (
+            SELECT FROM pg_attribute a
+            WHERE a.attrelid = c.relid AND a.attname = ANY (i.columns)
+              AND a.attnum <> ALL (p.prattrs::int2[])))) AS l(lacking)
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (
+            SELECT FROM regexp_matches(p.prqual::text, ':varattno ([0-9]+)', 'g') AS v(number)
+            JOIN pg_attribute a ON a.attrelid = c.relid AND a.attnum = v.number[1]::int2
+            WHERE a.attname <> ALL (i.columns))) AS f(beyond)
+    CROSS JOIN LATERAL (
+        SELECT l.lacking OR f.beyond OR (p.prrelid IS NOT NULL AND cardinality(i.columns) = 0),
+               CASE WHEN NOT c.key_columns <@ i.columns OR f.beyond
+                         OR (c.watch <> '{}' AND r.relreplident <> 'f') THEN 'identity'
+                    WHEN p.prrelid IS NULL THEN 'unpublished'
+                    WHEN l.lacking THEN 'columns'
+                    ELSE 'ok' END) AS s(refuses, state)
+    WHERE c.granularity = 'wal'
+$$;
+
 CREATE FUNCTION trigperf.status_tables() RETURNS TABLE (
     id int, name text, keys text[], watch text[], granularity text, reason text, isolate text,
     replicated boolean, max_keys int, attached_at timestamptz, triggers int, disabled int, state text,
@@ -551,10 +619,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                   || '; GRANT EXECUTE ON FUNCTION trigperf.outbox_coarse TO ' || w.role
                WHEN 'subscribed' THEN 'rows that arrive by logical replication are not captured: detach '
                                       || 'it and attach it again'
+               ELSE w.fix
            END
     FROM trigperf.captured_table c
     LEFT JOIN pg_class r ON r.oid = c.relid
     LEFT JOIN pg_namespace n ON n.oid = r.relnamespace
+    LEFT JOIN trigperf.wal_tables() w ON w.id = c.id
     CROSS JOIN LATERAL (
         SELECT quote_ident(c.schema_name) || '.' || quote_ident(c.table_name),
                quote_ident(n.nspname) || '.' || quote_ident(r.relname)
@@ -582,6 +652,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     CROSS JOIN LATERAL (
         SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
                     WHEN q.present <> q.registered THEN 'renamed'
+                    WHEN c.granularity = 'wal' THEN w.state
                     WHEN t.total < CASE c.granularity WHEN 'row' THEN 2 ELSE 4 END THEN 'missing'
                     WHEN t.disabled > 0 THEN 'disabled'
                     WHEN NOT w.able THEN 'rights'

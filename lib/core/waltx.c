@@ -1,0 +1,220 @@
+/* A set of tuples for each subtransaction, since the log tells of large transactions while they
+ * run, and of subtransactions that are rolled back afterwards. Most transactions have one set.
+ *
+ * What a transaction may hold is bounded by table: so many distinct tuples, so many bytes. Beyond
+ * that the table is resynced, as the capture triggers of the outbox do. More subtransactions than
+ * PARTS_MAX cannot be kept apart: tables that further ones change are resynced. */
+#include "core/waltx.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "core/keyset.h"
+#include "core/tuple.h"
+
+#define PARTS_MAX 64u
+#define TABLE_BYTES_MAX (UINT64_C(16) << 20)
+
+typedef struct part {
+    uint32_t subxid;
+    tp_keyset tuples; /* index of the table, and tuple; fate: operations */
+} part;
+
+typedef struct state {
+    tp_waltx_table public;
+    uint32_t tuples;
+    uint64_t bytes;
+} state;
+
+struct tp_waltx {
+    tp_waltx *next;
+    const tp_hash_key *key;
+    tp_waltx_facts facts;
+    part *parts;
+    uint32_t part_count;
+    uint32_t part_capacity;
+    uint32_t part_last; /* used last */
+    state *tables;
+    uint32_t table_count;
+    uint32_t table_capacity;
+    uint32_t table_last;
+};
+
+tp_waltx *tp_waltx_new(const tp_hash_key *key, uint32_t xid) {
+    tp_waltx *tx = calloc(1, sizeof *tx);
+    if (tx != NULL) {
+        tx->key = key;
+        tx->facts.xid = xid;
+    }
+    return tx;
+}
+
+void tp_waltx_free(tp_waltx *tx) {
+    if (tx == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < tx->part_count; i++) {
+        tp_keyset_free(&tx->parts[i].tuples);
+    }
+    free(tx->parts);
+    free(tx->tables);
+    free(tx);
+}
+
+tp_waltx_facts *tp_waltx_facts_of(tp_waltx *tx) {
+    return &tx->facts;
+}
+
+tp_waltx **tp_waltx_link(tp_waltx *tx) {
+    return &tx->next;
+}
+
+uint64_t tp_waltx_bytes(const tp_waltx *tx) {
+    uint64_t bytes = sizeof *tx + tx->table_capacity * sizeof *tx->tables;
+    for (uint32_t i = 0; i < tx->part_count; i++) {
+        bytes += sizeof tx->parts[i] + tp_keyset_bytes(&tx->parts[i].tuples);
+    }
+    return bytes;
+}
+
+/* Index of a table, UINT32_MAX when memory is short. */
+static uint32_t find_table(tp_waltx *tx, int32_t table) {
+    if (tx->table_last < tx->table_count && tx->tables[tx->table_last].public.table == table) {
+        return tx->table_last;
+    }
+    uint32_t i = 0;
+    while (i < tx->table_count && tx->tables[i].public.table != table) {
+        i++;
+    }
+    if (i == tx->table_count) {
+        state *tables = tp_array_reserve(tx->tables, &tx->table_capacity, i + 1, sizeof *tables);
+        if (tables == NULL) {
+            tx->facts.everything = true;
+            return UINT32_MAX;
+        }
+        tx->tables = tables;
+        tx->tables[tx->table_count++] = (state){.public = {.table = table}};
+    }
+    tx->table_last = i;
+    return i;
+}
+
+void tp_waltx_resync(tp_waltx *tx, int32_t table) {
+    uint32_t index = find_table(tx, table);
+    if (index != UINT32_MAX) {
+        tx->tables[index].public.resync = true;
+    }
+}
+
+void tp_waltx_truncate(tp_waltx *tx, int32_t table) {
+    uint32_t index = find_table(tx, table);
+    if (index != UINT32_MAX) {
+        tx->tables[index].public.truncated = true;
+    }
+}
+
+/* NULL: too many, or memory is short. */
+static part *find_part(tp_waltx *tx, uint32_t subxid) {
+    if (tx->part_last < tx->part_count && tx->parts[tx->part_last].subxid == subxid) {
+        return &tx->parts[tx->part_last];
+    }
+    uint32_t i = 0;
+    while (i < tx->part_count && tx->parts[i].subxid != subxid) {
+        i++;
+    }
+    if (i == tx->part_count) {
+        part *parts = i == PARTS_MAX
+                          ? NULL
+                          : tp_array_reserve(tx->parts, &tx->part_capacity, i + 1, sizeof *parts);
+        if (parts == NULL) {
+            return NULL;
+        }
+        tx->parts = parts;
+        tx->parts[tx->part_count++] = (part){.subxid = subxid};
+    }
+    tx->part_last = i;
+    return &tx->parts[i];
+}
+
+/* The table's index and the tuple as one string of bytes; NULL when it is too long. */
+static char *encode(uint32_t index, const tp_walspec *spec, const tp_value *values,
+                    tp_strbuf *scratch, uint32_t *length) {
+    uint64_t whole = sizeof index + tp_tuple_length(values, spec->key_count);
+    char *bytes = whole > TABLE_BYTES_MAX ? NULL : tp_strbuf_room(scratch, (size_t)whole);
+    if (bytes != NULL) {
+        memcpy(bytes, &index, sizeof index);
+        tp_tuple_encode(values, spec->key_count, bytes + sizeof index);
+        *length = (uint32_t)whole;
+    }
+    return bytes;
+}
+
+/* False: the table must be resynced. */
+static bool put(tp_waltx *tx, part *in, uint32_t index, const tp_walspec *spec, uint32_t op,
+                const char *bytes, uint32_t length) {
+    uint64_t hash = tp_hash64(tx->key, bytes, length);
+    uint32_t handle = tp_keyset_find(&in->tuples, bytes, length, hash);
+    state *table = &tx->tables[index];
+    if (handle == TP_KEY_NONE) {
+        if (table->tuples >= spec->max_keys || table->bytes + length > TABLE_BYTES_MAX ||
+            !tp_keyset_reserve(&in->tuples, 1, length)) {
+            return false;
+        }
+        handle = tp_keyset_add(&in->tuples, bytes, length, hash);
+        tp_keyset_at(&in->tuples, handle)->fate = 0;
+        table->tuples++;
+        table->bytes += length;
+    }
+    tp_keyset_at(&in->tuples, handle)->fate |= op;
+    return true;
+}
+
+void tp_waltx_add(tp_waltx *tx, uint32_t subxid, const tp_walspec *spec, uint32_t op,
+                  const tp_value *values, tp_strbuf *scratch) {
+    uint32_t length = 0;
+    uint32_t index = find_table(tx, spec->id);
+    if (index == UINT32_MAX || tx->tables[index].public.resync) {
+        return;
+    }
+    part *in = find_part(tx, subxid);
+    const char *bytes = encode(index, spec, values, scratch, &length);
+    if (in == NULL || bytes == NULL || !put(tx, in, index, spec, op, bytes, length)) {
+        tx->tables[index].public.resync = true;
+    }
+}
+
+void tp_waltx_abort(tp_waltx *tx, uint32_t subxid) {
+    for (uint32_t i = 0; i < tx->part_count; i++) {
+        if (tx->parts[i].subxid == subxid) {
+            tp_keyset_free(&tx->parts[i].tuples);
+        }
+    }
+}
+
+bool tp_waltx_table_at(const tp_waltx *tx, uint32_t i, tp_waltx_table *out) {
+    if (i >= tx->table_count) {
+        return false;
+    }
+    *out = tx->tables[i].public;
+    return true;
+}
+
+bool tp_waltx_next(const tp_waltx *tx, tp_waltx_cursor *cursor, tp_waltx_change *out) {
+    while (cursor->part < tx->part_count) {
+        const tp_key *key = tp_keyset_next(&tx->parts[cursor->part].tuples, cursor->at);
+        cursor->at = key;
+        if (key == NULL) {
+            cursor->part++;
+            continue;
+        }
+        uint32_t index;
+        memcpy(&index, key->bytes, sizeof index);
+        if (!tx->tables[index].public.resync) {
+            *out = (tp_waltx_change){tx->tables[index].public.table, key->fate,
+                                     key->bytes + sizeof index};
+            return true;
+        }
+    }
+    return false;
+}

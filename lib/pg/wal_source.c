@@ -1,0 +1,579 @@
+/* Two connections: an ordinary one (control) and one that speaks the replication protocol (stream).
+ *
+ * CONNECTING: control -> session checks -> registry -> claim (durable) -> stream: slot made if
+ *             needed -> followed -> first mark received -> READY
+ *
+ * A committed transaction waits until an ordinary snapshot sees it: under synchronous replication
+ * the log tells of a commit before any reader can see it. They are applied in commit order, so one
+ * that is not visible holds those behind it. What waits is bounded: beyond that, and while the host
+ * is slow, the stream is not read, and the server keeps the log.
+ *
+ * A mark is a logical message of our own, committed together with a look at the present snapshot.
+ * When it comes back through the stream, everything visible in that snapshot has been applied.
+ *
+ * A transaction that changed the registry stops the stream at its end, until the registry is loaded
+ * anew, so that later changes meet the tables and rules that hold for them. */
+#include "pg/wal_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "core/lsn.h"
+#include "pg/wal_apply.h"
+#include "pg/wal_parts.h"
+
+#define STORE_MS 10000
+
+typedef struct tp_wal {
+    tp_wal_options options;
+    char *name;
+    tp_engine *engine;
+    const tp_log *log;
+    tp_wal_parts parts;
+    tp_lifecycle life;
+    char slot[64];
+    bool started;
+    bool session_up;
+    bool loading;    /* the registry is being read */
+    bool loaded;     /* it was, for the first transaction that waits */
+    bool opened;     /* the stream was opened on this session */
+    bool restart;    /* the slot could not be followed */
+    bool resync_due; /* once the stream is followed */
+    bool closing;
+    bool close_sent;
+    uint64_t now_ms;
+    uint64_t next_store;
+    uint64_t transactions;
+} tp_wal;
+
+/* ---- life ---- */
+
+static void wal_free(void *self) {
+    tp_wal *source = self;
+    tp_wal_parts_free(&source->parts);
+    tp_lifecycle_free(&source->life);
+    free(source->name);
+    free(source);
+}
+
+static void wal_abandon(void *self) {
+    tp_wal_parts_abandon(&((tp_wal *)self)->parts);
+}
+
+/* The connections are of no use any more. Takes the error. */
+static void give_up(tp_wal *source, trigperf_error *error) {
+    tp_wal_parts_reset(&source->parts);
+    source->session_up = false;
+    source->loading = false;
+    source->loaded = false;
+    source->opened = false;
+    tp_lifecycle_fail(&source->life, source->now_ms, error);
+}
+
+static void check(tp_wal *source, int32_t status, trigperf_error *error) {
+    if (status != TRIGPERF_OK) {
+        give_up(source, error);
+    }
+}
+
+static void on_failed(void *user, trigperf_error *error) {
+    give_up(user, error);
+}
+
+/* What would be the same with another attempt: log or catalogs that the slot needs are gone, a row
+ * filter that fails, a stream that is not understood. Not: a slot that somebody else still holds,
+ * or a server that is short of something. */
+static bool is_lost(const trigperf_error *error) {
+    const char *state = trigperf_error_sqlstate(error);
+    return trigperf_error_code(error) == TRIGPERF_E_SERVER &&
+           trigperf_error_retriable(error) == 0 && strcmp(state, "55006") != 0 &&
+           strncmp(state, "53", 2) != 0;
+}
+
+static void on_stream_failed(void *user, trigperf_error *error) {
+    tp_wal *source = user;
+    source->restart = source->restart || is_lost(error);
+    give_up(source, error);
+}
+
+static void start_over(tp_wal *source, const char *why) {
+    trigperf_error *error = NULL;
+    tp_error_set_sql(&error, TRIGPERF_E_CONNECTION, NULL, true, "nothing needs to be done",
+                     "%s: starting over with a resync of everything", why);
+    give_up(source, error);
+}
+
+static void on_missing(void *user) {
+    start_over(user, "the consumer was dropped");
+}
+
+static void on_overdue(void *user, uint64_t bytes) {
+    tp_wal *source = user;
+    char why[160];
+    snprintf(
+        why, sizeof why,
+        "the slot holds back %llu bytes of the server's log, above wal.max_bytes, and is given "
+        "up",
+        (unsigned long long)bytes);
+    source->restart = true;
+    start_over(source, why);
+}
+
+static void send(tp_wal *source, const char *sql, int32_t count, const char *const *values,
+                 tp_result_fn done) {
+    trigperf_error *error = NULL;
+    tp_statement statement = {
+        .text = sql, .count = count, .values = values, .done = done, .user = source};
+    int32_t status = tp_connection_send(source->parts.control, &statement, &error);
+    check(source, status, error);
+}
+
+/* ---- from the stream to the engine ---- */
+
+static void on_written(void *user) {
+    tp_wal *source = user;
+    tp_wal_stream_ask(source->parts.stream, source->now_ms);
+}
+
+static void send_mark(tp_wal *source) {
+    trigperf_error *error = NULL;
+    int32_t status = tp_wal_mark_send(&source->parts.mark, &error);
+    check(source, status, error);
+}
+
+static void became_ready(tp_wal *source) {
+    if (tp_lifecycle_ready(&source->life)) {
+        tp_wal_upkeep_begin(source->parts.upkeep, source->slot, source->now_ms);
+        tp_log_write(source->log, TP_LOG_INFO, "ready: following the write-ahead log through %s",
+                     source->slot);
+    }
+}
+
+static void load_registry(tp_wal *source);
+
+static void apply(tp_wal *source, tp_waltx *tx) {
+    tp_waltx_facts facts = *tp_waltx_facts_of(tx);
+    if (tp_wal_apply(tx, tp_wal_catalog_registry(source->parts.catalog),
+                     tp_wal_catalog_specs(source->parts.catalog), source->engine, source->now_ms)) {
+        source->parts.ack.checkpointed = facts.end_lsn;
+    }
+    source->loaded = false;
+    source->transactions++;
+    tp_waldecoder_drop_first(source->parts.decoder);
+    if (tp_wal_mark_take(&source->parts.mark, facts.mark)) {
+        became_ready(source);
+    }
+}
+
+static bool full(const tp_wal *source) {
+    bool is = tp_pipeline_full(tp_engine_lock(source->engine));
+    tp_engine_unlock(source->engine);
+    return is;
+}
+
+/* Applies what is visible, in commit order. */
+static void pump(tp_wal *source) {
+    tp_waltx *tx;
+    while (source->session_up && !source->loading && !full(source) &&
+           (tx = tp_waldecoder_first(source->parts.decoder)) != NULL) {
+        uint32_t xid = tp_waltx_facts_of(tx)->xid;
+        if (!tp_wal_look_visible(&source->parts.look, xid)) {
+            trigperf_error *error = NULL;
+            int32_t status = tp_wal_look_ask(&source->parts.look, xid, source->now_ms, &error);
+            check(source, status, error);
+            return;
+        }
+        if (tp_waltx_facts_of(tx)->registry && !source->loaded) {
+            load_registry(source);
+            return;
+        }
+        apply(source, tx);
+    }
+}
+
+static void set_pause(tp_wal *source) {
+    bool crowded =
+        tp_waldecoder_waiting_bytes(source->parts.decoder) > source->options.max_bytes / 4;
+    tp_wal_stream_pause(source->parts.stream,
+                        crowded || full(source) ||
+                            tp_waldecoder_registry_changed(source->parts.decoder));
+}
+
+static void on_message(void *user, const char *bytes, size_t length) {
+    tp_wal *source = user;
+    trigperf_error *error = NULL;
+    if (tp_waldecoder_feed(source->parts.decoder, bytes, length, &error) != TRIGPERF_OK) {
+        on_stream_failed(source, error);
+    } else if (tp_waldecoder_first(source->parts.decoder) != NULL) {
+        set_pause(source);
+    }
+}
+
+static void on_started(void *user, bool made) {
+    tp_wal *source = user;
+    source->restart = false;
+    if (source->resync_due || made) {
+        uint64_t tag = source->parts.claim == NULL ? 0 : tp_wal_claim_number(source->parts.claim);
+        tp_pipeline_resync(tp_engine_lock(source->engine), source->now_ms, NULL, tag, 0);
+        tp_engine_unlock(source->engine);
+    }
+    source->resync_due = false;
+    tp_wal_ack_begin(&source->parts.ack, source->now_ms);
+    source->next_store = source->now_ms + STORE_MS;
+    send_mark(source);
+}
+
+/* ---- the way to the stream ---- */
+
+static void open_stream(tp_wal *source, const tp_wal_plan *plan) {
+    trigperf_error *error = NULL;
+    tp_pipeline_rewind(tp_engine_lock(source->engine));
+    tp_engine_unlock(source->engine);
+    source->opened = true;
+    if (plan->slot != source->slot) {
+        snprintf(source->slot, sizeof source->slot, "%s", plan->slot);
+    }
+    int32_t status = tp_wal_stream_open(source->parts.stream, plan, source->now_ms, &error);
+    check(source, status, error);
+}
+
+/* Another connection may still hold the slot: that of a process whose name was taken over, or one
+ * of our own that broke without the server noticing. It may take rights that we do not have. */
+static void ignore_result(void *user, PGresult *result) {
+    (void)user;
+    (void)result;
+}
+
+static void on_claimed(void *user, const tp_wal_claimed *claimed) {
+    tp_wal *source = user;
+    const char *values[] = {claimed->slot};
+    tp_wal_plan plan = {.slot = claimed->slot,
+                        .make = claimed->make,
+                        .drop_first = claimed->make && claimed->stale};
+    source->resync_due = claimed->resync;
+    send(source,
+         "SELECT pg_catalog.pg_terminate_backend(active_pid) FROM pg_catalog.pg_replication_slots "
+         "WHERE slot_name OPERATOR(pg_catalog.=) $1 AND active_pid IS NOT NULL",
+         1, values, ignore_result);
+    if (source->session_up) {
+        open_stream(source, &plan);
+    }
+}
+
+static void begin_following(tp_wal *source) {
+    trigperf_error *error = NULL;
+    if (source->parts.claim != NULL) {
+        int32_t status = tp_wal_claim_ask(
+            source->parts.claim, tp_wal_catalog_system(source->parts.catalog),
+            tp_wal_catalog_incarnation(source->parts.catalog), source->restart, &error);
+        check(source, status, error);
+        return;
+    }
+    size_t length = (size_t)snprintf(source->slot, sizeof source->slot, "trigperf_tmp_");
+    for (const char *c = source->parts.instance; *c != '\0' && length < sizeof source->slot - 1;
+         c++) {
+        if (*c != '-') {
+            source->slot[length++] = *c;
+        }
+    }
+    source->slot[length] = '\0';
+    tp_wal_plan plan = {.slot = source->slot, .temporary = true, .make = true};
+    open_stream(source, &plan);
+}
+
+static void on_loaded(void *user) {
+    tp_wal *source = user;
+    uint32_t count = 0;
+    const tp_walspec *list = tp_wal_specs_all(tp_wal_catalog_specs(source->parts.catalog), &count);
+    tp_waldecoder_use(source->parts.decoder, list, count);
+    source->loading = false;
+    source->loaded = true;
+    if (!source->opened) {
+        begin_following(source);
+    }
+}
+
+static void load_registry(tp_wal *source) {
+    trigperf_error *error = NULL;
+    source->loading = true;
+    int32_t status = tp_wal_catalog_load(source->parts.catalog, &error);
+    check(source, status, error);
+}
+
+static void on_standing(void *user) {
+    tp_wal *source = user;
+    trigperf_error *error = NULL;
+    source->session_up = true;
+    source->loading = true;
+    int32_t status = tp_wal_look_begin(&source->parts.look, source->now_ms, &error);
+    check(source, status, error);
+}
+
+static void on_notify(void *user, const char *channel, const char *payload, bool own) {
+    (void)channel;
+    (void)own;
+    tp_wal_catalog_echo(((tp_wal *)user)->parts.catalog, payload);
+}
+
+static void connect_now(tp_wal *source) {
+    trigperf_error *error = NULL;
+    source->started = true;
+    source->life.state = TP_SOURCE_CONNECTING;
+    int32_t status = tp_connection_open(source->parts.control, source->now_ms, &error);
+    check(source, status, error);
+}
+
+/* ---- acknowledging ---- */
+
+static void store(tp_wal *source, bool idle_too) {
+    trigperf_error *error = NULL;
+    if (source->parts.claim != NULL) {
+        int32_t status =
+            tp_wal_claim_store(source->parts.claim,
+                               tp_wal_stream_acknowledged(source->parts.stream), idle_too, &error);
+        check(source, status, error);
+    }
+}
+
+static void tick(tp_wal *source) {
+    if (source->now_ms >= source->parts.ack.next_ms && tp_wal_ack_wanted(&source->parts.ack)) {
+        tp_wal_ack_tell(&source->parts.ack, source->now_ms);
+    }
+    bool due = source->now_ms >= source->next_store;
+    if (due) {
+        source->next_store = source->now_ms + STORE_MS;
+    }
+    store(source, due);
+    bool asked = source->life.state == TP_SOURCE_CONNECTING ||
+                 source->parts.mark.requested > source->parts.mark.complete;
+    if (source->session_up && !source->parts.mark.under_way && asked) {
+        send_mark(source);
+    }
+    if (source->session_up && source->life.state == TP_SOURCE_READY) {
+        tp_wal_upkeep_tick(source->parts.upkeep, source->parts.claim, source->now_ms);
+    }
+}
+
+/* ---- turns ---- */
+
+static void drive_control(tp_wal *source) {
+    trigperf_error *error = NULL;
+    tp_connection_state before = tp_connection_state_of(source->parts.control);
+    int32_t status = tp_connection_process(source->parts.control, source->now_ms, &error);
+    check(source, status, error);
+    if (status == TRIGPERF_OK && before != TP_CONNECTION_OPEN &&
+        tp_connection_state_of(source->parts.control) == TP_CONNECTION_OPEN) {
+        status = tp_wal_catalog_begin(source->parts.catalog, source->now_ms, &error);
+        check(source, status, error);
+    }
+    if (source->life.state == TP_SOURCE_CONNECTING || source->life.state == TP_SOURCE_READY) {
+        tp_wal_catalog_tick(source->parts.catalog, source->now_ms);
+    }
+}
+
+static void drive_stream(tp_wal *source) {
+    trigperf_error *error = NULL;
+    int32_t status = tp_wal_stream_process(source->parts.stream, source->now_ms, &error);
+    if (status != TRIGPERF_OK) {
+        on_stream_failed(source, error);
+    }
+}
+
+static void send_farewell(tp_wal *source) {
+    source->close_sent = true;
+    if (tp_wal_stream_following(source->parts.stream)) {
+        tp_wal_ack_tell(&source->parts.ack, source->now_ms);
+        store(source, true);
+    }
+}
+
+static void drive(tp_wal *source) {
+    drive_control(source);
+    if (source->session_up && source->opened) {
+        drive_stream(source);
+    }
+    if (source->session_up && tp_wal_stream_following(source->parts.stream)) {
+        pump(source);
+    }
+    if (source->session_up && tp_wal_stream_following(source->parts.stream)) {
+        set_pause(source);
+        tick(source);
+    }
+    bool storing = source->parts.claim != NULL && tp_wal_claim_storing(source->parts.claim);
+    if (source->closing && !source->close_sent && source->session_up && !storing) {
+        send_farewell(source);
+    }
+    /* what this turn has queued goes out now */
+    if (source->session_up) {
+        drive_control(source);
+    }
+    if (source->session_up && source->opened) {
+        drive_stream(source);
+    }
+}
+
+static int32_t wal_process(void *self, uint64_t now_ms, trigperf_error **err) {
+    tp_wal *source = self;
+    source->now_ms = now_ms;
+    if (!source->closing && (!source->started || tp_lifecycle_due(&source->life, now_ms))) {
+        connect_now(source);
+    }
+    if (source->life.state == TP_SOURCE_CONNECTING || source->life.state == TP_SOURCE_READY) {
+        drive(source);
+    }
+    return tp_lifecycle_verdict(&source->life, err);
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t following_deadline(const tp_wal *source) {
+    uint64_t deadline = source->next_store;
+    bool waits = tp_waldecoder_first(source->parts.decoder) != NULL && !source->parts.look.asking &&
+                 !source->loading && !full(source);
+    deadline = waits ? least(deadline, source->parts.look.next_ms) : deadline;
+    deadline = tp_wal_ack_wanted(&source->parts.ack) ? least(deadline, source->parts.ack.next_ms)
+                                                     : deadline;
+    return least(deadline, tp_wal_upkeep_deadline(source->parts.upkeep));
+}
+
+static uint64_t wal_deadline(const void *self) {
+    const tp_wal *source = self;
+    if (source->life.state == TP_SOURCE_FAILED || (source->closing && !source->session_up)) {
+        return UINT64_MAX;
+    }
+    if (!source->started) {
+        return 0;
+    }
+    if (source->life.state == TP_SOURCE_BACKOFF) {
+        return source->life.retry_at;
+    }
+    uint64_t deadline = least(tp_connection_deadline(source->parts.control),
+                              tp_wal_catalog_deadline(source->parts.catalog));
+    deadline =
+        source->opened ? least(deadline, tp_wal_stream_deadline(source->parts.stream)) : deadline;
+    return tp_wal_stream_following(source->parts.stream)
+               ? least(deadline, following_deadline(source))
+               : deadline;
+}
+
+static tp_source_state wal_state(const void *self) {
+    return ((const tp_wal *)self)->life.state;
+}
+
+static const trigperf_error *wal_error(const void *self) {
+    return ((const tp_wal *)self)->life.error;
+}
+
+static void wal_retry(void *self) {
+    tp_lifecycle_retry(&((tp_wal *)self)->life);
+}
+
+static void wal_request(void *self, uint64_t ticket) {
+    ((tp_wal *)self)->parts.mark.requested = ticket;
+}
+
+static uint64_t wal_polled(const void *self) {
+    return ((const tp_wal *)self)->parts.mark.complete;
+}
+
+static bool wal_passed(const void *self, uint64_t xid) {
+    const tp_wal *source = self;
+    return source->parts.mark.position.xmax > 0 &&
+           tp_snapshot_visible(&source->parts.mark.position, xid);
+}
+
+static void wal_close(void *self, uint64_t now_ms) {
+    tp_wal *source = self;
+    source->now_ms = now_ms;
+    source->closing = true;
+}
+
+static bool wal_closed(const void *self) {
+    const tp_wal *source = self;
+    return !source->session_up ||
+           (source->close_sent && tp_connection_quiet(source->parts.control));
+}
+
+static void put_lsn(tp_strbuf *json, const char *key, uint64_t lsn) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    tp_lsn_format(lsn, &text);
+    tp_json_text(json, key, lsn == 0 || text.failed ? NULL : tp_strbuf_str(&text));
+    tp_strbuf_free(&text);
+}
+
+static void wal_status(const void *self, tp_strbuf *json) {
+    const tp_wal *source = self;
+    tp_json_text(json, "state", tp_lifecycle_name(&source->life));
+    tp_json_text(json, "consumer", source->name[0] == '\0' ? NULL : source->name);
+    tp_json_text(json, "instance", source->parts.instance);
+    tp_json_uint(json, "claim",
+                 source->parts.claim == NULL ? 0 : tp_wal_claim_number(source->parts.claim));
+    tp_json_text(json, "slot", source->slot[0] == '\0' ? NULL : source->slot);
+    put_lsn(json, "position", tp_wal_stream_acknowledged(source->parts.stream));
+    put_lsn(json, "reached", tp_wal_stream_reached(source->parts.stream));
+    tp_json_uint(json, "rows", tp_waldecoder_changes(source->parts.decoder));
+    tp_json_uint(json, "transactions", source->transactions);
+    tp_json_uint(json, "waiting_bytes", tp_waldecoder_waiting_bytes(source->parts.decoder));
+    tp_wal_upkeep_status(source->parts.upkeep, json);
+    tp_json_uint(json, "reconnects", source->life.reconnects);
+    tp_json_text(json, "error",
+                 source->life.error == NULL ? NULL : trigperf_error_message(source->life.error));
+}
+
+int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info, tp_loop *loop,
+                          tp_engine *engine, const tp_log *log, tp_feed *out,
+                          trigperf_error **err) {
+    static const tp_feed_class class = {.name = "wal",
+                                        .free = wal_free,
+                                        .abandon = wal_abandon,
+                                        .process = wal_process,
+                                        .deadline = wal_deadline,
+                                        .state = wal_state,
+                                        .error = wal_error,
+                                        .retry = wal_retry,
+                                        .request = wal_request,
+                                        .polled = wal_polled,
+                                        .passed = wal_passed,
+                                        .close = wal_close,
+                                        .closed = wal_closed,
+                                        .status = wal_status};
+    tp_wal *source = calloc(1, sizeof *source);
+    if (source == NULL) {
+        return tp_error_nomem(err);
+    }
+    source->options = *options;
+    source->engine = engine;
+    source->log = log;
+    source->name = tp_text_copy(options->consumer);
+    tp_lifecycle_init(&source->life, options->reconnect_min_ms, options->reconnect_max_ms, log);
+    tp_wal_wiring wiring = {.info = info,
+                            .loop = loop,
+                            .engine = engine,
+                            .log = log,
+                            .user = source,
+                            .notify = on_notify,
+                            .standing = on_standing,
+                            .loaded = on_loaded,
+                            .claimed = on_claimed,
+                            .missing = on_missing,
+                            .failed = on_failed,
+                            .stream_failed = on_stream_failed,
+                            .started = on_started,
+                            .written = on_written,
+                            .message = on_message,
+                            .overdue = on_overdue};
+    int32_t status = source->name == NULL
+                         ? tp_error_nomem(err)
+                         : tp_wal_parts_build(&source->parts, options, &wiring, err);
+    if (status != TRIGPERF_OK) {
+        wal_free(source);
+        return status;
+    }
+    *out = (tp_feed){&class, source};
+    return TRIGPERF_OK;
+}

@@ -1,0 +1,103 @@
+/* Descriptions of relations: matched by name, compared with the former, matched anew. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/walrel.h"
+#include "oom.h"
+#include "pgo_bytes.h"
+
+static const char *const keys[] = {"user_id", "id"};
+
+static tp_walspec spec_of(uint32_t relid) {
+    return (tp_walspec){.relid = relid, .id = 1, .key_count = 2, .keys = keys, .max_keys = 10};
+}
+
+static bool take(tp_walrels *rels, uint32_t relid, char identity, uint32_t count,
+                 const char *const *names, bool *altered) {
+    pgo_bytes bytes;
+    tp_pgo_message message;
+    const char *why = NULL;
+    pgo_relation(&bytes, 0, relid, identity, count, names);
+    assert_true(tp_pgo_parse(bytes.data, bytes.length, false, &message, &why));
+    return tp_walrels_take(rels, &message, altered);
+}
+
+static void test_matching(void **state) {
+    (void)state;
+    static const char *const names[] = {"*id", "note", "*user_id"};
+    static const char *const partly[] = {"*id", "note", "user_id"};
+    static const char *const fewer[] = {"*id", "note"};
+    tp_walrels *rels = tp_walrels_new();
+    tp_walspec spec = spec_of(5);
+    bool altered = true;
+    tp_walrels_use(rels, &spec, 1);
+    assert_null(tp_walrels_find(rels, 5));
+    assert_true(take(rels, 5, 'i', 3, names, &altered));
+    assert_false(altered);
+    const tp_walrel *rel = tp_walrels_find(rels, 5);
+    assert_ptr_equal(rel->spec, &spec);
+    assert_true(rel->keys_known && rel->identity_covers);
+    assert_int_equal(rel->key_at[0], 2);
+    assert_int_equal(rel->key_at[1], 0);
+    assert_true(take(rels, 5, 'i', 3, names, &altered));
+    assert_false(altered);
+    assert_true(take(rels, 5, 'd', 3, partly, &altered));
+    assert_true(altered);
+    rel = tp_walrels_find(rels, 5);
+    assert_true(rel->keys_known);
+    assert_false(rel->identity_covers);
+    assert_true(take(rels, 5, 'd', 2, fewer, &altered));
+    assert_false(tp_walrels_find(rels, 5)->keys_known);
+    tp_walrels_free(rels);
+}
+
+static void test_other_tables(void **state) {
+    (void)state;
+    static const char *const names[] = {"*id", "*user_id"};
+    tp_walrels *rels = tp_walrels_new();
+    tp_walspec spec = spec_of(6);
+    bool altered;
+    assert_true(take(rels, 5, 'f', 2, names, &altered));
+    assert_true(take(rels, 6, 'f', 2, names, &altered));
+    assert_null(tp_walrels_find(rels, 6)->spec);
+    tp_walrels_find(rels, 6)->told = true;
+    tp_walrels_use(rels, &spec, 1);
+    assert_ptr_equal(tp_walrels_find(rels, 6)->spec, &spec);
+    assert_false(tp_walrels_find(rels, 6)->told);
+    assert_null(tp_walrels_find(rels, 5)->spec);
+    tp_walrels_forget(rels);
+    assert_null(tp_walrels_find(rels, 5));
+    assert_null(tp_walrels_find(rels, 6));
+    tp_walrels_free(rels);
+}
+
+static void test_oom(void **state) {
+    (void)state;
+    static const char *const names[] = {"*id", "*user_id"};
+    for (unsigned n = 1;; n++) {
+        bool altered;
+        oom_fail_at(n);
+        tp_walrels *rels = tp_walrels_new();
+        bool taken = rels != NULL && take(rels, 5, 'f', 2, names, &altered);
+        bool failed = oom_reset();
+        assert_int_equal(taken, rels != NULL && tp_walrels_find(rels, 5) != NULL);
+        tp_walrels_free(rels);
+        if (!failed) {
+            assert_true(taken && n > 4);
+            return;
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),
+                                       cmocka_unit_test(test_other_tables),
+                                       cmocka_unit_test(test_oom)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
