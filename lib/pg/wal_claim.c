@@ -24,6 +24,7 @@ struct tp_wal_claim {
     uint64_t settled;  /* claim whose resync is stored as done */
     uint64_t settling; /* the same, once the store under way has succeeded */
     bool superseded;
+    bool due; /* a resync is owed and was not emitted yet */
     bool storing;
 };
 
@@ -90,13 +91,12 @@ static void on_claim(void *user, PGresult *result) {
     bool owes = PQgetvalue(result, 0, 2)[0] == 't';
     bool fresh = PQgetvalue(result, 0, 3)[0] == 't';
     bool dropped = claim->owed != 0 && tp_engine_tag_dropped(claim->engine) >= claim->owed;
-    bool emit = (owes && (fresh || claim->owed == 0 || dropped)) || claim->superseded;
+    claim->due =
+        claim->due || (owes && (fresh || claim->owed == 0 || dropped)) || claim->superseded;
     tp_wal_claimed claimed = {.slot = PQgetvalue(result, 0, 1),
                               .make = fresh,
                               .stale = PQgetvalue(result, 0, 4)[0] == 't',
-                              .resync = emit};
-    claim->superseded = false;
-    claim->owed = emit ? claim->claim : claim->owed;
+                              .resync = claim->due};
     claim->handler.claimed(claim->handler.user, &claimed);
 }
 
@@ -119,6 +119,13 @@ int32_t tp_wal_claim_ask(tp_wal_claim *claim, const char *system, const char *in
         .done = on_claim,
         .user = claim};
     return tp_connection_send(claim->connection, &statement, err);
+}
+
+uint64_t tp_wal_claim_emitted(tp_wal_claim *claim) {
+    claim->due = false;
+    claim->superseded = false;
+    claim->owed = claim->claim;
+    return claim->claim;
 }
 
 uint64_t tp_wal_claim_number(const tp_wal_claim *claim) {
@@ -150,14 +157,15 @@ static void on_stored(void *user, PGresult *result) {
     }
 }
 
-bool tp_wal_claim_owes(const tp_wal_claim *claim) {
+/* A resync was acknowledged, and is not stored as done. */
+static bool settles_debt(const tp_wal_claim *claim) {
     return claim->claim != 0 && claim->owed != claim->settled &&
            tp_engine_tag_acked(claim->engine) >= claim->owed;
 }
 
 int32_t tp_wal_claim_store(tp_wal_claim *claim, uint64_t acked, bool idle_too,
                            trigperf_error **err) {
-    bool settles = tp_wal_claim_owes(claim);
+    bool settles = settles_debt(claim);
     if (claim->storing || claim->claim == 0 || (!settles && !idle_too)) {
         return TRIGPERF_OK;
     }

@@ -36,7 +36,10 @@ void tp_wal_claim_reset(tp_wal_claim *claim); /* the connection is gone */
 /* restart: the slot could not be followed, make another one. */
 int32_t tp_wal_claim_ask(tp_wal_claim *claim, const char *system, const char *incarnation,
                          bool restart, trigperf_error **err);
-/* Number of the newest claim: the tag of its resync. 0: none. */
+/* The resync is being emitted, with the tag that this returns. Until then it stays due, also over
+ * lost connections. */
+uint64_t tp_wal_claim_emitted(tp_wal_claim *claim);
+/* Number of the newest claim, 0: none. */
 uint64_t tp_wal_claim_number(const tp_wal_claim *claim);
 /* What the row says now: fails when somebody else has claimed the name since. */
 void tp_wal_claim_seen(tp_wal_claim *claim, uint64_t present);
@@ -45,7 +48,5 @@ void tp_wal_claim_seen(tp_wal_claim *claim, uint64_t present);
 int32_t tp_wal_claim_store(tp_wal_claim *claim, uint64_t acked, bool idle_too,
                            trigperf_error **err);
 bool tp_wal_claim_storing(const tp_wal_claim *claim);
-/* A resync that was acknowledged, and is not stored as done. */
-bool tp_wal_claim_owes(const tp_wal_claim *claim);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include "pg/pgerror.h"
 
-#define LOOK "trigperf_look"
-
 static uint64_t widen(uint32_t xid, uint64_t near) {
     uint64_t wide = (near & ~UINT64_C(0xFFFFFFFF)) | xid;
     if (wide > near + (UINT64_C(1) << 31) && wide >= UINT64_C(1) << 32) {
@@ -20,12 +18,9 @@ bool tp_wal_look_visible(const tp_wal_look *look, uint32_t xid) {
     return look->seen.xmax > 0 && tp_snapshot_visible(&look->seen, widen(xid, look->seen.xmax));
 }
 
-int32_t tp_wal_look_begin(tp_wal_look *look, uint64_t now_ms, trigperf_error **err) {
+void tp_wal_look_begin(tp_wal_look *look, uint64_t now_ms) {
     look->wait_ms = look->min_ms;
     look->next_ms = now_ms;
-    tp_statement statement = {.text =
-                                  "PREPARE " LOOK " AS SELECT pg_catalog.pg_current_snapshot()"};
-    return tp_connection_send(look->connection, &statement, err);
 }
 
 void tp_wal_look_reset(tp_wal_look *look) {
@@ -60,7 +55,10 @@ int32_t tp_wal_look_ask(tp_wal_look *look, uint32_t xid, uint64_t now_ms, trigpe
     if (look->asking || now_ms < look->next_ms) {
         return TRIGPERF_OK;
     }
-    tp_statement statement = {.text = LOOK, .prepared = true, .done = on_look, .user = look};
+    tp_statement statement = {.text = "SELECT pg_catalog.pg_current_snapshot()",
+                              .repeated = true,
+                              .done = on_look,
+                              .user = look};
     look->asking = true;
     look->awaited = xid;
     return tp_connection_send(look->connection, &statement, err);

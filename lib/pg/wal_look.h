@@ -26,7 +26,7 @@ typedef struct tp_wal_look {
 } tp_wal_look;
 
 /* On a new connection. */
-int32_t tp_wal_look_begin(tp_wal_look *look, uint64_t now_ms, trigperf_error **err);
+void tp_wal_look_begin(tp_wal_look *look, uint64_t now_ms);
 void tp_wal_look_reset(tp_wal_look *look); /* the connection is gone; also frees */
 
 bool tp_wal_look_visible(const tp_wal_look *look, uint32_t xid);

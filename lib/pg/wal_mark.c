@@ -41,6 +41,7 @@ int32_t tp_wal_mark_send(tp_wal_mark *mark, trigperf_error **err) {
     tp_statement statement = {.text =
                                   "SELECT pg_catalog.pg_current_snapshot(), "
                                   "pg_catalog.pg_logical_emit_message(true, $1::text, $2::text)",
+                              .repeated = true,
                               .count = 2,
                               .values = values,
                               .done = on_written,

@@ -35,6 +35,7 @@ typedef struct tp_wal {
     tp_wal_parts parts;
     tp_lifecycle life;
     char slot[64];
+    tp_wal_plan plan;
     bool started;
     bool session_up;
     bool loading;    /* the registry is being read */
@@ -216,7 +217,7 @@ static void on_started(void *user, bool made) {
     tp_wal *source = user;
     source->restart = false;
     if (source->resync_due || made) {
-        uint64_t tag = source->parts.claim == NULL ? 0 : tp_wal_claim_number(source->parts.claim);
+        uint64_t tag = source->parts.claim == NULL ? 0 : tp_wal_claim_emitted(source->parts.claim);
         tp_pipeline_resync(tp_engine_lock(source->engine), source->now_ms, NULL, tag, 0);
         tp_engine_unlock(source->engine);
     }
@@ -233,34 +234,30 @@ static void open_stream(tp_wal *source, const tp_wal_plan *plan) {
     tp_pipeline_rewind(tp_engine_lock(source->engine));
     tp_engine_unlock(source->engine);
     source->opened = true;
-    if (plan->slot != source->slot) {
-        snprintf(source->slot, sizeof source->slot, "%s", plan->slot);
-    }
     int32_t status = tp_wal_stream_open(source->parts.stream, plan, source->now_ms, &error);
     check(source, status, error);
 }
 
-/* Another connection may still hold the slot: that of a process whose name was taken over, or one
- * of our own that broke without the server noticing. It may take rights that we do not have. */
-static void ignore_result(void *user, PGresult *result) {
-    (void)user;
+static void on_let_go(void *user, PGresult *result) {
+    tp_wal *source = user;
     (void)result;
+    open_stream(source, &source->plan);
 }
 
+/* Another connection may still hold the slot: that of a process whose name was taken over, or one
+ * of our own that broke without the server noticing. Ending it may take rights that we do not have.
+ */
 static void on_claimed(void *user, const tp_wal_claimed *claimed) {
     tp_wal *source = user;
-    const char *values[] = {claimed->slot};
-    tp_wal_plan plan = {.slot = claimed->slot,
-                        .make = claimed->make,
-                        .drop_first = claimed->make && claimed->stale};
+    snprintf(source->slot, sizeof source->slot, "%s", claimed->slot);
+    source->plan = (tp_wal_plan){
+        .slot = source->slot, .make = claimed->make, .drop_first = claimed->make && claimed->stale};
     source->resync_due = claimed->resync;
+    const char *values[] = {source->slot};
     send(source,
          "SELECT pg_catalog.pg_terminate_backend(active_pid) FROM pg_catalog.pg_replication_slots "
          "WHERE slot_name OPERATOR(pg_catalog.=) $1 AND active_pid IS NOT NULL",
-         1, values, ignore_result);
-    if (source->session_up) {
-        open_stream(source, &plan);
-    }
+         1, values, on_let_go);
 }
 
 static void begin_following(tp_wal *source) {
@@ -305,11 +302,9 @@ static void load_registry(tp_wal *source) {
 
 static void on_standing(void *user) {
     tp_wal *source = user;
-    trigperf_error *error = NULL;
     source->session_up = true;
     source->loading = true;
-    int32_t status = tp_wal_look_begin(&source->parts.look, source->now_ms, &error);
-    check(source, status, error);
+    tp_wal_look_begin(&source->parts.look, source->now_ms);
 }
 
 static void on_notify(void *user, const char *channel, const char *payload, bool own) {

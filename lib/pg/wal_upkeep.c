@@ -69,6 +69,7 @@ static void send(tp_wal_upkeep *upkeep, const char *sql, const char *value, tp_r
     trigperf_error *error = NULL;
     const char *values[] = {value};
     tp_statement statement = {.text = sql,
+                              .repeated = true,
                               .count = value == NULL ? 0 : 1,
                               .values = values,
                               .done = done,

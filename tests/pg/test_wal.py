@@ -409,33 +409,55 @@ def _(installed):
         follower.close()
 
 
-@test("a slot above wal.max_bytes: the reader's own is given up with a resync, others' are dropped")
+def limit(database, name, value):
+    database.sql(f"update trigperf.setting set value = '{value}' where name = 'wal.{name}'")
+
+
+@test("a slot above wal.alert_bytes warns, above wal.max_bytes it is given up with a resync")
 def _(installed):
     attached(installed)
-    with following(installed, "gone") as follower:
-        gone = follower.status()["slot"]
-        follower.close()
     with following(installed, "web") as follower:
-        installed.sql("update trigperf.setting set value = '1' where name = 'wal.alert_bytes'")
+        limit(installed, "alert_bytes", 1)
         installed.sql("insert into calls select i, 1 from generate_series(1, 20000) i")
         follower.until(lambda f: f.status()["retained_alert"], "the alert")
         check(any("wal.alert_bytes" in text for _, text in follower.log_lines), "a warning")
-        installed.sql("update trigperf.setting set value = '1000' where name = 'wal.max_bytes'")
+        limit(installed, "max_bytes", 1)
         follower.until(lambda f: f.resyncs().count("*") > 1, "giving its slot up")
-        installed.sql("update trigperf.setting set value = '100000000' where name = 'wal.max_bytes'")
+        limit(installed, "max_bytes", 0)
         follower.ready()
-        retained = int(installed.value(
-            f"select retained_bytes from trigperf.wal_slots() where slot = '{gone}'"))
-        own = int(installed.value("select retained_bytes from trigperf.wal_slots() where slot <> "
-                                  f"'{gone}'"))
-        check(own < retained, "the new slot holds back as much")
-        installed.sql(f"update trigperf.setting set value = '{retained - 1}' where name = 'wal.max_bytes'")
-        follower.until(lambda f: f.status()["slots_given_up"] == 1, "dropping the other")
-        equal(slots(installed), 1, "slots")
+        installed.sql("insert into calls values (30000, 30000)")
+        follower.until_keys("call:30000")
         follower.close()
-    installed.sql("update trigperf.setting set value = '0' where name = 'wal.max_bytes'")
+
+
+@test("the slot of a consumer that stays away is dropped above wal.max_bytes; it resyncs afterwards")
+def _(installed):
+    attached(installed)
+    with following(installed, "gone") as follower:
+        follower.close()
+    installed.sql("insert into calls select i, 1 from generate_series(1, 20000) i; checkpoint")
+    with following(installed, "web") as follower:
+        limit(installed, "max_bytes", int(installed.value(
+            "select retained_bytes - 1000 from trigperf.wal_slots() where consumer = 'gone'")))
+        follower.until(lambda f: f.status()["slots_given_up"] == 1, "dropping the other")
+        equal(follower.resyncs(), ["*"], "resyncs of the one that reads")
+        limit(installed, "max_bytes", 0)
+        follower.close()
     with Wal(installed, "gone") as follower:
         follower.until(lambda f: f.resyncs() == ["*"], "the resync of the one that was away")
+        follower.close()
+
+
+@test("a first resync is not forgotten when the stream breaks before it")
+def _(installed):
+    attached(installed)
+    with Wal(installed, "web") as follower:
+        def stop(f):
+            installed.sql("select pg_terminate_backend(pid) from pg_stat_activity where "
+                          "backend_type = 'walsender' and datname = current_database()")
+            return f.status()["reconnects"] > 0
+        follower.until(stop, "a broken stream").ready()
+        follower.until(lambda f: f.resyncs(), "the resync")
         follower.close()
 
 
