@@ -24,9 +24,8 @@ static const tp_option table[TP_OPTION_COUNT] = {
              "passfile decide"),
     [TP_OPTION_SOURCE] =
         CHOICE("source", "outbox wal notify none", "outbox",
-               "where changes come from: the outbox that capture triggers write, the write-ahead "
-               "log (tables attached with granularity wal), JSON that triggers of your own send by "
-               "NOTIFY, or none (only what the host pushes; no database is needed)"),
+               "where changes come from: the outbox of capture triggers, the write-ahead log, JSON "
+               "sent by NOTIFY, or none (what the host pushes alone, without a database)"),
     [TP_OPTION_CONSUMER] =
         TEXT("consumer", "",
              "name of a durable consumer, whose position is kept in the database; empty: an "
