@@ -4,7 +4,7 @@
  * whole run needed fewer than n allocations. Prints how many were tried; exit code 1 tells what was
  * lost.
  *
- *     oom_host CONNINFO [FIRST]
+ *     oom_host CONNINFO [FIRST [SOURCE]]
  */
 #include <libpq-fe.h>
 #include <stdint.h>
@@ -18,16 +18,22 @@
 
 #define TURNS 8000
 
-static trigperf_context *make_context(const char *conninfo) {
-    static const char *const settings[] = {"batch.window_ms", "0",  "poll.min_ms",      "2",
-                                           "poll.max_ms",     "5",  "reconnect.min_ms", "2",
-                                           "ack.interval_ms", "10", "consumer",         "oom"};
+static trigperf_context *make_context(const char *conninfo, const char *source) {
+    static const char *const settings[] = {"batch.window_ms", "0", "poll.min_ms",      "2",
+                                           "poll.max_ms",     "5", "reconnect.min_ms", "2",
+                                           "ack.interval_ms", "10"};
+    int notify = strcmp(source, "notify") == 0;
     trigperf_config *config = NULL;
     trigperf_context *context = NULL;
     trigperf_config_new(&config, NULL);
     trigperf_config_set(config, "connection", conninfo, NULL);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i += 2) {
         trigperf_config_set(config, settings[i], settings[i + 1], NULL);
+    }
+    trigperf_config_set(config, "source", source, NULL);
+    trigperf_config_set(config, "consumer", notify ? "" : "oom", NULL);
+    if (notify) {
+        trigperf_config_rule(config, "calls", NULL, NULL, "call:{record_id}", 0, NULL);
     }
     trigperf_context_new(config, &context, NULL);
     trigperf_config_free(config);
@@ -65,10 +71,11 @@ static int insert(PGconn *connection, unsigned n) {
 }
 
 /* 0: delivered; else what went wrong. */
-static const char *follow(const char *conninfo, PGconn *writer, unsigned n, int *reached) {
+static const char *follow(const char *conninfo, const char *source, PGconn *writer, unsigned n,
+                          int *reached) {
     char key[32];
     snprintf(key, sizeof key, "call:%u", n);
-    trigperf_context *context = make_context(conninfo);
+    trigperf_context *context = make_context(conninfo, source);
     const char *wrong = "the change was not delivered";
     oom_fail_at(n);
     for (int turn = 0; turn < TURNS; turn++) {
@@ -98,10 +105,11 @@ static const char *follow(const char *conninfo, PGconn *writer, unsigned n, int 
 
 int main(int count, char **arguments) {
     PGconn *writer = PQconnectdb(arguments[1]);
+    const char *source = count > 3 ? arguments[3] : "outbox";
     int reached = 1;
     unsigned n = count > 2 ? (unsigned)strtoul(arguments[2], NULL, 10) : 1;
     for (; reached; n++) {
-        const char *wrong = follow(arguments[1], writer, n, &reached);
+        const char *wrong = follow(arguments[1], source, writer, n, &reached);
         if (wrong != NULL) {
             printf("allocation %u failed: %s\n", n, wrong);
             return 1;

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """The source notify: JSON of triggers, malformed payloads, reconnects, bounds, poolers."""
 
 import json

@@ -9,15 +9,36 @@ from harness import check, test
 HOST = os.path.join(harness.BUILD, "tests", "oom_host")
 
 
+TABLE = "create table calls (id bigint primary key, user_id bigint)"
+
+
+def follow(database, source):
+    result = harness.run([HOST, database.conninfo(), "1", source], timeout=280)
+    check(result.code == 0, f"{result.out} {result.err}")
+    check(int(result.out) > 50, f"only {result.out} allocations were tried")
+    print(f"# {source}: {result.out.strip()} allocations failed, one at a time")
+
+
 @test("each failing allocation: the context comes back, nothing is lost")
 def _(installed):
-    installed.sql("create table calls (id bigint primary key, user_id bigint)")
+    installed.sql(TABLE)
     installed.attach("public.calls", "--key", "id", "--rule", "call:{id}", "--granularity",
                      "statement")
-    result = harness.run([HOST, installed.conninfo()], timeout=280)
-    check(result.code == 0, f"{result.out} {result.err}")
-    check(int(result.out) > 100, f"only {result.out} allocations were tried")
-    print(f"# {result.out.strip()} allocations failed, one at a time")
+    follow(installed, "outbox")
+
+
+@test("the same with source = wal")
+def _(installed):
+    installed.sql(TABLE)
+    installed.attach("public.calls", "--key", "id", "--rule", "call:{id}", "--granularity", "wal")
+    follow(installed, "wal")
+
+
+@test("the same with source = notify")
+def _(installed):
+    installed.sql(TABLE + "; create trigger told after insert on calls for each row "
+                  "execute function trigperf.notify_cache_invalidation()")
+    follow(installed, "notify")
 
 
 if __name__ == "__main__":

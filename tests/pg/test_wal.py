@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """The source wal: slots, replica identities, visibility, large transactions, schema changes."""
 
 import os

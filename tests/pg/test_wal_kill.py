@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# suite: versions
+# suite: sanitize
 """A named tail of the write-ahead log killed with SIGKILL every second while four writers commit.
 
 The writers are those of test_tail_kill. Figures are printed; nothing is asserted on speed.

@@ -619,12 +619,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                   || '; GRANT EXECUTE ON FUNCTION trigperf.outbox_coarse TO ' || w.role
                WHEN 'subscribed' THEN 'rows that arrive by logical replication are not captured: detach '
                                       || 'it and attach it again'
-               ELSE w.fix
+               ELSE l.fix
            END
     FROM trigperf.captured_table c
     LEFT JOIN pg_class r ON r.oid = c.relid
     LEFT JOIN pg_namespace n ON n.oid = r.relnamespace
-    LEFT JOIN trigperf.wal_tables() w ON w.id = c.id
+    LEFT JOIN trigperf.wal_tables() l ON l.id = c.id
     CROSS JOIN LATERAL (
         SELECT quote_ident(c.schema_name) || '.' || quote_ident(c.table_name),
                quote_ident(n.nspname) || '.' || quote_ident(r.relname)
@@ -652,7 +652,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     CROSS JOIN LATERAL (
         SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
                     WHEN q.present <> q.registered THEN 'renamed'
-                    WHEN c.granularity = 'wal' THEN w.state
+                    WHEN c.granularity = 'wal' THEN l.state
                     WHEN t.total < CASE c.granularity WHEN 'row' THEN 2 ELSE 4 END THEN 'missing'
                     WHEN t.disabled > 0 THEN 'disabled'
                     WHEN NOT w.able THEN 'rights'
