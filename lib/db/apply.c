@@ -294,7 +294,8 @@ static int32_t compare_rules(work *w, PGconn *connection, const char *id, trigpe
         }
     }
     PQclear(rows);
-    return status;
+    bool failed = w->added.failed || w->changed.failed || w->removed.failed || w->sql.failed;
+    return status == TRIGPERF_OK && failed ? tp_error_nomem(err) : status;
 }
 
 static int32_t run_rules(work *w, PGconn *connection, const char *id, trigperf_error **err) {
@@ -368,6 +369,9 @@ static int32_t compare(work *w, PGconn *connection, trigperf_error **err) {
     compare_shape(w);
     compare_settings(w);
     compare_state(w);
+    if (status == TRIGPERF_OK && w->reasons.failed) {
+        status = tp_error_nomem(err); /* a reason that is not known decides as well */
+    }
     return status == TRIGPERF_OK ? compare_rules(w, connection, id, err) : status;
 }
 

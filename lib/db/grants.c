@@ -245,7 +245,7 @@ static int32_t find_tables(work *w, PGconn *connection, trigperf_error **err) {
         tp_relation_free(&relation);
     }
     tp_strbuf_putc(&w->tables, '}');
-    return status;
+    return status == TRIGPERF_OK && w->tables.failed ? tp_error_nomem(err) : status;
 }
 
 static int32_t grant(PGconn *connection, void *user, trigperf_error **err) {

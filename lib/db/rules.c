@@ -20,6 +20,7 @@ static int32_t check_table(tp_cascade *cascade, const PGresult *tables, int row,
     tp_textarray array;
     tp_value value;
     uint32_t count = 0;
+    bool failed = false;
     if (!tp_textarray_begin(&array, PQgetvalue(tables, row, 2))) {
         return TRIGPERF_OK;
     }
@@ -27,12 +28,15 @@ static int32_t check_table(tp_cascade *cascade, const PGresult *tables, int row,
         spaces[count] = (tp_strbuf)TP_STRBUF_INIT;
         tp_strbuf_add(&spaces[count], value.data, value.length);
         names[count] = tp_strbuf_str(&spaces[count]);
+        failed = failed || spaces[count].failed;
         count++;
     }
+    failed = failed || array.scratch.failed;
     tp_textarray_end(&array);
     const tp_table *declared;
-    int32_t status = tp_cascade_table(cascade, PQgetvalue(tables, row, 1), row + 1, names, count,
-                                      &declared, err);
+    int32_t status = failed ? tp_error_nomem(err)
+                            : tp_cascade_table(cascade, PQgetvalue(tables, row, 1), row + 1, names,
+                                               count, &declared, err);
     for (uint32_t i = 0; i < count; i++) {
         tp_strbuf_free(&spaces[i]);
     }

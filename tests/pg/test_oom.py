@@ -41,5 +41,17 @@ def _(installed):
     follow(installed, "notify")
 
 
+@test("administration with each allocation failing: all or nothing, and again is enough")
+def _(db):
+    db.sql("create table calls (id bigint primary key, note text); create role oom_reader; "
+           "create role oom_owner; alter table calls owner to oom_owner")
+    result = harness.run([os.path.join(harness.BUILD, "tests", "oom_admin"), db.conninfo()], timeout=280)
+    check(result.code == 0, f"{result.out} {result.err}")
+    tried = dict(line.rsplit(" ", 1) for line in result.out.strip().split("\n"))
+    check(all(int(tried[name]) > 5 for name in ("apply", "apply, otherwise", "grant consumer")), f"{tried}")
+    print("# " + ", ".join(f"{name} {count}" for name, count in tried.items()))
+    check(db.value("select to_regnamespace('trigperf') is null") == "t", "the schema is left behind")
+
+
 if __name__ == "__main__":
     harness.main()

@@ -1,0 +1,202 @@
+/* Administration while allocations fail, one at a time: each call is made with the n-th allocation
+ * of the library failing, for n = 1, 2, 3 ... until it needs fewer. Then it either did all of its
+ * work or says that memory was short; and after one that failed, the same call again succeeds, so
+ * nothing is half done and no transaction is left open. Prints how many allocations were tried for
+ * each call.
+ *
+ *     oom_admin CONNINFO
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <trigperf.h>
+
+#include "oom.h"
+
+static trigperf_admin *admin;
+static trigperf_attachment *table;
+static trigperf_attachment *other; /* of the same table, described otherwise */
+static trigperf_attachment *scope;
+
+static int32_t keep(int32_t status, char *text) {
+    trigperf_string_free(text);
+    return status;
+}
+
+static int32_t install(trigperf_error **error) {
+    return trigperf_admin_install(admin, 0, NULL, error);
+}
+
+static int32_t uninstall(trigperf_error **error) {
+    return trigperf_admin_uninstall(admin, 0, NULL, error);
+}
+
+static int32_t plan(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_apply(admin, table, 1, &text, error), text);
+}
+
+static int32_t apply(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_apply(admin, table, 0, &text, error), text);
+}
+
+static int32_t apply_other(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_apply(admin, other, 0, &text, error), text);
+}
+
+static int32_t apply_scope(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_apply(admin, scope, 0, &text, error), text);
+}
+
+static int32_t attach_dry(trigperf_error **error) {
+    char *text = NULL;
+    int32_t status = trigperf_admin_attach(admin, table, 1, &text, error);
+    return keep(status == TRIGPERF_E_EXISTS ? TRIGPERF_OK : status, text);
+}
+
+static int32_t grants(const char *kind, int32_t revoke, trigperf_error **error) {
+    static const char *const tables[] = {"calls"};
+    char *text = NULL;
+    uint32_t count = strcmp(kind, "installer") == 0 ? 1 : 0;
+    return keep(
+        trigperf_admin_grants(admin, kind, "oom_reader", tables, count, revoke, 0, &text, error),
+        text);
+}
+
+static int32_t grant_consumer(trigperf_error **error) {
+    return grants("consumer", 0, error);
+}
+
+static int32_t grant_metrics(trigperf_error **error) {
+    return grants("metrics", 0, error);
+}
+
+static int32_t grant_installer(trigperf_error **error) {
+    return grants("installer", 0, error);
+}
+
+static int32_t revoke_consumer(trigperf_error **error) {
+    return grants("consumer", 1, error);
+}
+
+static int32_t rules(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_rules(admin, &text, error), text);
+}
+
+static int32_t status(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_status(admin, &text, error), text);
+}
+
+static int32_t attachments(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_attachments(admin, &text, error), text);
+}
+
+static int32_t detach(trigperf_error **error) {
+    return trigperf_admin_detach(admin, "calls", 0, NULL, error);
+}
+
+typedef struct call {
+    const char *name;
+    int32_t (*run)(trigperf_error **error);
+    int32_t done; /* what it says when it is made again after it was done; 0: the same as before */
+} call;
+
+static const call calls[] = {{"install", install, 0},
+                             {"attach, dry", attach_dry, 0},
+                             {"plan", plan, 0},
+                             {"apply", apply, 0},
+                             {"apply, otherwise", apply_other, 0},
+                             {"apply, back", apply, 0},
+                             {"plan, nothing to do", plan, 0},
+                             {"apply a scope", apply_scope, 0},
+                             {"grant consumer", grant_consumer, 0},
+                             {"grant metrics", grant_metrics, 0},
+                             {"grant installer", grant_installer, 0},
+                             {"revoke consumer", revoke_consumer, 0},
+                             {"rules", rules, 0},
+                             {"status", status, 0},
+                             {"attachments", attachments, 0},
+                             {"detach", detach, TRIGPERF_E_NOT_FOUND},
+                             {"uninstall", uninstall, TRIGPERF_E_NOT_FOUND}};
+
+static int wrong(const call *one, unsigned n, int32_t code, trigperf_error *error) {
+    printf("%s, allocation %u: %s: %s\n", one->name, n, trigperf_status_name(code),
+           trigperf_error_message(error));
+    trigperf_error_free(error);
+    return 1;
+}
+
+/* Until a call came to its end without having reached allocation n. */
+static int try_all(const call *one) {
+    for (unsigned n = 1;; n++) {
+        trigperf_error *error = NULL;
+        oom_fail_at(n);
+        int32_t code = one->run(&error);
+        int failed = oom_reset() ? 1 : 0;
+        if (code != TRIGPERF_OK && code != one->done && !(failed && code == TRIGPERF_E_NOMEM)) {
+            return wrong(one, n, code, error);
+        }
+        trigperf_error_free(error);
+        if (!failed) {
+            printf("%s %u\n", one->name, n - 1);
+            return 0;
+        }
+    }
+}
+
+/* Of calls that change nothing when they are made again: done once more without a failure. */
+static int settle(const call *one) {
+    trigperf_error *error = NULL;
+    int32_t code = one->run(&error);
+    if (code != TRIGPERF_OK && code != one->done) {
+        return wrong(one, 0, code, error);
+    }
+    trigperf_error_free(error);
+    return 0;
+}
+
+static void describe(void) {
+    trigperf_attachment_new("calls", &table, NULL);
+    trigperf_attachment_key(table, "id", NULL, NULL);
+    trigperf_attachment_key(table, "low", "lower(note)", NULL);
+    trigperf_attachment_watch(table, "note", NULL);
+    trigperf_attachment_rule(table, "call:{id}", "insert", 0, NULL);
+    trigperf_attachment_rule(table, "note:{low}", NULL, 500, NULL);
+    trigperf_attachment_new("calls", &other, NULL);
+    trigperf_attachment_key(other, "id", NULL, NULL);
+    trigperf_attachment_rule(other, "call:{id}", NULL, 0, NULL);
+    trigperf_attachment_set(other, "isolate", "full", NULL);
+    trigperf_attachment_set(other, "granularity", "row", NULL);
+    trigperf_attachment_new_scope("call", &scope, NULL);
+    trigperf_attachment_rule(scope, "report:{id}", NULL, 0, NULL);
+}
+
+int main(int count, char **arguments) {
+    trigperf_config *config = NULL;
+    trigperf_error *error = NULL;
+    int failed = count == 2 ? 0 : 1;
+    trigperf_config_new(&config, NULL);
+    trigperf_config_set(config, "connection", arguments[count - 1], NULL);
+    if (trigperf_admin_new(config, &admin, &error) != TRIGPERF_OK) {
+        printf("%s\n", trigperf_error_message(error));
+        return 1;
+    }
+    describe();
+    for (size_t i = 0; failed == 0 && i < sizeof calls / sizeof calls[0]; i++) {
+        failed = try_all(&calls[i]) + settle(&calls[i]);
+    }
+    trigperf_attachment_free(table);
+    trigperf_attachment_free(other);
+    trigperf_attachment_free(scope);
+    trigperf_admin_free(admin);
+    trigperf_config_free(config);
+    return failed;
+}
