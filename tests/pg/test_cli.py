@@ -535,6 +535,38 @@ def rule_rows(db):
                    r["min_interval_ms"] or 0) for r in rules)
 
 
+@test("an attach killed in its middle leaves nothing; status knows triggers without a row, and rows without triggers")
+def _(installed):
+    installed.sql("create table calls (id int, part int) partition by list (part); "
+                  "create table calls_1 partition of calls for values in (1)")
+    with installed.session() as writer:
+        writer.run("begin; insert into calls_1 values (1, 1)")
+        process = subprocess.Popen([harness.TOOL, "attach", "calls", "--key", "id", "--granularity", "statement"],
+                                   env=installed.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        harness.eventually(lambda: installed.value(
+            "select count(*) from pg_locks where not granted and relation = 'calls_1'::regclass") == "1",
+            "attach to wait at the partition")
+        process.kill()
+        process.wait()
+        harness.eventually(lambda: installed.value("select count(*) from pg_stat_activity where query ilike "
+                           "'%create trigger%' and pid <> pg_backend_pid()") == "0", "the end of its backend")
+        writer.run("commit")
+    equal((attached(installed), triggers(installed, "calls"), installed.value(
+        "select count(*) from pg_proc where proname ~ '^capture_'")), ([], [], "0"), "left behind")
+    installed.attach("calls", "--key", "id", "--granularity", "statement")
+    status = json.loads(installed.trigperf("status", "--format", "json").out)
+    equal((status["strays"], status["tables"][0]["state"]), ([], "ok"), "strays and state")
+    installed.sql("drop trigger trigperf_capture_insert on calls")
+    status = json.loads(installed.trigperf("status", "--format", "json").out)
+    equal(status["tables"][0]["state"], "missing", "state")
+    contains(status["tables"][0]["fix"], "attach it again", "fix")
+    installed.sql("delete from trigperf.captured_table")
+    strays = json.loads(installed.trigperf("status", "--format", "json").out)["strays"]
+    equal({one["relation"] for one in strays}, {"public.calls", "public.calls_1"}, "strays")
+    installed.sql("; ".join(one["fix"] for one in strays))
+    equal(json.loads(installed.trigperf("status", "--format", "json").out)["strays"], [], "strays")
+
+
 @test("rules are listed, added and removed")
 def _(installed):
     installed.sql(CALLS)
