@@ -6,6 +6,7 @@ import ctypes
 import glob
 import json
 import os
+import random
 import re
 import shlex
 import shutil
@@ -173,6 +174,63 @@ def _():
             ast.parse(code)
         except SyntaxError as wrong:
             raise harness.Failure(f"{page}:{line}: {wrong}") from wrong
+
+
+def library_series():
+    """Names of the series that a context has of itself; those of a source from the sources."""
+    with open(os.path.join(ROOT, "lib", "api", "internals.c"), encoding="utf-8") as file:
+        return sorted(set(re.findall(r'"(trigperf_\w+)"', file.read())))
+
+
+@test("the page on metrics names every series of the library, and no other")
+def _():
+    names = library_series()
+    check(len(names) > 30, f"only {len(names)} names found")
+    page = read("doc/metrics.md")
+    equal(unnamed("doc/metrics.md", names), [], "series that the page leaves out")
+    table = page[page.index("## What the library tells"):page.index("## Alerts")]
+    equal(sorted(set(re.findall(r"`(trigperf_\w+)`", table)) - set(names)), [], "series that do not exist")
+
+
+@test("the program on metrics prints what the page says")
+def _(tmp):
+    page, line, code = [block for block in blocks("c") if block[0] == "doc/metrics.md"][0]
+    out = run([compiled(tmp, "metrics", page, line, code)], ok=True,
+              env={**os.environ, "LD_LIBRARY_PATH": os.path.dirname(harness.LIBRARY)}).out
+    equal(out.split("\n")[0][:64], re.search(r"^    (host_query_seconds.*)$", read(page), re.M).group(1)[:64], "alert")
+    harness.contains(out, 'host_query_seconds_count{table="calls"} 1001\n', "text")
+
+
+@test("the SQL on packed histograms computes what the library computes")
+def _(db):
+    library = harness.library()
+    library.trigperf_histogram_record.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64]
+    query = [code for page, _, code in blocks("sql") if page == "doc/metrics.md"][0]
+    db.sql("create table durations (packed bigint[])")
+    whole, numbers = new_histogram(library), random.Random(5)
+    for _ in range(3):
+        part = new_histogram(library)
+        for _ in range(400):
+            ns = int(2 ** numbers.uniform(6, 39))
+            library.trigperf_histogram_record(part, ns, 1 + ns % 3)
+        text = ctypes.c_char_p()
+        equal(library.trigperf_histogram_text(part, ctypes.byref(text), None), 0, "text")
+        db.sql(f"insert into durations values ('{text.value.decode()}')")
+        packed = text.value
+        library.trigperf_histogram_parse(whole, 1, packed, ctypes.c_uint64(len(packed)), ctypes.c_uint64(0),
+                                         ctypes.c_uint64(0), None)
+        library.trigperf_histogram_free(part)
+    for q in (0.0, 0.01, 0.07, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0):
+        ns = ctypes.c_uint64()
+        library.trigperf_histogram_quantile(whole, ctypes.c_double(q), ctypes.byref(ns), None)
+        equal(db.value(query.replace("0.95::", f"{q}::")), str(ns.value), f"quantile {q}")
+    library.trigperf_histogram_free(whole)
+
+
+def new_histogram(library):
+    histogram = ctypes.c_void_p()
+    equal(library.trigperf_histogram_new(ctypes.byref(histogram), None), 0, "new histogram")
+    return histogram
 
 
 @test("links lead to files that exist")
