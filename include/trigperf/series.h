@@ -89,9 +89,10 @@ int32_t trigperf_series_resolve(trigperf_context *context, uint32_t type, const 
  * @brief Adds to a counter. Any thread, lock-free; the first call of a thread takes a lock.
  * @param series a counter; NULL (it was refused) is an error without further effect.
  * @param amount how much; the counter stays at 2^64 - 1 rather than wrap around.
- * @return 0; #TRIGPERF_E_INVALID (NULL, or no counter); #TRIGPERF_E_NOMEM (at the first call of a
- *         thread for this series; counted in `trigperf_series_lost_total`); #TRIGPERF_E_FORKED (at
- *         the first call of a thread that has not recorded before).
+ * @return 0; #TRIGPERF_E_INVALID (NULL, or no counter); #TRIGPERF_E_LIMIT (no thread-specific key
+ * is left in the process); #TRIGPERF_E_NOMEM (at the first call of a thread for this series;
+ * counted in `trigperf_series_lost_total`); #TRIGPERF_E_FORKED (at the first call of a thread that
+ * has not recorded before).
  */
 int32_t trigperf_series_add(trigperf_series *series, uint64_t amount);
 
