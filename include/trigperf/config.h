@@ -66,7 +66,9 @@ int32_t trigperf_config_get(const trigperf_config *config, const char *name, cha
  * `window_ms = 100` in section `[batch]` sets `batch.window_ms`; keys before the first section are
  * taken as they stand. Section `[rules]` holds lines `public.calls = dashboard:{user_id}
  * call:{id}`: templates separated by white space, added as by trigperf_config_rule(); a key `scope
- * NAME` adds scope rules, and `TABLE on insert,delete` limits the operations.
+ * NAME` adds scope rules, and `TABLE on insert,delete` limits the operations. Section `[alerts]`
+ * holds lines `slow_queries = measure=mean series=host_query_seconds warn=0.1`, up to 200 bytes
+ * each, taken as by trigperf_config_alert().
  * @param config the configuration.
  * @param path   path of the file.
  * @param[out] error names file, line and what was expected; may be NULL.
@@ -103,6 +105,19 @@ int32_t trigperf_config_load_env(trigperf_config *config, trigperf_error **error
 int32_t trigperf_config_rule(trigperf_config *config, const char *table, const char *scope,
                              const char *operations, const char *key_template,
                              uint32_t min_interval_ms, trigperf_error **error);
+
+/**
+ * @brief Adds an alert rule, or replaces the one of that name: every context made with this
+ *        configuration has it from the beginning. `cache_hit_rate` replaces the one that is built
+ * in.
+ * @param config     the configuration.
+ * @param name       1 to 100 bytes of UTF-8.
+ * @param definition see alert.h.
+ * @param[out] error says which key is wrong and what it takes; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_config_alert(trigperf_config *config, const char *name, const char *definition,
+                              trigperf_error **error);
 
 /**
  * @brief Describes every key: name, type, unit, range, default, documentation.

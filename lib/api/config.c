@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/alert_rule.h"
 #include "core/change.h"
 #include "core/template.h"
 
@@ -13,6 +14,8 @@ struct trigperf_config {
     char *values[TP_OPTION_COUNT]; /* NULL: the default */
     tp_engine_rule *rules;         /* strings are owned */
     uint32_t rule_count;
+    tp_config_alert *alerts; /* strings are owned */
+    uint32_t alert_count;
 };
 
 static void free_const(const char *text) {
@@ -40,7 +43,12 @@ void trigperf_config_free(trigperf_config *config) {
         free_const(config->rules[i].scope);
         free_const(config->rules[i].template_text);
     }
+    for (uint32_t i = 0; i < config->alert_count; i++) {
+        free_const(config->alerts[i].name);
+        free_const(config->alerts[i].definition);
+    }
     free(config->rules);
+    free(config->alerts);
     free(config);
 }
 
@@ -159,6 +167,53 @@ const tp_engine_rule *tp_config_rules(const trigperf_config *config, uint32_t *c
     return config->rules;
 }
 
+static tp_config_alert *find_alert(trigperf_config *config, const char *name) {
+    for (uint32_t i = 0; i < config->alert_count; i++) {
+        if (strcmp(config->alerts[i].name, name) == 0) {
+            return &config->alerts[i];
+        }
+    }
+    return NULL;
+}
+
+static int32_t keep_alert(trigperf_config *config, const char *name, const char *definition,
+                          trigperf_error **error) {
+    tp_config_alert *grown =
+        realloc(config->alerts, (config->alert_count + 1) * sizeof *config->alerts);
+    if (grown == NULL) {
+        return tp_error_nomem(error);
+    }
+    config->alerts = grown;
+    tp_config_alert fresh = {tp_text_copy(name), tp_text_copy(definition)};
+    tp_config_alert *former = find_alert(config, name);
+    if (fresh.name == NULL || fresh.definition == NULL) {
+        free_const(fresh.name);
+        free_const(fresh.definition);
+        return tp_error_nomem(error);
+    }
+    if (former != NULL) {
+        free_const(former->name);
+        free_const(former->definition);
+    } else {
+        former = &grown[config->alert_count++];
+    }
+    *former = fresh;
+    return TRIGPERF_OK;
+}
+
+int32_t trigperf_config_alert(trigperf_config *config, const char *name, const char *definition,
+                              trigperf_error **error) {
+    tp_alert_rule *rule = NULL;
+    int32_t status = tp_alert_rule_parse(name, definition, &rule, error);
+    tp_alert_rule_free(rule);
+    return status == TRIGPERF_OK ? keep_alert(config, name, definition, error) : status;
+}
+
+const tp_config_alert *tp_config_alerts(const trigperf_config *config, uint32_t *count) {
+    *count = config->alert_count;
+    return config->alerts;
+}
+
 static int32_t copy_into(const trigperf_config *from, trigperf_config *to, trigperf_error **err) {
     for (uint32_t i = 0; i < TP_OPTION_COUNT; i++) {
         if (from->values[i] != NULL) {
@@ -170,6 +225,12 @@ static int32_t copy_into(const trigperf_config *from, trigperf_config *to, trigp
     }
     for (uint32_t i = 0; i < from->rule_count; i++) {
         int32_t status = add_rule(to, &from->rules[i], err);
+        if (status != TRIGPERF_OK) {
+            return status;
+        }
+    }
+    for (uint32_t i = 0; i < from->alert_count; i++) {
+        int32_t status = keep_alert(to, from->alerts[i].name, from->alerts[i].definition, err);
         if (status != TRIGPERF_OK) {
             return status;
         }

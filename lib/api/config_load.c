@@ -63,6 +63,8 @@ static int on_line(void *user, const char *section, const char *name, const char
     }
     if (strcmp(section, "rules") == 0) {
         into->status = load_rules(into, name, value);
+    } else if (strcmp(section, "alerts") == 0) {
+        into->status = trigperf_config_alert(into->config, name, value, &into->error);
     } else {
         snprintf(key, sizeof key, "%s%s%s", section, section[0] == '\0' ? "" : ".", name);
         into->status = trigperf_config_set(into->config, key, value, &into->error);

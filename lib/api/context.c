@@ -116,6 +116,17 @@ static int32_t make_watch(trigperf_context *context, const trigperf_config *conf
     return tp_watch_rule(context->watch, "cache_hit_rate", rule, err);
 }
 
+static int32_t make_alerts(trigperf_context *context, const trigperf_config *config,
+                           trigperf_error **err) {
+    uint32_t count;
+    const tp_config_alert *alerts = tp_config_alerts(config, &count);
+    int32_t status = make_watch(context, config, err);
+    for (uint32_t i = 0; status == TRIGPERF_OK && i < count; i++) {
+        status = tp_watch_rule(context->watch, alerts[i].name, alerts[i].definition, err);
+    }
+    return status;
+}
+
 static void wake_loop(void *loop) {
     tp_loop_wake(loop);
 }
@@ -139,7 +150,7 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
         status = make_meter(context, config, err);
     }
     if (status == TRIGPERF_OK) {
-        status = make_watch(context, config, err);
+        status = make_alerts(context, config, err);
     }
     if (status == TRIGPERF_OK) {
         status = tp_api_source_new(config, context->loop, context->engine, &context->log,

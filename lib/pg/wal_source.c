@@ -520,6 +520,12 @@ static void wal_status(const void *self, tp_strbuf *json) {
                  source->life.error == NULL ? NULL : trigperf_error_message(source->life.error));
 }
 
+static void wal_measure(const void *self, tp_feed_measures *out) {
+    const tp_wal *source = self;
+    *out = (tp_feed_measures){.rows = tp_waldecoder_changes(source->parts.decoder),
+                              .reconnects = source->life.reconnects};
+}
+
 int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info, tp_loop *loop,
                           tp_engine *engine, const tp_log *log, tp_feed *out,
                           trigperf_error **err) {
@@ -536,7 +542,8 @@ int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info
                                         .passed = wal_passed,
                                         .close = wal_close,
                                         .closed = wal_closed,
-                                        .status = wal_status};
+                                        .status = wal_status,
+                                        .measure = wal_measure};
     tp_wal *source = calloc(1, sizeof *source);
     if (source == NULL) {
         return tp_error_nomem(err);

@@ -24,6 +24,7 @@ class Metrics:
         self.config = LIB.made("trigperf_config_new")
         for name, value in {"source": "none", **options}.items():
             LIB.check("trigperf_config_set", self.config, name.replace("__", ".").encode(), str(value).encode())
+        LIB.check("trigperf_config_alert", self.config, b"cache_hit_rate", b"measure=fed warn=1")
         self.context = LIB.made("trigperf_context_new", self.config)
 
     def resolve(self, kind, name, help_text="Help.", **labels):

@@ -189,6 +189,30 @@ static void test_describe(void **state) {
     assert_null(text);
 }
 
+static void test_alerts_of_files(void **state) {
+    (void)state;
+    trigperf_config *config = fresh();
+    trigperf_error *error = NULL;
+    uint32_t count = 0;
+    char *path = write_file("[alerts]\nslow = measure=mean series=x_seconds warn=0.1\n"
+                            "errors = measure=fed critical=5\nslow = measure=fed warn=2\n");
+    assert_int_equal(trigperf_config_load_file(config, path, NULL), TRIGPERF_OK);
+    const tp_config_alert *alerts = tp_config_alerts(config, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(alerts[0].name, "slow");
+    assert_string_equal(alerts[0].definition, "measure=fed warn=2");
+    assert_string_equal(alerts[1].name, "errors");
+    remove(path);
+    free(path);
+    path = write_file("[alerts]\nslow = measure=mean\n");
+    assert_int_equal(trigperf_config_load_file(config, path, &error), TRIGPERF_E_CONFIG);
+    assert_non_null(strstr(trigperf_error_message(error), "line 2: alert rule \"slow\""));
+    trigperf_error_free(error);
+    remove(path);
+    free(path);
+    trigperf_config_free(config);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     for (unsigned n = 1;; n++) {
@@ -201,6 +225,9 @@ static void test_out_of_memory(void **state) {
         }
         if (status == TRIGPERF_OK) {
             status = trigperf_config_rule(config, "t", NULL, "insert", "x:{a}", 0, NULL);
+        }
+        if (status == TRIGPERF_OK) {
+            status = trigperf_config_alert(config, "r", "measure=fed warn=1", NULL);
         }
         if (status == TRIGPERF_OK) {
             status = tp_config_copy(config, &copy, NULL);
@@ -218,9 +245,10 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_set_and_get),
-        cmocka_unit_test(test_file),        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_describe),    cmocka_unit_test(test_out_of_memory)};
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_set_and_get),
+        cmocka_unit_test(test_file),         cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_environment),  cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_describe),     cmocka_unit_test(test_alerts_of_files),
+        cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

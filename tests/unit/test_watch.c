@@ -198,6 +198,31 @@ static void test_the_hit_rate_of_the_cache(void **state) {
     trigperf_context_free(context);
 }
 
+static void test_rules_of_the_configuration(void **state) {
+    (void)state;
+    trigperf_config *config = NULL;
+    trigperf_context *context = NULL;
+    trigperf_error *error = NULL;
+    char *json = NULL;
+    assert_int_equal(trigperf_config_new(&config, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_config_set(config, "source", "none", NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_config_alert(config, "r", "measure=fed", &error), TRIGPERF_E_INVALID);
+    assert_non_null(strstr(trigperf_error_message(error), "a threshold"));
+    trigperf_error_free(error);
+    assert_int_equal(trigperf_config_alert(config, "r", "measure=fed warn=99", NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_config_alert(config, "r", "measure=fed warn=10", NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_config_alert(config, "cache_hit_rate", "measure=fed warn=1", NULL),
+                     TRIGPERF_OK);
+    assert_int_equal(trigperf_context_new(config, &context, NULL), TRIGPERF_OK);
+    trigperf_config_free(config);
+    assert_int_equal(trigperf_alert_feed(context, "r", NULL, NULL, 0, 11, 1, NULL), TRIGPERF_OK);
+    expect(context, TRIGPERF_ALERT_WARNING);
+    assert_int_equal(trigperf_alert_status(context, &json, NULL), TRIGPERF_OK);
+    assert_null(strstr(json, "measure=share"));
+    trigperf_string_free(json);
+    trigperf_context_free(context);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     trigperf_context *context = offline("3600000");
@@ -236,6 +261,7 @@ int main(void) {
         cmocka_unit_test(test_series_of_the_library),
         cmocka_unit_test(test_silence_and_bad_arguments),
         cmocka_unit_test(test_the_hit_rate_of_the_cache),
+        cmocka_unit_test(test_rules_of_the_configuration),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
