@@ -11,13 +11,14 @@
  *                            "kind:     one of ('headache', 'nausea')\n"
  *                            "note:     length ..200, pattern '^[^<>]*$' unless bulk\n",
  *                            &validator, &error);
- *     trigperf_validator_use(validator, context, 1, TRIGPERF_TTL_DEFAULT, &error);
+ *     trigperf_validator_use(validator, context, 1, TRIGPERF_TTL_DEFAULT, TRIGPERF_KEEP_COSTLY,
+ *                            &error);
  *     trigperf_validator_check_row(validator, TRIGPERF_OCCASION_NORMAL, columns, values, NULL, 3,
  *                                  findings, &outcome, &error);
  *
  * NULL satisfies every rule but `not null` and functions, as in SQL. Once a validator is given to a
- * context with trigperf_validator_use(), its verdicts are kept in the cache (see cache.h) and a
- * value is not checked again while its verdict is there.
+ * context with trigperf_validator_use(), verdicts are kept in the cache (see cache.h) and a value
+ * is not checked again while its verdict is there.
  *
  * Building (up to the first check) belongs to one thread. Checks may be made from any number of
  * threads at once, take no lock, and allocate nothing for a valid value of up to 500 bytes; an
@@ -73,6 +74,13 @@ enum trigperf_rule_flag {
     TRIGPERF_RULE_HIGH_OPEN = 2, /**< range: below the upper bound, not at it */
     TRIGPERF_RULE_BYTES = 4,     /**< length: in bytes instead of characters */
     TRIGPERF_RULE_VOLATILE = 8   /**< function: its answers must not be kept */
+};
+
+/** Which verdicts trigperf_validator_use() keeps. */
+enum trigperf_keep {
+    TRIGPERF_KEEP_COSTLY = 0, /**< those that take clearly longer to work out than to look up: of
+                                   columns (or sets of columns) with a pattern or a function */
+    TRIGPERF_KEEP_ALL = 1     /**< all */
 };
 
 /** What a function of the host answers, apart from a negative status. */
@@ -341,12 +349,14 @@ int32_t trigperf_validator_describe(const trigperf_validator *validator, char **
  * @param context   the context; must outlive the validator.
  * @param number    the validator's number in the cache, 0 to 65535, for this one alone.
  * @param ttl_ms    time to live, as in trigperf_cache_put().
+ * @param keep      one of #trigperf_keep.
  * @param[out] error see error.h; may be NULL.
  * @return 0, #TRIGPERF_E_INVALID, #TRIGPERF_E_STATE (given to a context already),
  *         #TRIGPERF_E_NOMEM, #TRIGPERF_E_FORKED.
  */
 int32_t trigperf_validator_use(trigperf_validator *validator, trigperf_context *context,
-                               uint32_t number, int64_t ttl_ms, trigperf_error **error);
+                               uint32_t number, int64_t ttl_ms, uint32_t keep,
+                               trigperf_error **error);
 
 /**
  * @brief Makes an object to receive findings.
@@ -504,11 +514,29 @@ const char *trigperf_findings_expected(const trigperf_findings *findings, uint32
  */
 const char *trigperf_findings_actual(const trigperf_findings *findings, uint32_t index);
 
+/** What trigperf_findings_tally() counts. */
+enum trigperf_tally {
+    TRIGPERF_TALLY_JUDGED = 0,    /**< sets of values that the rules were applied to */
+    TRIGPERF_TALLY_CACHED = 1,    /**< verdicts that were found in the cache */
+    TRIGPERF_TALLY_REPEATED = 2,  /**< values of a batch that equal an earlier one */
+    TRIGPERF_TALLY_SKIPPED = 3,   /**< sets of values with a rule that the occasion skips */
+    TRIGPERF_TALLY_UNDECIDED = 4, /**< sets of values of which a rule could not be decided */
+    TRIGPERF_TALLY_INVALID = 5,   /**< sets of values that violate a rule, also those whose finding
+                                       was not kept */
+    TRIGPERF_TALLY_MISSED = 6     /**< of those judged, how many were looked for in the cache */
+};
+
 /**
- * @brief The last check as one JSON object: `outcome`, `judged` (sets of values that the rules were
- *        applied to), `cached` (verdicts that were found in the cache), `repeated` (values of a
- *        batch equal to an earlier one), `skipped` (sets of values with a rule that the occasion
- *        skips), `undecided`, `invalid` and `findings`.
+ * @brief A count of the last check. O(1).
+ * @param findings findings.
+ * @param what     one of #trigperf_tally.
+ * @return the count; 0 for any other number.
+ */
+uint64_t trigperf_findings_tally(const trigperf_findings *findings, uint32_t what);
+
+/**
+ * @brief The last check as one JSON object: `outcome`, the counts of #trigperf_tally by name, and
+ *        `findings`, a list of `row`, `column`, `rule`, `expected`, `actual`.
  * @param findings findings.
  * @param[out] json receives the text; release with trigperf_string_free().
  * @param[out] error see error.h; may be NULL.

@@ -176,6 +176,16 @@ const char *trigperf_findings_actual(const trigperf_findings *findings, uint32_t
     return found == NULL ? NULL : findings->texts.data + found->actual;
 }
 
+uint64_t trigperf_findings_tally(const trigperf_findings *findings, uint32_t what) {
+    if (findings == NULL) {
+        return 0;
+    }
+    const tp_tally *tally = &findings->tally;
+    const uint64_t counts[] = {tally->judged,    tally->cached,  tally->repeated, tally->skipped,
+                               tally->undecided, tally->invalid, tally->missed};
+    return what < sizeof counts / sizeof counts[0] ? counts[what] : 0;
+}
+
 static void put_tally(const tp_tally *tally, tp_strbuf *out) {
     tp_json_uint(out, "judged", tally->judged);
     tp_json_uint(out, "cached", tally->cached);
@@ -183,6 +193,7 @@ static void put_tally(const tp_tally *tally, tp_strbuf *out) {
     tp_json_uint(out, "skipped", tally->skipped);
     tp_json_uint(out, "undecided", tally->undecided);
     tp_json_uint(out, "invalid", tally->invalid);
+    tp_json_uint(out, "missed", tally->missed);
 }
 
 int32_t trigperf_findings_json(const trigperf_findings *findings, char **json,

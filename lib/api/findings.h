@@ -13,6 +13,7 @@ typedef struct tp_tally {
     uint64_t skipped;
     uint64_t undecided;
     uint64_t invalid;
+    uint64_t missed;
 } tp_tally;
 
 /* Empties them; findings may be NULL in all of these. */

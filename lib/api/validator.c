@@ -301,9 +301,14 @@ int32_t trigperf_validator_describe(const trigperf_validator *validator, char **
 }
 
 int32_t trigperf_validator_use(trigperf_validator *validator, trigperf_context *context,
-                               uint32_t number, int64_t ttl_ms, trigperf_error **error) {
+                               uint32_t number, int64_t ttl_ms, uint32_t keep,
+                               trigperf_error **error) {
     if (validator == NULL) {
         return missing("a validator", error);
+    }
+    if (keep > TRIGPERF_KEEP_ALL) {
+        return tp_error_set(error, TRIGPERF_E_INVALID, "use enum trigperf_keep",
+                            "expected which verdicts to keep, 0 or 1, got %u", keep);
     }
     int32_t status = tp_context_check(context, error);
     if (status != TRIGPERF_OK) {
@@ -320,6 +325,7 @@ int32_t trigperf_validator_use(trigperf_validator *validator, trigperf_context *
         tp_validator_seal(validator->core);
         validator->number = number;
         validator->ttl_ms = ttl_ms;
+        validator->keep_all = keep == TRIGPERF_KEEP_ALL;
         validator->context = context;
     }
     return status;

@@ -15,6 +15,7 @@ struct trigperf_validator {
     trigperf_context *context; /* whose cache keeps verdicts, or NULL */
     uint32_t number;           /* in that cache */
     int64_t ttl_ms;
+    bool keep_all;
     char *table;               /* imported from it, or NULL; as quote_ident writes it */
     uint64_t fingerprint;      /* of its definition then */
     trigperf_context *watched; /* for resyncs of it, or NULL */

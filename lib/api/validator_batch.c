@@ -131,6 +131,7 @@ static int32_t look_up(batch *all, bool keeps) {
         return tp_check_failed(hits, all->err);
     }
     all->in.tally.cached += (uint64_t)hits;
+    all->in.tally.missed += all->distinct - (uint64_t)hits;
     return TRIGPERF_OK;
 }
 

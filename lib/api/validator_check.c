@@ -60,7 +60,8 @@ void tp_check_key_put(char *out, const tp_rule_group *group, uint32_t number, ui
 /* ---- verdicts ---- */
 
 bool tp_check_keeps(const trigperf_validator *validator, const tp_rule_group *group) {
-    return validator->context != NULL && !group->never_keep && group->table == NULL;
+    return validator->context != NULL && (group->costly || validator->keep_all) &&
+           !group->never_keep && group->table == NULL;
 }
 
 typedef struct judge {
@@ -99,6 +100,7 @@ static int32_t judge_key(const judge *what, const char *key, size_t length, uint
     bool keep = false;
     status = judge_now(what, verdict, &keep);
     tally->judged++;
+    tally->missed++;
     if (status == TRIGPERF_OK && keep) {
         trigperf_cache_put(validator->context, validator->number, key, length, *verdict,
                            validator->ttl_ms, 0, NULL);

@@ -402,6 +402,11 @@ bool tp_check_rule_is_function(const tp_check_rule *rule) {
     return rule->kind == RULE_FUNCTION;
 }
 
+bool tp_check_rule_is_costly(const tp_check_rule *rule) {
+    return rule->kind == RULE_PATTERN || rule->kind == RULE_FUNCTION ||
+           (rule->kind == RULE_CONDITION && tp_predicate_has_pattern(rule->condition.predicate));
+}
+
 /* ---- testing ---- */
 
 static bool in_range(const tp_check_rule *rule, const tp_datum *datum) {

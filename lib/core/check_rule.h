@@ -60,6 +60,8 @@ const char *tp_check_rule_expected(const tp_check_rule *rule);
 /* Whether the rule judges the type alone: it is settled when the datum could be read. */
 bool tp_check_rule_is_type(const tp_check_rule *rule);
 bool tp_check_rule_is_function(const tp_check_rule *rule);
+/* Whether testing it costs clearly more than looking a verdict up: patterns and functions. */
+bool tp_check_rule_is_costly(const tp_check_rule *rule);
 
 /* datums and values are those of the columns, in order. TP_FALSE: violated; TP_UNKNOWN passes. A
  * function's own status goes to *status. */

@@ -203,6 +203,15 @@ void tp_predicate_renumber(tp_predicate *predicate, const uint32_t *numbers) {
     }
 }
 
+bool tp_predicate_has_pattern(const tp_predicate *predicate) {
+    for (uint32_t i = 0; i < predicate->count; i++) {
+        if (predicate->nodes[i].op == NODE_MATCH) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool tp_predicate_full(const tp_predicate *predicate) {
     return predicate->count == TP_PREDICATE_NODES_MAX;
 }

@@ -57,6 +57,7 @@ uint32_t tp_predicate_join(tp_predicate *predicate, bool all, uint32_t left, uin
 /* Columns get other numbers: n becomes numbers[n]. */
 void tp_predicate_renumber(tp_predicate *predicate, const uint32_t *numbers);
 
+bool tp_predicate_has_pattern(const tp_predicate *predicate);
 bool tp_predicate_full(const tp_predicate *predicate); /* has TP_PREDICATE_NODES_MAX nodes */
 
 /* The truth of a node; datums are indexed by the columns' numbers. */

@@ -37,6 +37,7 @@ typedef struct group {
     uint32_t rule_count;
     uint32_t rule_room;
     uint32_t unless;
+    bool costly;
     bool never_keep;
     char *table;
 } group;
@@ -294,6 +295,7 @@ int32_t tp_validator_add(tp_validator *validator, const uint32_t *columns, uint3
     item->rules = rules;
     rules[item->rule_count++] = (placed_rule){rule, unless};
     item->unless |= unless;
+    item->costly = item->costly || tp_check_rule_is_costly(rule);
     validator->rule_count++;
     return TRIGPERF_OK;
 }
@@ -344,8 +346,8 @@ uint32_t tp_validator_group_count(const tp_validator *validator) {
 
 tp_rule_group tp_validator_group(const tp_validator *validator, uint32_t number) {
     const group *item = at(validator, number);
-    return (tp_rule_group){item->columns, item->column_count, item->rule_count,
-                           item->unless,  item->never_keep,   item->table};
+    return (tp_rule_group){item->columns, item->column_count, item->rule_count, item->unless,
+                           item->costly,  item->never_keep,   item->table};
 }
 
 const tp_check_rule *tp_validator_rule(const tp_validator *validator, uint32_t number,

@@ -57,6 +57,7 @@ typedef struct tp_rule_group {
     uint32_t column_count;
     uint32_t rule_count;
     uint32_t unless;   /* occasions in which some of its rules are skipped */
+    bool costly;       /* judging costs clearly more than looking a verdict up */
     bool never_keep;   /* verdicts must not be cached */
     const char *table; /* on which verdicts depend, or NULL */
 } tp_rule_group;

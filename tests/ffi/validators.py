@@ -76,6 +76,10 @@ def _():
         equal(validator.outcome("batch", NORMAL, None, batch, None, 2, 3), WRONG, "a batch")
         equal([(item["row"], item["column"]) for item in validator.found()], [(1, "severity"), (1, "kind")], "rows")
         equal(validator.json()["repeated"], 2, "equal values")
+        equal([LIB.trigperf_findings_tally(validator.findings, what) for what in range(8)],
+              [validator.json()[name] for name in ("judged", "cached", "repeated", "skipped", "undecided", "invalid",
+                                                    "missed")]
+              + [0], "tallies")
         contains(LIB.text("trigperf_validator_describe", validator.handle), '"one of"', "description")
     failure = LIB.fails(INVALID, "trigperf_validator_new", b"v", b"a: 1..x", ctypes.byref(ctypes.c_void_p()))
     contains(str(failure), "line 1", "where the rules are malformed")
@@ -137,8 +141,8 @@ def _():
         column = validator.column("x", TEXT)
         LIB.check("trigperf_validator_function", validator.handle, (ctypes.c_uint32 * 1)(column), 1, b"f", b"f",
                   function, None, None, 0, 0)
-        LIB.check("trigperf_validator_use", validator.handle, context, 3, 0)
-        LIB.fails(STATE, "trigperf_validator_use", validator.handle, context, 4, 0)
+        LIB.check("trigperf_validator_use", validator.handle, context, 3, 0, 0)
+        LIB.fails(STATE, "trigperf_validator_use", validator.handle, context, 4, 0, 0)
         for _ in range(3):
             equal(validator.outcome("text", NORMAL, column, b"same", 4), VALID, "outcome")
         equal((len(calls), validator.json()["cached"]), (1, 1), "calls of the function, verdicts found")

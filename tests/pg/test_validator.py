@@ -532,7 +532,7 @@ def _(installed):
             db.sql("select trigperf.table_check_all()")
             context.settle()
             with Imported(admin, "t", context.handle) as validator:
-                LIB.check("trigperf_validator_use", validator.handle, context.handle, 1 + number, 0)
+                LIB.check("trigperf_validator_use", validator.handle, context.handle, 1 + number, 0, 1)
                 equal(validator.check(["a"], ["60"]), INVALID if number in (1, 2, 3, 4) else VALID, "60")
                 db.sql("insert into t values (5, 'red', 7); insert into other values (5)")
                 context.settle()

@@ -84,7 +84,8 @@ static void test_nothing_is_validated_twice(void **state) {
     trigperf_validator *validator = made("x: text");
     counter into = {0, 0};
     add_counter(validator, 0, &into, 0);
-    assert_int_equal(trigperf_validator_use(validator, context, 7, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 7, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     char large[2000];
     memset(large, 'a', sizeof large);
     large[1999] = '\0';
@@ -102,14 +103,46 @@ static void test_nothing_is_validated_twice(void **state) {
     trigperf_context_free(context);
 }
 
+/* By default only what is dear is kept. */
+static void test_cheap_rules_are_judged_each_time(void **state) {
+    (void)state;
+    trigperf_context *context = context_new("1000");
+    trigperf_validator *validator = made("a: integer, 0..10\nb: pattern 'x'\nc: length ..3");
+    trigperf_findings *findings = NULL;
+    const char *values[] = {"5", "x", "abc"};
+    int32_t outcome = -1;
+    assert_int_equal(trigperf_findings_new(&findings, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, 2, NULL), TRIGPERF_E_INVALID);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, TRIGPERF_KEEP_COSTLY, NULL),
+                     TRIGPERF_OK);
+    for (uint64_t round = 0; round < 3; round++) {
+        assert_int_equal(trigperf_validator_check_row(validator, 0, NULL, values, NULL, 3, findings,
+                                                      &outcome, NULL),
+                         TRIGPERF_OK);
+        assert_int_equal(trigperf_findings_tally(findings, TRIGPERF_TALLY_CACHED),
+                         round > 0 ? 1 : 0);
+        assert_int_equal(trigperf_findings_tally(findings, TRIGPERF_TALLY_JUDGED),
+                         round > 0 ? 2 : 3);
+        assert_int_equal(trigperf_validator_check_batch(validator, 0, NULL, values, NULL, 3, 1,
+                                                        findings, &outcome, NULL),
+                         TRIGPERF_OK);
+        assert_int_equal(trigperf_findings_tally(findings, TRIGPERF_TALLY_CACHED), 1);
+    }
+    trigperf_findings_free(findings);
+    trigperf_validator_free(validator);
+    trigperf_context_free(context);
+}
+
 static void test_other_rules_have_other_verdicts(void **state) {
     (void)state;
     trigperf_context *context = context_new("1000");
     trigperf_validator *first = made("x: length ..3");
     trigperf_validator *second = made("x: length ..5");
-    assert_int_equal(trigperf_validator_use(first, context, 7, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(first, context, 7, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     assert_int_equal(check_text(first, 0, "abcd"), TRIGPERF_OUTCOME_INVALID);
-    assert_int_equal(trigperf_validator_use(second, context, 7, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(second, context, 7, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     assert_int_equal(check_text(second, 0, "abcd"), TRIGPERF_OUTCOME_VALID);
     trigperf_validator_free(first);
     trigperf_validator_free(second);
@@ -126,7 +159,8 @@ static void test_what_is_not_kept(void **state) {
     add_counter(validator, 0, &changing, TRIGPERF_RULE_VOLATILE);
     add_counter(validator, 1, &unsure, 0);
     add_counter(validator, 2, &failing, 0);
-    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     int32_t outcome = 77;
     trigperf_error *error = NULL;
     for (uint32_t i = 1; i <= 3; i++) {
@@ -152,7 +186,8 @@ static void test_occasions_do_not_share_verdicts(void **state) {
     (void)state;
     trigperf_context *context = context_new("1000");
     trigperf_validator *validator = made("a: length ..3 unless bulk\nb: length ..3");
-    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     static const struct {
         uint32_t occasion;
         int32_t expected;
@@ -181,7 +216,8 @@ static void test_null_is_not_the_empty_text(void **state) {
     (void)state;
     trigperf_context *context = context_new("1000");
     trigperf_validator *validator = made("a: not null, length ..0");
-    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(check_text(validator, 0, ""), TRIGPERF_OUTCOME_VALID);
         assert_int_equal(check_text(validator, 0, NULL), TRIGPERF_OUTCOME_INVALID);
@@ -206,7 +242,8 @@ static void test_batches_are_like_rows(void **state) {
             made("a: integer, 0..10\nb: not null, length ..3\nc: one of ('x', '1')");
         trigperf_findings *findings = NULL;
         assert_int_equal(trigperf_findings_new(&findings, NULL), TRIGPERF_OK);
-        assert_int_equal(trigperf_validator_use(kept, context, 1, 0, NULL), TRIGPERF_OK);
+        assert_int_equal(trigperf_validator_use(kept, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                         TRIGPERF_OK);
         const char *values[ROWS * COUNT];
         uint32_t expected = 0;
         int32_t outcome = -1;
@@ -330,7 +367,8 @@ static void test_reals(void **state) {
     (void)state;
     trigperf_context *context = context_new("100");
     trigperf_validator *validator = made("r: real, finite, 0..1");
-    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     const struct {
         double number;
         int32_t expected;
@@ -414,8 +452,8 @@ static void test_bad_arguments(void **state) {
                                                              NULL, &outcome, &error));
     FAILS(TRIGPERF_E_INVALID, trigperf_validator_check_batch(validator, 0, NULL, values, NULL, 2,
                                                              INT32_MAX, NULL, &outcome, &error));
-    FAILS(TRIGPERF_E_INVALID, trigperf_validator_use(NULL, NULL, 0, 0, &error));
-    FAILS(TRIGPERF_E_INVALID, trigperf_validator_use(validator, NULL, 0, 0, &error));
+    FAILS(TRIGPERF_E_INVALID, trigperf_validator_use(NULL, NULL, 0, 0, 0, &error));
+    FAILS(TRIGPERF_E_INVALID, trigperf_validator_use(validator, NULL, 0, 0, 0, &error));
     FAILS(TRIGPERF_E_INVALID, trigperf_validator_import(NULL, NULL, "t", &validator, NULL, &error));
     FAILS(TRIGPERF_E_INVALID, trigperf_validator_recheck(validator, NULL, &error));
     FAILS(TRIGPERF_E_INVALID, trigperf_findings_json(NULL, NULL, &error));
@@ -452,7 +490,8 @@ static void test_huge_values(void **state) {
     memset(text, 'a', length);
     int32_t outcome = -1;
     assert_int_equal(trigperf_findings_new(&findings, NULL), TRIGPERF_OK);
-    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     for (int i = 0; i < 2; i++) { /* longer than a key of the cache: judged each time */
         assert_int_equal(
             trigperf_validator_check_text(validator, 0, 0, text, length, findings, &outcome, NULL),
@@ -509,7 +548,8 @@ static void test_shared_by_threads(void **state) {
     trigperf_validator *validator = made("a: integer, 0..100\nb: length ..3, pattern '^[0-9]+$'");
     counter into = {0, 0};
     add_counter(validator, 1, &into, 0);
-    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(validator, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     pthread_t threads[4];
     worker workers[4];
     for (uint64_t i = 0; i < 4; i++) {
@@ -606,7 +646,8 @@ static void test_out_of_memory(void **state) {
     shared = made("a: integer, 0..10\nb: integer, 0..10");
     fail_each_allocation(attempt_building, context, 30);
     fail_each_allocation(attempt_checks, context, 10);
-    assert_int_equal(trigperf_validator_use(shared, context, 1, 0, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_validator_use(shared, context, 1, 0, TRIGPERF_KEEP_ALL, NULL),
+                     TRIGPERF_OK);
     fail_each_allocation(attempt_checks, context, 10);
     trigperf_validator_free(shared);
     trigperf_context_free(context);
@@ -615,6 +656,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_validated_twice),
+        cmocka_unit_test(test_cheap_rules_are_judged_each_time),
         cmocka_unit_test(test_other_rules_have_other_verdicts),
         cmocka_unit_test(test_what_is_not_kept),
         cmocka_unit_test(test_occasions_do_not_share_verdicts),
