@@ -48,7 +48,7 @@ static bool phases(hm_host *host, PGconn *conn, const hm_options *options, hm_re
         return false;
     }
     printf("claims\n");
-    report_claims(report);
+    report_claims(host, report);
     printf("promises\n");
     return report_promises(report);
 }

@@ -16,7 +16,7 @@ typedef struct hm_report {
 bool report_imports(hm_host *host);
 void report_study(const char *title, const hm_study *study);
 bool report_durations(hm_host *host);
-void report_claims(const hm_report *report);
+void report_claims(hm_host *host, const hm_report *report);
 bool report_promises(const hm_report *report);
 
 #endif

@@ -1,6 +1,7 @@
 /* Checking many rows, group by group: keys of all rows in one buffer, equal ones found, the cache
  * asked for the others in one call (which fetches ahead from memory), what it lacks judged and put
- * back in one call. A value too long for the cache is judged by itself. */
+ * back, in one call unless they depend on a table. A value too long for the cache is judged by
+ * itself. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,21 @@ static int32_t judge_missing(batch *all, uint32_t number, const tp_rule_group *g
     return TRIGPERF_OK;
 }
 
+static void keep_new(const batch *all, const tp_rule_group *group, uint64_t token) {
+    const trigperf_validator *validator = all->in.validator;
+    if (group->table == NULL) {
+        trigperf_cache_put_many(validator->context, validator->number, all->keys, all->sizes,
+                                all->found, all->distinct, validator->ttl_ms, NULL);
+        return;
+    }
+    for (uint32_t i = 0; i < all->distinct; i++) {
+        if (all->found[i] >= 0) {
+            tp_check_keep(validator, group, token, all->keys[i], (size_t)all->sizes[i],
+                          (uint32_t)all->found[i]);
+        }
+    }
+}
+
 static int32_t note_all(batch *all, uint32_t number, const tp_rule_group *group) {
     tp_value values[TP_CONDITION_COLUMNS_MAX];
     for (uint32_t row = 0; row < all->rows; row++) {
@@ -185,12 +201,11 @@ static int32_t check_group(batch *all, uint32_t number) {
     int32_t status = make_keys(all, number, &group);
     status = status == TRIGPERF_OK ? find_distinct(all) : status;
     bool keeps = tp_check_keeps(all->in.validator, &group) && all_fit(all);
+    uint64_t token = keeps ? tp_check_token(all->in.validator, &group) : 0;
     status = status == TRIGPERF_OK ? look_up(all, keeps) : status;
     status = status == TRIGPERF_OK ? judge_missing(all, number, &group) : status;
     if (status == TRIGPERF_OK && keeps) {
-        const trigperf_validator *validator = all->in.validator;
-        trigperf_cache_put_many(validator->context, validator->number, all->keys, all->sizes,
-                                all->found, all->distinct, validator->ttl_ms, NULL);
+        keep_new(all, &group, token);
     }
     return status == TRIGPERF_OK ? note_all(all, number, &group) : status;
 }

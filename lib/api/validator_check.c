@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include <trigperf/cache.h>
+#include <trigperf/fence.h>
 
 enum { KIND_NULL, KIND_TEXT, KIND_INTEGER, KIND_REAL, KIND_SEVERAL };
 
@@ -61,7 +62,7 @@ void tp_check_key_put(char *out, const tp_rule_group *group, uint32_t number, ui
 
 bool tp_check_keeps(const trigperf_validator *validator, const tp_rule_group *group) {
     return validator->context != NULL && (group->costly || validator->keep_all) &&
-           !group->never_keep && group->table == NULL;
+           !group->never_keep;
 }
 
 typedef struct judge {
@@ -83,10 +84,29 @@ static int32_t judge_now(const judge *what, uint32_t *verdict, bool *keep) {
                : tp_validator_judge(core, what->group, occasion, what->values, verdict, keep);
 }
 
+uint64_t tp_check_token(const trigperf_validator *validator, const tp_rule_group *group) {
+    uint64_t token = 0;
+    if (group->table != NULL) {
+        trigperf_fence_begin(validator->context, &token);
+    }
+    return token;
+}
+
 /* A verdict that cannot be kept is worked out again the next time: that is no failure of a check.
  */
-static int32_t judge_key(const judge *what, const char *key, size_t length, uint32_t *verdict,
-                         tp_tally *tally) {
+void tp_check_keep(const trigperf_validator *validator, const tp_rule_group *group, uint64_t token,
+                   const char *key, size_t length, uint32_t verdict) {
+    if (group->table == NULL) {
+        trigperf_cache_put(validator->context, validator->number, key, length, verdict,
+                           validator->ttl_ms, 0, NULL);
+    } else {
+        trigperf_cache_put_table(validator->context, validator->number, key, length, verdict,
+                                 validator->ttl_ms, token, group->table, NULL);
+    }
+}
+
+static int32_t judge_key(const judge *what, const tp_rule_group *group, const char *key,
+                         size_t length, uint32_t *verdict, tp_tally *tally) {
     trigperf_validator *validator = what->in->validator;
     int32_t status =
         trigperf_cache_get(validator->context, validator->number, key, length, verdict);
@@ -98,12 +118,12 @@ static int32_t judge_key(const judge *what, const char *key, size_t length, uint
         return status;
     }
     bool keep = false;
+    uint64_t token = tp_check_token(validator, group);
     status = judge_now(what, verdict, &keep);
     tally->judged++;
     tally->missed++;
     if (status == TRIGPERF_OK && keep) {
-        trigperf_cache_put(validator->context, validator->number, key, length, *verdict,
-                           validator->ttl_ms, 0, NULL);
+        tp_check_keep(validator, group, token, key, length, *verdict);
     }
     return status;
 }
@@ -120,7 +140,7 @@ static int32_t judge_values(const judge *what, const tp_rule_group *group, uint3
         return judge_now(what, verdict, &keep);
     }
     tp_check_key_put(key, group, what->group, what->in->occasion, what->values);
-    int32_t status = judge_key(what, key, size, verdict, tally);
+    int32_t status = judge_key(what, group, key, size, verdict, tally);
     if (key != space) {
         free(key);
     }
@@ -137,7 +157,7 @@ static int32_t judge_number(const judge *what, const tp_rule_group *group, const
     }
     put_header(key, what->group, what->in->occasion & group->unless, what->kind);
     memcpy(key + HEADER, bytes, sizeof(int64_t));
-    return judge_key(what, key, sizeof key, verdict, tally);
+    return judge_key(what, group, key, sizeof key, verdict, tally);
 }
 
 /* ---- results ---- */

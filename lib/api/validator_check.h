@@ -30,6 +30,11 @@ void tp_check_key_put(char *out, const tp_rule_group *group, uint32_t number, ui
 /* Whether verdicts of a group are kept in a cache. */
 bool tp_check_keeps(const trigperf_validator *validator, const tp_rule_group *group);
 
+/* A token for verdicts that depend on a table, to be taken before they are worked out; else 0. */
+uint64_t tp_check_token(const trigperf_validator *validator, const tp_rule_group *group);
+void tp_check_keep(const trigperf_validator *validator, const tp_rule_group *group, uint64_t token,
+                   const char *key, size_t length, uint32_t verdict);
+
 /* Counts a verdict, and records what it finds. */
 int32_t tp_check_note(tp_checking *in, uint32_t group, uint32_t verdict, uint32_t row,
                       const tp_value *values, trigperf_error **err);

@@ -13,7 +13,7 @@ from harness import check, contains, equal, eventually, test
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tests", "ffi"))
 
-from binding import Binding  # noqa: E402  pylint: disable=wrong-import-position
+from binding import CHECK_FN, Binding  # noqa: E402  pylint: disable=wrong-import-position
 
 LIB = Binding()
 VALID, INVALID, UNDECIDED = 0, 1, 2
@@ -541,6 +541,38 @@ def _(installed):
                 db.sql("select trigperf.table_check_all()")
                 eventually(lambda: context.settle() or is_stale(validator), f"the context learns of: {change}")
                 LIB.fails(E_STALE, "trigperf_validator_recheck", validator.handle, admin)
+
+
+@test("verdicts of a function that reads a table go with that table's changes, through the context")
+def _(installed):
+    db, calls = installed, []
+    db.sql("create table t (a int); create table limits (id int primary key, most int); insert into limits values (1, 10)")
+    db.attach("public.limits", "--key", "id", "--rule", "limit:{id}", "--granularity", "statement")
+
+    def within(_, values, lengths, __):
+        calls.append(1)
+        return int(int(ctypes.string_at(values[0], lengths[0])) > int(db.value("select most from limits")))
+
+    function = CHECK_FN(within)
+    with Admin(db) as admin, Context(db) as context, Imported(admin, "t") as validator:
+        context.settle()
+        LIB.check("trigperf_validator_function", validator.handle, (ctypes.c_uint32 * 1)(0), 1, b"limit",
+                  b"at most the limit", function, None, b"public.limits", 0, 0)
+        LIB.check("trigperf_validator_use", validator.handle, context.handle, 1, 0, 0)
+
+        def kept():
+            validator.check(["a"], ["50"])
+            before = len(calls)
+            validator.check(["a"], ["50"])
+            return len(calls) == before
+
+        eventually(kept, "a verdict that is kept")
+        equal(validator.check(["a"], ["50"]), INVALID, "above the limit")
+        db.sql("update limits set most = 100")
+        context.settle()
+        equal(validator.check(["a"], ["50"]), VALID, "below the new limit")
+        db.sql("insert into t values (1)")
+        eventually(kept, "a verdict that is kept again")
 
 
 @test("a resync without DDL is settled by comparing once")
