@@ -156,9 +156,11 @@ static int32_t send_store(tp_consumer *consumer, const char *position, bool resy
     snprintf(claim, sizeof claim, "%llu", (unsigned long long)consumer->claim);
     const char *values[] = {consumer->name,     claim,      position, resync_done ? "t" : "f",
                             consumer->instance, application};
-    tp_statement statement = {.text = application == NULL ? STORE
-                                                          : STORE
-                                          ", trigperf.member_seen($5::uuid, $6::text, NULL)",
+    tp_statement statement = {.text =
+                                  application == NULL ? STORE
+                                                      : STORE
+                                      ", trigperf.member_seen($5::uuid, $6::text, NULL), "
+                                      "pg_catalog.set_config('synchronous_commit', 'off', true)",
                               .repeated = true,
                               .count = application == NULL ? 4 : 6,
                               .values = values,
