@@ -42,5 +42,25 @@ def small(run):
     coalesce(run, 2_000, 10_000, "2,000 keys, a flush every 10,000")
 
 
+PIPELINE = [  # keys, keys that close a window, changes, changes after which it is closed in any case
+    ("40 keys, one window: all merges", 40, 1000, 1_000_000, 100_000),
+    ("100,000 keys, windows of 50: hardly a merge", 100_000, 50, 400_000, 100_000),
+    ("100,000 keys, one window: nearly all merges", 100_000, 1_000_000, 1_000_000, 1_000_000),
+]
+
+
+def pipeline(run):
+    """The whole way of a change, from arriving to an acknowledged batch; there is no peer for that."""
+    program = engines.Program(run, "pipeline")
+    run.say(f"  ns a change through the pipeline, 1 and 2 rules; median of {run.chosen.rounds}")
+    for label, keys, window, changes, flush in PIPELINE:
+        for rules in (1, 2):
+            results = run.rounds(["ahead", "single"],
+                                 lambda how: program(how, rules, keys, window, changes, flush)["ns"])
+            run.figure(f"{label}, {rules} rule{'s' if rules > 1 else ''}, looking ahead",
+                       bench.median(results["ahead"]), bench.median(results["single"]), "the same one by one",
+                       "ns/change", False)
+
+
 if __name__ == "__main__":
-    bench.in_memory("coalesce", [("large window", large), ("small window", small)])
+    bench.in_memory("coalesce", [("large window", large), ("small window", small), ("pipeline", pipeline)])

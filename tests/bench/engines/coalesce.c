@@ -77,30 +77,37 @@ static void coalesce_single(const changes *input, outcome *out) {
     tp_coalescer_free(&deltas);
 }
 
+static void take_group(tp_coalescer *deltas, staged *items, uint32_t n, uint64_t number) {
+    size_t bytes = 0;
+    for (uint32_t j = 0; j < n; j++) {
+        tp_coalescer_approach(deltas, &table, items[j].length, items[j].hash);
+        bytes += items[j].length;
+    }
+    if (!tp_coalescer_reserve(deltas, n, bytes)) {
+        abort();
+    }
+    for (uint32_t j = 0; j < n; j++) {
+        take(deltas, &items[j], number + j);
+    }
+}
+
 /* As they come from a page that was read: groups that are at hand together. */
 static void coalesce_group(const changes *input, outcome *out) {
     tp_coalescer deltas = {0};
     tp_hash_key secret;
     tp_hash_key_seed(&secret, 1);
     uint64_t before = contest_bytes();
-    for (uint32_t i = 0; i + GROUP <= input->count; i += GROUP) {
+    for (uint32_t i = 0; i < input->count;) {
         staged items[GROUP];
-        size_t bytes = 0;
-        for (uint32_t j = 0; j < GROUP; j++) {
+        uint32_t left = input->flush - i % input->flush;
+        uint32_t n = left < GROUP ? left : GROUP;
+        for (uint32_t j = 0; j < n; j++) {
             stage(&items[j], &secret, input->ids[i + j]);
-            bytes += items[j].length;
             tp_coalescer_foresee(&deltas, &table, items[j].hash);
         }
-        for (uint32_t j = 0; j < GROUP; j++) {
-            tp_coalescer_approach(&deltas, &table, items[j].length, items[j].hash);
-        }
-        if (!tp_coalescer_reserve(&deltas, GROUP, bytes)) {
-            abort();
-        }
-        for (uint32_t j = 0; j < GROUP; j++) {
-            take(&deltas, &items[j], i + j);
-        }
-        if ((i + GROUP) % input->flush == 0) {
+        take_group(&deltas, items, n, i);
+        i += n;
+        if (i % input->flush == 0) {
             flush(&deltas, before, out);
         }
     }
