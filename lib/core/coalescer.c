@@ -72,6 +72,8 @@ tp_delta *tp_coalescer_find(const tp_coalescer *coalescer, const tp_table *table
     return NULL;
 }
 
+/* Not in the header: gcc takes a function that only prefetches for one without effects, and leaves
+ * out calls of it when it sees the inside. */
 void tp_coalescer_foresee(const tp_coalescer *coalescer, const tp_table *table, uint64_t hash) {
     tp_slots_prefetch(&coalescer->slots, tp_coalescer_hash(table, hash));
 }

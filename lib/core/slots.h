@@ -49,8 +49,10 @@ static inline uint32_t tp_slots_guess(const tp_slots *slots, uint64_t hash, uint
     uint32_t label = slots->generation << 16 | (uint32_t)(hash >> 48);
     uint64_t first = slots->table[at];
     uint64_t second = slots->table[(at + 1) & slots->mask];
-    uint32_t guess = second >> 32 == label ? (uint32_t)second : otherwise;
-    return first >> 32 == label ? (uint32_t)first : guess;
+    uint32_t is_first = 0u - (uint32_t)(first >> 32 == label); /* masks, lest it become branches */
+    uint32_t is_second = 0u - (uint32_t)(second >> 32 == label);
+    uint32_t guess = ((uint32_t)second & is_second) | (otherwise & ~is_second);
+    return ((uint32_t)first & is_first) | (guess & ~is_first);
 }
 
 /* Candidates for a hash, to be compared by the caller:
