@@ -22,12 +22,8 @@ static int32_t bad_key(const char *key, uint64_t length, trigperf_error **error)
                         (unsigned long long)length);
 }
 
-bool tp_cache_is_key(const char *key, uint64_t length) {
-    return length <= TRIGPERF_KEY_MAX && (key != NULL || length == 0);
-}
-
-int32_t tp_cache_check(trigperf_context *context, uint32_t validator, const char *key,
-                       uint64_t length, trigperf_error **error) {
+int32_t tp_cache_complain(trigperf_context *context, uint32_t validator, const char *key,
+                          uint64_t length, trigperf_error **error) {
     int32_t status = tp_context_check(context, error);
     if (status != TRIGPERF_OK) {
         return status;

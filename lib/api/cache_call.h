@@ -6,10 +6,20 @@
 
 #include "api/context.h"
 
+static inline bool tp_cache_is_key(const char *key, uint64_t length) {
+    return length <= TRIGPERF_KEY_MAX && (key != NULL || length == 0);
+}
+
 /* Arguments: 0 or E_INVALID, E_FORKED. */
-int32_t tp_cache_check(trigperf_context *context, uint32_t validator, const char *key,
-                       uint64_t length, trigperf_error **error);
-bool tp_cache_is_key(const char *key, uint64_t length);
+int32_t tp_cache_complain(trigperf_context *context, uint32_t validator, const char *key,
+                          uint64_t length, trigperf_error **error);
+
+static inline int32_t tp_cache_check(trigperf_context *context, uint32_t validator, const char *key,
+                                     uint64_t length, trigperf_error **error) {
+    bool fine = context != NULL && !tp_context_forked(context) &&
+                validator < TRIGPERF_VALIDATORS_MAX && tp_cache_is_key(key, length);
+    return fine ? TRIGPERF_OK : tp_cache_complain(context, validator, key, length, error);
+}
 int32_t tp_cache_check_verdict(int64_t verdict, trigperf_error **error);
 int32_t tp_cache_check_ttl(int64_t ttl_ms, trigperf_error **error);
 

@@ -302,8 +302,8 @@ static void count_put(tp_cache *cache, const tp_cache_call *call, const tp_cache
     if (expired > 0) {
         tp_lane_add(lane, thread, TP_LANE_EXPIRED, expired);
     }
-    if (outcome->removed) {
-        tp_lane_add(lane, thread, TP_LANE_REMOVED, 1);
+    if (outcome->removed > 0) {
+        tp_lane_add(lane, thread, TP_LANE_REMOVED, outcome->removed);
     }
 }
 
@@ -313,23 +313,17 @@ void tp_cache_fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_mi
         return;
     }
     uint64_t ttl_ms = ttl_of(cache, call->validator, 0, miss->probe.place);
-    tp_cache_outcome outcome =
-        tp_cache_table_fill(miss->table, &miss->probe, verdict, time_of(cache, call), ttl_ms,
-                            ticket_of(cache, &miss->probe), miss->ticket);
+    tp_cache_ticket ticket = {ticket_of(cache, &miss->probe), miss->ticket};
+    tp_cache_outcome outcome = tp_cache_table_fill(miss->table, &miss->probe, verdict,
+                                                   time_of(cache, call), ttl_ms, &ticket);
     count_put(cache, call, &outcome);
 }
 
 static bool remove_from(tp_cache_table *table, uint64_t salt, const char *key, size_t length) {
     tp_cache_probe probe;
-    tp_cache_entry entry;
-    tp_cache_set *set;
-    uint32_t way;
     tp_cache_table_probe(table, salt, key, length, &probe);
     tp_cache_table_lock(&probe);
-    bool found = tp_cache_table_find(table, &probe, &set, &way, &entry);
-    if (found) {
-        tp_cache_table_remove(table, set, way);
-    }
+    bool found = tp_cache_table_remove(table, &probe) > 0;
     tp_cache_table_unlock(&probe, found);
     return found;
 }

@@ -226,20 +226,6 @@ static uint32_t small_way(tp_cache_set *set, set_state *state, const tp_set_owne
     return way;
 }
 
-bool tp_set_take_ghost(tp_cache_set *set, uint32_t tag) {
-    for (uint32_t i = 0; i < 2; i++) {
-        uint64_t word = atomic_load_explicit(&set->ghosts[i], memory_order_relaxed);
-        uint64_t differs = word ^ tag * UINT64_C(0x0001000100010001);
-        uint64_t zero =
-            (differs - UINT64_C(0x0001000100010001)) & ~differs & UINT64_C(0x8000800080008000);
-        if (zero != 0) {
-            put16(set->ghosts, i * 4 + (uint32_t)__builtin_ctzll(zero) / 16, 0);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- lru ---- */
 
 static uint64_t to_front(uint64_t order, uint32_t way) {

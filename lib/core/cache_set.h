@@ -80,6 +80,22 @@ static inline uint32_t tp_set_match(const tp_cache_set *set, uint32_t tag) {
 #endif
 }
 
+/* Whether a key with this tag went lately. */
+static inline bool tp_set_has_ghost(const tp_cache_set *set, uint32_t tag) {
+    uint64_t a = atomic_load_explicit(&set->ghosts[0], memory_order_relaxed);
+    uint64_t b = atomic_load_explicit(&set->ghosts[1], memory_order_relaxed);
+#if defined(__SSE2__)
+    __m128i all = _mm_set_epi64x((long long)b, (long long)a);
+    return _mm_movemask_epi8(_mm_cmpeq_epi16(all, _mm_set1_epi16((short)tag))) != 0;
+#else
+    bool found = false;
+    for (uint32_t i = 0; i < 64; i += 16) {
+        found = found || (uint16_t)(a >> i) == tag || (uint16_t)(b >> i) == tag;
+    }
+    return found;
+#endif
+}
+
 static inline uint32_t tp_set_version(const tp_cache_set *set) {
     return atomic_load_explicit(&set->version, memory_order_acquire);
 }
@@ -129,8 +145,6 @@ uint32_t tp_set_inserts(const tp_cache_set *set);
 void tp_set_read(const tp_cache_set *set, uint32_t way, tp_cache_entry *entry); /* mark 0: empty */
 void tp_set_write(tp_cache_set *set, uint32_t way, const tp_cache_entry *entry);
 void tp_set_clear(tp_cache_set *set, uint32_t way);
-/* Whether a key with this tag went lately; forgets it. */
-bool tp_set_take_ghost(tp_cache_set *set, uint32_t tag);
 /* Adds an entry that the set does not hold; *loss says what that cost. known: it is worth more than
  * a key seen for the first time; empty: the ways with room; way receives its place. */
 tp_set_loss tp_set_insert(tp_cache_set *set, tp_cache_policy policy, const tp_cache_entry *entry,

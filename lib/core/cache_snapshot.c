@@ -208,7 +208,8 @@ int32_t tp_snapshot_table(const tp_snapshot *snapshot, const tp_cache_world *wor
 
 static bool take_whole(tp_cache_table *table, const unsigned char *at, size_t length,
                        uint64_t now_ms, uint64_t elapsed_ms) {
-    static const _Atomic uint32_t ticket = 0;
+    static const _Atomic uint32_t unchanged = 0;
+    tp_cache_ticket ticket = {&unchanged, 0};
     uint64_t left = left_of(get_number(at + 8, 8), elapsed_ms);
     tp_cache_probe probe;
     if (left == 0) {
@@ -217,7 +218,7 @@ static bool take_whole(tp_cache_table *table, const unsigned char *at, size_t le
     tp_cache_table_probe(table, get_number(at, 8), at + WHOLE, length, &probe);
     probe.absent = false;
     return tp_cache_table_fill(table, &probe, (uint32_t)get_number(at + 16, 2), now_ms, left,
-                               &ticket, 0)
+                               &ticket)
         .added;
 }
 

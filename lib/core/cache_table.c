@@ -28,6 +28,7 @@ tp_cache_table *tp_cache_table_new(const tp_cache_world *world, const tp_wide_ke
     }
     table->key = *key;
     table->world = *world;
+    table->plain = world->policy == TP_CACHE_S3FIFO && world->keys == NULL;
     table->sets = sets;
     table->bytes = (size_t)sets * sizeof(tp_cache_set);
     table->memory = calloc(1, table->bytes + LINE);
@@ -169,7 +170,8 @@ static bool look_at(const tp_cache_table *table, const tp_cache_probe *probe, tp
     return true;
 }
 
-int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, uint64_t now_ms) {
+int32_t tp_cache_table_look_twice(const tp_cache_table *table, tp_cache_probe *probe,
+                                  uint64_t now_ms) {
     for (int tries = 0; tries < TRIES; tries++) {
         bool sure = true;
         for (uint32_t ways = probe->ways; ways != 0 && sure; ways &= ways - 1) {
@@ -208,10 +210,10 @@ void tp_cache_table_unlock(const tp_cache_probe *probe, bool changed) {
     }
 }
 
-bool tp_cache_table_find(const tp_cache_table *table, const tp_cache_probe *probe,
+bool tp_cache_table_find(const tp_cache_table *table, const tp_cache_probe *probe, int from,
                          tp_cache_set **set, uint32_t *way, tp_cache_entry *entry) {
     uint32_t tag = (uint32_t)probe->mark & 0xFFFF;
-    for (int side = 0; side < 2; side++) {
+    for (int side = from; side < 2; side++) {
         *set = probe->set[side];
         *way = find_in(table, *set, probe, tp_set_match(*set, tag), entry);
         if (*way != TP_SET_NOWHERE) {
@@ -255,12 +257,26 @@ static bool has_aside(const tp_cache_table *table) {
     return table->kept != NULL || atomic_load_explicit(&table->rows, memory_order_relaxed) != NULL;
 }
 
-void tp_cache_table_remove(tp_cache_table *table, tp_cache_set *set, uint32_t way) {
+static void remove_way(tp_cache_table *table, tp_cache_set *set, uint32_t way) {
     mover m = {table, 0};
     if (has_aside(table)) {
         move(&m, set, way, TP_SET_NOWHERE);
     }
     tp_set_clear(set, way);
+}
+
+uint32_t tp_cache_table_remove(tp_cache_table *table, const tp_cache_probe *probe) {
+    uint32_t gone = 0;
+    for (int side = 0; side < 2; side++) {
+        tp_cache_entry entry;
+        tp_cache_set *set;
+        uint32_t way;
+        if (tp_cache_table_find(table, probe, side, &set, &way, &entry)) {
+            remove_way(table, set, way);
+            gone++;
+        }
+    }
+    return gone;
 }
 
 static uint32_t sweep_set(tp_cache_table *table, tp_cache_set *set, uint64_t now_ms, bool all) {
@@ -270,7 +286,7 @@ static uint32_t sweep_set(tp_cache_table *table, tp_cache_set *set, uint64_t now
         tp_set_read(set, way, &entry);
         if (entry.mark != 0 &&
             (all || (entry.terms != 0 && !is_fresh(table, set, way, entry.terms, now_ms)))) {
-            tp_cache_table_remove(table, set, way);
+            remove_way(table, set, way);
             gone++;
         }
     }
@@ -285,17 +301,16 @@ uint32_t tp_cache_table_sweep(tp_cache_table *table, uint64_t number, uint64_t n
     return gone;
 }
 
-/* empty receives the ways of the set that have room. */
-static tp_cache_set *choose(const tp_cache_probe *probe, uint32_t *empty) {
+/* The set for a new key; empty receives the ways of it that have room. */
+static size_t choose(const tp_cache_probe *probe, uint32_t *empty) {
     uint32_t room[2] = {tp_set_match(probe->set[0], 0), tp_set_match(probe->set[1], 0)};
-    if ((room[0] != 0) != (room[1] != 0)) {
-        *empty = room[0] | room[1];
-        return probe->set[room[0] != 0 ? 0 : 1];
-    }
     uint32_t ahead = (tp_set_inserts(probe->set[0]) - tp_set_inserts(probe->set[1])) & 0xFF;
     bool second = ahead == 0 ? (probe->mark >> 63) != 0 : ahead < 128;
+    if ((room[0] != 0) != (room[1] != 0)) {
+        second = room[1] != 0;
+    }
     *empty = room[second ? 1 : 0];
-    return probe->set[second ? 1 : 0];
+    return second ? 1 : 0;
 }
 
 /* The point of reference of both sets moves on, now that something is to be timed by it. */
@@ -344,8 +359,17 @@ static void write_aside(tp_cache_table *table, tp_cache_set *set, uint32_t way, 
     }
 }
 
-static void add(tp_cache_table *table, const tp_cache_probe *probe, tp_cache_entry *entry,
-                uint64_t now_ms, uint64_t ttl_ms, uint64_t row, tp_cache_outcome *outcome) {
+/* When, for how long, and bound to which row. */
+typedef struct tp_cache_moment {
+    uint64_t now_ms;
+    uint64_t ttl_ms;
+    uint64_t row;
+} tp_cache_moment;
+
+/* With that set locked. Ghosts of the other may be of another moment: they are hints. */
+static void add_to(tp_cache_table *table, const tp_cache_probe *probe, tp_cache_set *set,
+                   uint32_t empty, tp_cache_entry *entry, const tp_cache_moment *moment,
+                   tp_cache_outcome *outcome) {
     tp_kept_key *kept = NULL;
     if (table->world.keys != NULL) {
         kept = tp_cache_keys_keep(table->world.keys, probe->salt, probe->bytes, probe->length);
@@ -354,18 +378,37 @@ static void add(tp_cache_table *table, const tp_cache_probe *probe, tp_cache_ent
             return;
         }
     }
-    mover m = {table, now_ms};
+    mover m = {table, moment->now_ms};
     tp_set_owner owner = {dead, has_aside(table) ? move : NULL, &m};
-    uint32_t empty;
-    tp_cache_set *set = choose(probe, &empty);
     uint32_t tag = (uint32_t)entry->mark & 0xFFFF;
     bool known = table->world.policy == TP_CACHE_S3FIFO &&
-                 (tp_set_take_ghost(probe->set[0], tag) || tp_set_take_ghost(probe->set[1], tag));
+                 (tp_set_has_ghost(probe->set[0], tag) || tp_set_has_ghost(probe->set[1], tag));
     uint32_t way;
-    entry->terms |= expiry_in(set, now_ms, ttl_ms);
+    entry->terms |= expiry_in(set, moment->now_ms, moment->ttl_ms);
     outcome->loss = tp_set_insert(set, table->world.policy, entry, known, empty, &owner, &way);
     outcome->added = true;
-    write_aside(table, set, way, row, kept);
+    if (kept != NULL || atomic_load_explicit(&table->rows, memory_order_relaxed) != NULL) {
+        write_aside(table, set, way, moment->row, kept);
+    }
+}
+
+static void add(tp_cache_table *table, const tp_cache_probe *probe, tp_cache_entry *entry,
+                const tp_cache_moment *moment, tp_cache_outcome *outcome) {
+    uint32_t empty;
+    size_t side = choose(probe, &empty);
+    add_to(table, probe, probe->set[side], empty, entry, moment, outcome);
+}
+
+/* Where a key is twice, only the first that is found can be brought up to date. */
+static void remove_second(tp_cache_table *table, const tp_cache_probe *probe,
+                          const tp_cache_set *first) {
+    tp_cache_entry entry;
+    tp_cache_set *set;
+    uint32_t way;
+    if (first == probe->set[0] && probe->set[0] != probe->set[1] &&
+        tp_cache_table_find(table, probe, 1, &set, &way, &entry)) {
+        remove_way(table, set, way);
+    }
 }
 
 tp_cache_outcome tp_cache_table_put(tp_cache_table *table, const tp_cache_probe *probe,
@@ -380,51 +423,64 @@ tp_cache_outcome tp_cache_table_put(tp_cache_table *table, const tp_cache_probe 
     tp_cache_table_lock(probe);
     outcome.expired = ttl_ms == UINT64_MAX ? 0 : advance(table, probe, now_ms);
     uint32_t group = bond == NULL ? 0 : bind(table, bond, &row, &outcome);
-    bool found = tp_cache_table_find(table, probe, &set, &way, &former);
+    bool found = tp_cache_table_find(table, probe, 0, &set, &way, &former);
     entry.terms = group << 16;
     if (outcome.stale || outcome.refused) {
-        outcome.removed = found;
-        if (found) {
-            tp_cache_table_remove(table, set, way);
-        }
+        outcome.removed = tp_cache_table_remove(table, probe);
     } else if (found) {
+        remove_second(table, probe, set);
         entry.terms |= expiry_in(set, now_ms, ttl_ms);
         tp_set_write(set, way, &entry);
         write_aside(table, set, way, row, NULL);
         touch(table, set, way);
     } else {
-        add(table, probe, &entry, now_ms, ttl_ms, row, &outcome);
+        add(table, probe, &entry, &(tp_cache_moment){now_ms, ttl_ms, row}, &outcome);
     }
     tp_cache_table_unlock(probe, true);
     return outcome;
 }
 
-/* Whether nobody has changed the sets since the key was looked for, and not found at all. With the
- * locks held. */
-static bool is_unchanged(const tp_cache_probe *probe) {
-    return probe->absent && tp_set_version(probe->set[0]) == probe->version[0] + 1 &&
-           tp_set_version(probe->set[1]) == probe->version[1] + 1;
+/* Adds a key that is not there to one of the sets, which is locked. */
+static bool fill_one(tp_cache_table *table, const tp_cache_probe *probe, uint32_t verdict,
+                     const tp_cache_ticket *ticket, tp_cache_outcome *outcome) {
+    uint32_t empty;
+    size_t side = choose(probe, &empty);
+    tp_cache_set *set = probe->set[side];
+    tp_cache_entry entry = {probe->mark, verdict, 0};
+    tp_set_lock(set);
+    bool same = tp_set_version(set) == probe->version[side] + 1 &&
+                tp_set_version(probe->set[1 - side]) == probe->version[1 - side] &&
+                atomic_load_explicit(ticket->place, memory_order_acquire) == ticket->number;
+    if (same) {
+        add_to(table, probe, set, empty, &entry, &(tp_cache_moment){0, UINT64_MAX, 0}, outcome);
+    }
+    tp_set_unlock(set, same);
+    return same;
 }
 
 tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe *probe,
                                      uint32_t verdict, uint64_t now_ms, uint64_t ttl_ms,
-                                     const _Atomic uint32_t *ticket, uint32_t expected) {
+                                     const tp_cache_ticket *ticket) {
     tp_cache_outcome outcome = {0};
     tp_cache_entry entry = {probe->mark, verdict, 0};
     tp_cache_entry other;
     tp_cache_set *set;
     uint32_t way;
+    if (probe->absent && table->plain && ttl_ms == UINT64_MAX && probe->set[0] != probe->set[1] &&
+        fill_one(table, probe, verdict, ticket, &outcome)) {
+        return outcome;
+    }
     tp_cache_table_lock(probe);
     outcome.expired = ttl_ms == UINT64_MAX ? 0 : advance(table, probe, now_ms);
-    bool found = !is_unchanged(probe) && tp_cache_table_find(table, probe, &set, &way, &other);
+    bool found = tp_cache_table_find(table, probe, 0, &set, &way, &other);
     if (found && tp_cache_table_left(table, set, way, other.terms, now_ms) == 0) {
-        tp_cache_table_remove(table, set, way);
-        outcome.expired++;
+        outcome.expired += tp_cache_table_remove(table, probe);
         found = false;
     }
-    bool add_it = !found && atomic_load_explicit(ticket, memory_order_acquire) == expected;
+    bool add_it =
+        !found && atomic_load_explicit(ticket->place, memory_order_acquire) == ticket->number;
     if (add_it) {
-        add(table, probe, &entry, now_ms, ttl_ms, 0, &outcome);
+        add(table, probe, &entry, &(tp_cache_moment){now_ms, ttl_ms, 0}, &outcome);
     }
     tp_cache_table_unlock(probe, add_it || outcome.expired > 0);
     return outcome;
@@ -437,7 +493,7 @@ bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_
     uint32_t way;
     tp_cache_outcome outcome = {0};
     tp_cache_table_lock(source);
-    bool found = tp_cache_table_find(from, source, &set, &way, &entry);
+    bool found = tp_cache_table_find(from, source, 0, &set, &way, &entry);
     _Atomic uint64_t *rows = atomic_load_explicit(&from->rows, memory_order_acquire);
     uint64_t row = found && rows != NULL ? atomic_load(&rows[index_of(from, set, way)]) : 0;
     uint64_t left = found ? tp_cache_table_left(from, set, way, entry.terms, now_ms) : 0;
@@ -448,13 +504,13 @@ bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_
         tp_cache_entry moved = {target->mark, entry.verdict, entry.terms & 0xFFFF0000u};
         tp_cache_table_lock(target);
         outcome.expired = left == UINT64_MAX ? 0 : advance(to, target, now_ms);
-        if (!tp_cache_table_find(to, target, &there, &at, &other)) {
-            add(to, target, &moved, now_ms, left, row, &outcome);
+        if (!tp_cache_table_find(to, target, 0, &there, &at, &other)) {
+            add(to, target, &moved, &(tp_cache_moment){now_ms, left, row}, &outcome);
         }
         tp_cache_table_unlock(target, true);
     }
     if (found) {
-        tp_cache_table_remove(from, set, way);
+        tp_cache_table_remove(from, source);
     }
     tp_cache_table_unlock(source, found);
     return outcome.added;

@@ -24,6 +24,7 @@ typedef struct tp_cache_world {
 struct tp_cache_table {
     tp_wide_key key;
     tp_cache_world world;
+    bool plain; /* s3fifo, and marks are compared */
     uint64_t sets;
     tp_cache_set *set;
     void *memory;
@@ -99,20 +100,42 @@ static inline void tp_cache_probe_fetch_entry(const tp_cache_probe *probe) {
 
 /* The verdict, without a lock, once the tags were compared; -1 when there is none. May miss what
  * another thread is moving. */
-int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, uint64_t now_ms);
+int32_t tp_cache_table_look_twice(const tp_cache_table *table, tp_cache_probe *probe,
+                                  uint64_t now_ms);
+
+static inline int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe,
+                                          uint64_t now_ms) {
+    probe->absent = probe->ways == 0;
+    if (probe->ways == 0) {
+        return -1;
+    }
+    uint32_t bit = (uint32_t)__builtin_ctz(probe->ways);
+    uint32_t version = probe->version[bit >> 4];
+    tp_cache_set *set = probe->set[bit >> 4];
+    tp_cache_entry entry;
+    if (tp_set_is(set, bit & 15, probe->mark, &entry) && entry.terms == 0 && table->plain &&
+        (version & 1) == 0 && tp_set_version(set) == version) {
+        tp_set_touch(set, bit & 15);
+        return (int32_t)entry.verdict;
+    }
+    return tp_cache_table_look_twice(table, probe, now_ms);
+}
 
 /* From here on with locks: both sets of a probe. */
 void tp_cache_table_lock(const tp_cache_probe *probe);
 void tp_cache_table_unlock(const tp_cache_probe *probe, bool changed);
-bool tp_cache_table_find(const tp_cache_table *table, const tp_cache_probe *probe,
+/* Two threads that fill a key at the same time may leave it in both sets: from is 0 or 1, the set
+ * to begin with. */
+bool tp_cache_table_find(const tp_cache_table *table, const tp_cache_probe *probe, int from,
                          tp_cache_set **set, uint32_t *way, tp_cache_entry *entry);
-void tp_cache_table_remove(tp_cache_table *table, tp_cache_set *set, uint32_t way);
+/* Removes a key from both; how many there were. */
+uint32_t tp_cache_table_remove(tp_cache_table *table, const tp_cache_probe *probe);
 
 typedef struct tp_cache_outcome {
     bool added;       /* it was not there before */
     bool stale;       /* overtaken: neither it nor a former verdict is there now */
     bool refused;     /* no memory or no group: the same */
-    bool removed;     /* a former verdict, because of one of these */
+    uint32_t removed; /* former verdicts, because of one of these */
     tp_set_loss loss; /* what went for it */
     uint32_t expired; /* others that had expired */
 } tp_cache_outcome;
@@ -123,10 +146,16 @@ tp_cache_outcome tp_cache_table_put(tp_cache_table *table, const tp_cache_probe 
                                     uint32_t verdict, uint64_t now_ms, uint64_t ttl_ms,
                                     const tp_cache_bond *bond);
 
-/* Keeps the verdict of a key that was missed, unless it has come, or *ticket has changed. */
+/* A number that changes when keys are invalidated, and what it was. */
+typedef struct tp_cache_ticket {
+    const _Atomic uint32_t *place;
+    uint32_t number;
+} tp_cache_ticket;
+
+/* Keeps the verdict of a key that was missed, unless it has come, or the ticket has changed. */
 tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe *probe,
                                      uint32_t verdict, uint64_t now_ms, uint64_t ttl_ms,
-                                     const _Atomic uint32_t *ticket, uint32_t expected);
+                                     const tp_cache_ticket *ticket);
 
 /* Brings a verdict from a table that is being replaced to the one in use. Whether it was there. */
 bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_cache_table *to,

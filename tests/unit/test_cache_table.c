@@ -64,15 +64,17 @@ static void test_one_set(void **state) {
 static void test_fill_respects_what_came_and_the_ticket(void **state) {
     (void)state;
     tp_cache_table *table = fresh(10);
-    _Atomic uint32_t ticket = 3;
+    _Atomic uint32_t number_now = 3;
+    tp_cache_ticket former = {&number_now, 2};
+    tp_cache_ticket present = {&number_now, 3};
     uint64_t number = 7;
     tp_cache_probe probe;
     tp_cache_table_probe(table, 0, &number, sizeof number, &probe);
     tp_cache_probe_match(&probe);
     assert_int_equal(tp_cache_table_look(table, &probe, 0), -1);
-    assert_false(tp_cache_table_fill(table, &probe, 1, 0, UINT64_MAX, &ticket, 2).added);
-    assert_true(tp_cache_table_fill(table, &probe, 1, 0, UINT64_MAX, &ticket, 3).added);
-    assert_false(tp_cache_table_fill(table, &probe, 2, 0, UINT64_MAX, &ticket, 3).added);
+    assert_false(tp_cache_table_fill(table, &probe, 1, 0, UINT64_MAX, &former).added);
+    assert_true(tp_cache_table_fill(table, &probe, 1, 0, UINT64_MAX, &present).added);
+    assert_false(tp_cache_table_fill(table, &probe, 2, 0, UINT64_MAX, &present).added);
     assert_int_equal(look(table, 7), 1);
     tp_cache_table_free(table);
 }

@@ -1,12 +1,14 @@
 /* Get-or-insert on caches of C: ours, a textbook LRU on uthash, GHashTable with GQueue.
  *
  *   bench_cache speed WHO CAPACITY THREADS BATCH OPERATIONS [POLICY [EXACT]]
+ *   bench_cache ids CAPACITY OPERATIONS > FILE
  *   bench_cache trace FILE CAPACITY POLICY
  *
  * WHO is ours, uthash or glib. speed prints: operations per second, hit ratio, bytes per entry
  * (what the allocator gave out, at the end). The keys have 16 bytes and follow Zipf's law (0.99)
- * over ten times the capacity; the first half of the operations warms up. trace replays a file of
- * little-endian uint32 keys and prints hit_ratio, and that of an exact LRU. */
+ * over ten times the capacity; as many operations before warm up. One thread is measured by its
+ * processor time, several by the clock. ids writes the numbers that the keys are made of. trace
+ * replays a file of little-endian uint32 keys and prints hit_ratio, and that of an exact LRU. */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -28,9 +30,9 @@
 
 #define BATCH_MAX 1024
 
-static double seconds(void) {
+static double seconds(bool of_processor) {
     struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    clock_gettime(of_processor ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
@@ -165,8 +167,7 @@ typedef struct glib_lru {
 static guint key_hash(gconstpointer key) {
     uint64_t words[2];
     memcpy(words, key, 16);
-    uint64_t mixed =
-        (words[0] ^ words[1] * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xD6E8FEB86659FD93);
+    uint64_t mixed = (words[0] ^ words[1]) * UINT64_C(0xD6E8FEB86659FD93);
     return (guint)(mixed >> 32);
 }
 
@@ -300,7 +301,7 @@ static int speed(int argc, char **argv) {
     worker first = {.who = who, .cache = cache, .ids = ids, .count = count, .batch = batch};
     work(&first);
     worker workers[16];
-    double began = seconds();
+    double began = seconds(threads == 1);
     for (uint32_t i = 0; i < threads; i++) {
         size_t part = count / threads;
         workers[i] = (worker){.who = who,
@@ -321,7 +322,7 @@ static int speed(int argc, char **argv) {
         }
         hits += workers[i].hits;
     }
-    double took = seconds() - began;
+    double took = seconds(threads == 1) - began;
     double bytes = (double)(allocated() - before) / capacity;
     printf("%.0f %.6f %.3f\n", (double)count / took, (double)hits / (double)count, bytes);
     return 0;
@@ -379,9 +380,19 @@ static int trace(char **argv) {
     return 0;
 }
 
+static int write_ids(char **argv) {
+    size_t count = strtoul(argv[3], NULL, 10) * 2;
+    uint32_t *numbers = malloc(count * sizeof *numbers);
+    zipf_fill(numbers, count, (uint32_t)strtoul(argv[2], NULL, 10) * 10, 0.99, 42);
+    return fwrite(numbers, sizeof *numbers, count, stdout) == count ? 0 : 2;
+}
+
 int main(int argc, char **argv) {
     if (argc >= 7 && strcmp(argv[1], "speed") == 0) {
         return speed(argc, argv);
+    }
+    if (argc == 4 && strcmp(argv[1], "ids") == 0) {
+        return write_ids(argv);
     }
     if (argc == 5 && strcmp(argv[1], "trace") == 0) {
         return trace(argv);
