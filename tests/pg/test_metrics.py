@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# suite: tsan
+# suite: versions
 """What a context that follows a database tells about itself, and alerts on it."""
 
 import ctypes

@@ -1,5 +1,6 @@
 /* Recording through a context: threads that come and go, beside readings and resets; other
  * contexts; a forked child. */
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -251,6 +252,28 @@ static void test_a_thread_that_ends_after_the_context(void **state) {
     pthread_barrier_destroy(&barrier);
 }
 
+/* Without a thread-specific key recorders still work. */
+static void test_a_process_without_keys(void **state) {
+    (void)state;
+    trigperf_context *context = offline();
+    trigperf_series *counter = resolve(context, TRIGPERF_SERIES_COUNTER, "c_total");
+    trigperf_recorder *recorder = NULL;
+    pthread_key_t keys[PTHREAD_KEYS_MAX];
+    uint32_t taken = 0;
+    while (taken < PTHREAD_KEYS_MAX && pthread_key_create(&keys[taken], NULL) == 0) {
+        taken++;
+    }
+    assert_int_equal(trigperf_series_add(counter, 1), TRIGPERF_E_LIMIT);
+    assert_int_equal(trigperf_recorder_new(context, &recorder, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_recorder_add(recorder, counter, 1), TRIGPERF_OK);
+    while (taken > 0) {
+        pthread_key_delete(keys[--taken]);
+    }
+    assert_int_equal(trigperf_series_add(counter, 1), TRIGPERF_OK);
+    assert_int_equal(total(context, "c_total", 0), 2);
+    trigperf_context_free(context);
+}
+
 static int child_of(trigperf_context *context, trigperf_series *counter) {
     trigperf_series *series = NULL;
     trigperf_reading *reading = NULL;
@@ -327,6 +350,7 @@ int main(void) {
         cmocka_unit_test(test_durations_at_the_edges),
         cmocka_unit_test(test_names_of_the_library),
         cmocka_unit_test(test_a_thread_that_ends_after_the_context),
+        cmocka_unit_test(test_a_process_without_keys),
         cmocka_unit_test(test_a_forked_child),
         cmocka_unit_test(test_out_of_memory),
     };
