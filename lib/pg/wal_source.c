@@ -401,12 +401,9 @@ static void drive(tp_wal *source) {
     if (source->closing && !source->close_sent && source->session_up && !storing) {
         send_farewell(source);
     }
-    /* what this turn has queued goes out now */
-    if (source->session_up) {
+    /* what this turn has asked for goes out now */
+    if (source->session_up && !tp_connection_quiet(source->parts.control)) {
         drive_control(source);
-    }
-    if (source->session_up && source->opened) {
-        drive_stream(source);
     }
 }
 
