@@ -145,8 +145,12 @@ static const entry pipeline_entries[] = {
 
 static const entry source_entries[] = {
     SOURCE(COUNTER, rows, "trigperf_source_rows_total",
-           "Rows of the outbox, or notifications, that were read."),
+           "Rows of the outbox or of the log, or notifications, that were read."),
     SOURCE(COUNTER, polls, "trigperf_source_polls_total", "Times the outbox was polled."),
+    SOURCE(COUNTER, malformed, "trigperf_source_malformed_total",
+           "Notifications that were not understood, and skipped."),
+    SOURCE(GAUGE, retained_bytes, "trigperf_source_retained_bytes",
+           "Write-ahead log that the server keeps for the slot of this context."),
     SOURCE(COUNTER, announcements, "trigperf_source_announcements_total",
            "Announcements of the notifier that were used."),
     SOURCE(COUNTER, reconnects, "trigperf_source_reconnects_total",

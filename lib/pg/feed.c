@@ -57,8 +57,11 @@ static void outbox_status(const void *self, tp_strbuf *json) {
 static void outbox_measure(const void *self, tp_feed_measures *out) {
     tp_source_measures measures;
     tp_source_measure(self, &measures);
-    *out = (tp_feed_measures){measures.rows, measures.polls, measures.announcements,
-                              measures.reconnects, measures.caught_up_ms};
+    *out = (tp_feed_measures){.rows = measures.rows,
+                              .polls = measures.polls,
+                              .announcements = measures.announcements,
+                              .reconnects = measures.reconnects,
+                              .caught_up_ms = measures.caught_up_ms};
 }
 
 tp_feed tp_feed_outbox(tp_source *source) {

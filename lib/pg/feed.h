@@ -12,11 +12,13 @@
 
 /* What a source counts. */
 typedef struct tp_feed_measures {
-    uint64_t rows; /* of the outbox, or notifications */
+    uint64_t rows; /* of the outbox or the log, or notifications */
     uint64_t polls;
     uint64_t announcements;
     uint64_t reconnects;
-    uint64_t caught_up_ms; /* when all that was visible had been read; 0: never */
+    uint64_t caught_up_ms;   /* when all that was visible had been read; 0: never */
+    uint64_t malformed;      /* notifications that were not understood */
+    uint64_t retained_bytes; /* of the server's log that the slot holds back */
 } tp_feed_measures;
 
 /* What every source can do; the calls mean what pg/outbox_source.h says of those of the same name.

@@ -61,8 +61,9 @@ typedef struct tp_notify {
     uint64_t ticket; /* of the mark on its way */
     uint64_t complete;
     uint64_t notifications;
-    tp_snapshot position; /* of the newest mark that came back */
-    tp_snapshot marked;   /* of the one on its way */
+    uint64_t caught_up_ms; /* when a mark came back last */
+    tp_snapshot position;  /* of the newest mark that came back */
+    tp_snapshot marked;    /* of the one on its way */
     char nonce[37];
     char channel[64]; /* of marks */
 } tp_notify;
@@ -194,6 +195,7 @@ static void mark_returned(tp_notify *source) {
     source->marking = false;
     source->echo_deadline = UINT64_MAX;
     source->complete = source->ticket;
+    source->caught_up_ms = source->now_ms;
     tp_snapshot_free(&source->position);
     source->position = source->marked;
     source->marked = (tp_snapshot){0};
@@ -537,7 +539,10 @@ static void notify_status(const void *self, tp_strbuf *json) {
 
 static void notify_measure(const void *self, tp_feed_measures *out) {
     const tp_notify *source = self;
-    *out = (tp_feed_measures){.rows = source->notifications, .reconnects = source->life.reconnects};
+    *out = (tp_feed_measures){.rows = source->notifications,
+                              .reconnects = source->life.reconnects,
+                              .caught_up_ms = source->caught_up_ms,
+                              .malformed = source->malformed.count};
 }
 
 int32_t tp_notify_source_new(const tp_notify_options *options, const tp_conninfo *info,

@@ -48,6 +48,7 @@ typedef struct tp_wal {
     uint64_t now_ms;
     uint64_t next_store;
     uint64_t transactions;
+    uint64_t caught_up_ms; /* when no transaction waited last */
 } tp_wal;
 
 /* ---- life ---- */
@@ -395,6 +396,8 @@ static void drive(tp_wal *source) {
     }
     if (source->session_up && tp_wal_stream_following(source->parts.stream)) {
         set_pause(source);
+        bool idle = tp_waldecoder_between(source->parts.decoder);
+        source->caught_up_ms = idle ? source->now_ms : source->caught_up_ms;
         tick(source);
     }
     bool storing = source->parts.claim != NULL && tp_wal_claim_storing(source->parts.claim);
@@ -520,7 +523,9 @@ static void wal_status(const void *self, tp_strbuf *json) {
 static void wal_measure(const void *self, tp_feed_measures *out) {
     const tp_wal *source = self;
     *out = (tp_feed_measures){.rows = tp_waldecoder_changes(source->parts.decoder),
-                              .reconnects = source->life.reconnects};
+                              .reconnects = source->life.reconnects,
+                              .caught_up_ms = source->caught_up_ms,
+                              .retained_bytes = tp_wal_upkeep_retained(source->parts.upkeep)};
 }
 
 int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info, tp_loop *loop,

@@ -166,6 +166,10 @@ uint64_t tp_wal_upkeep_deadline(const tp_wal_upkeep *upkeep) {
     return upkeep->busy ? UINT64_MAX : upkeep->next_ms;
 }
 
+uint64_t tp_wal_upkeep_retained(const tp_wal_upkeep *upkeep) {
+    return upkeep->retained;
+}
+
 void tp_wal_upkeep_status(const tp_wal_upkeep *upkeep, tp_strbuf *json) {
     tp_json_uint(json, "retained_bytes", upkeep->retained);
     tp_json_bool(json, "retained_alert", upkeep->alert);

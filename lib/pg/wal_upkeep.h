@@ -29,6 +29,7 @@ void tp_wal_upkeep_reset(tp_wal_upkeep *upkeep); /* the connection is gone */
 /* claim may be NULL. */
 void tp_wal_upkeep_tick(tp_wal_upkeep *upkeep, tp_wal_claim *claim, uint64_t now_ms);
 uint64_t tp_wal_upkeep_deadline(const tp_wal_upkeep *upkeep);
+uint64_t tp_wal_upkeep_retained(const tp_wal_upkeep *upkeep); /* bytes of the server's log */
 /* Members of a status object. */
 void tp_wal_upkeep_status(const tp_wal_upkeep *upkeep, tp_strbuf *json);
 
