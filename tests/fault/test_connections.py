@@ -73,15 +73,15 @@ class Recorder(Follower):
         return [row for when, row in committed if f"call:{row}" not in keys and when > last]
 
 
-def attached(database):
+def attached(database, *more):
     database.sql("create table calls (id bigint primary key, user_id bigint)")
-    database.attach("public.calls", "--key", "id", "--rule", "call:{id}")
+    database.attach("public.calls", "--key", "id", "--rule", "call:{id}", *more)
 
 
-def under_fire(database, consumer, fire, times):
+def under_fire(database, consumer, fire, times, source="outbox"):
     """Writers, one follower, and `times` faults; returns the follower and what was committed."""
     writers = [Writer(database, number) for number in range(1, 5)]
-    follower = Recorder(database, consumer)
+    follower = Recorder(database, consumer, source=source)
     follower.ready()
     for writer in writers:
         writer.start()
@@ -96,7 +96,7 @@ def under_fire(database, consumer, fire, times):
         writer.join(60)
     committed = [one for writer in writers for one in writer.committed]
     follower.until(lambda f: not f.missing(committed), "everything committed", timeout=120)
-    print(f"# {consumer or 'ephemeral'}: {len(committed)} committed, {times} faults, "
+    print(f"# {source}, {consumer or 'ephemeral'}: {len(committed)} committed, {times} faults, "
           f"{follower.status()['reconnects']} reconnects, {len(follower.resync_times)} resyncs, "
           f"{sum(len(b['keys']) for b in follower.batches) - len(follower.keys())} repeats, 0 lost")
     follower.close()
@@ -108,29 +108,48 @@ def cut(database):
                  "pg_backend_pid() and datname = current_database()")
 
 
-@test("every connection is terminated at random, again and again")
-def _(installed):
-    attached(installed)
+def cut_often(database, source):
     for consumer in ("web", ""):
-        committed = under_fire(installed, consumer, lambda: cut(installed), CUTS)
+        committed = under_fire(database, consumer, lambda: cut(database), CUTS, source)
         check(len(committed) > CUTS, f"only {len(committed)} transactions were committed")
-        installed.sql("truncate calls")
+        database.sql("truncate calls")
 
 
-@test("the server crashes and comes back, again and again")
-def _():
+def crash_often(source, *more):
     with harness.Cluster(fast=False) as cluster:
         database = cluster.installed()
-        attached(database)
+        attached(database, *more)
 
         def crash():
             cluster.halt("immediate")
             cluster.resume()
 
         for consumer in ("web", ""):
-            committed = under_fire(database, consumer, crash, CRASHES)
+            committed = under_fire(database, consumer, crash, CRASHES, source)
             check(committed, "nothing was committed")
             database.sql("truncate calls")
+
+
+@test("every connection is terminated at random, again and again")
+def _(installed):
+    attached(installed)
+    cut_often(installed, "outbox")
+
+
+@test("the same while the write-ahead log is followed")
+def _(installed):
+    attached(installed, "--granularity", "wal")
+    cut_often(installed, "wal")
+
+
+@test("the server crashes and comes back, again and again")
+def _():
+    crash_often("outbox")
+
+
+@test("the same while the write-ahead log is followed: crashes")
+def _():
+    crash_often("wal", "--granularity", "wal")
 
 
 if __name__ == "__main__":

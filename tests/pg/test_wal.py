@@ -4,6 +4,7 @@
 
 import os
 import re
+import signal
 import threading
 import time
 
@@ -460,6 +461,46 @@ def _(installed):
         follower.until(stop, "a broken stream").ready()
         follower.until(lambda f: f.resyncs(), "the resync")
         follower.close()
+
+
+@test("a server that falls silent is given up, and followed again without a loss")
+def _(installed):
+    attached(installed)
+    with following(installed, "web", **{"connect.silence_ms": 1000}) as follower:
+        pid = int(installed.value("select pid from pg_stat_activity where backend_type = 'walsender' "
+                                  "and datname = current_database()"))
+        before = follower.status()["reconnects"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            installed.sql("insert into calls values (1, 7)")
+            follower.until(lambda f: f.status()["reconnects"] > before, "giving it up")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        follower.until_keys("call:1")
+        equal(follower.resyncs(), ["*"], "resyncs")
+        follower.close()
+
+
+@test("the SQL of a dry run attaches; uninstalling takes slots and publication along")
+def _(installed):
+    drop_slots(installed)
+    installed.sql(TABLE)
+    args = ["calls", "--key", "id", "--rule", "call:{id}", "--granularity", "wal"]
+    text = installed.attach(*args, "--dry-run").out
+    contains(text, "ALTER PUBLICATION trigperf ADD TABLE ONLY public.calls (\"id\")")
+    equal(installed.value("select count(*) from trigperf.captured_table"), "0", "attached")
+    installed.sql(f"begin; {text} commit")
+    with following(installed, "web") as follower:
+        installed.sql("insert into calls values (1, 7)")
+        follower.until_keys("call:1")
+        contains(installed.trigperf("uninstall", ok=1).err, "active")
+        installed.sql("insert into calls values (2, 7)")
+        follower.until_keys("call:2")
+        follower.close()
+    eventually(lambda: installed.value("select count(*) from pg_replication_slots where active") == "0",
+               "the slot to be let go")
+    installed.trigperf("uninstall")
+    equal((slots(installed), installed.value("select count(*) from pg_publication")), (0, "0"), "left")
 
 
 @test("waiting for one's own transaction")
