@@ -73,6 +73,30 @@ def _(installed):
         follower.close()
 
 
+@test("ATTACH and DETACH PARTITION, plain and CONCURRENTLY: a resync, and captured from then on")
+def _(installed):
+    for granularity in ("statement", "row"):
+        installed.sql(PARTITIONED + "; create table guest (id bigint, user_id bigint, note text); "
+                      "insert into guest values (70, 7)")
+        attach(installed, "--granularity", granularity)
+        look = "select trigperf.table_check_all()"
+        captured = "select count(*) from trigperf.outbox where op <> 'B'"
+        installed.value(look)
+        for detach in ("detach partition guest", "detach partition guest concurrently"):
+            installed.sql("alter table calls attach partition guest for values in (7)")
+            equal(installed.value(look), "1", f"attached ({granularity})")
+            equal(installed.value(look), "0", "looked at again")
+            installed.sql("truncate trigperf.outbox")
+            installed.sql("update calls set note = 'x' where user_id = 7; update guest set note = 'y'")
+            equal(installed.value(captured), "2", f"through the parent, and directly ({granularity})")
+            installed.sql(f"alter table calls {detach}")
+            equal(installed.value(look), "1", f"{detach} ({granularity})")
+            equal(installed.value(look), "0", "looked at again")
+        installed.trigperf("detach", "public.calls")
+        equal(installed.value("select count(*) from pg_trigger where tgname like 'trigperf%'"), "0", "triggers")
+        installed.sql("drop table calls, guest")
+
+
 @test("triggers disabled for a while, a column rewritten, tables swapped")
 def _(installed):
     installed.sql("create table calls (id bigint primary key, user_id bigint); "
