@@ -10,7 +10,7 @@
  * Rows of an UPDATE are paired by the primary key where it can be used, else by position; always
  * with FULL JOIN, which cannot be planned as a nested loop on the one-row estimate of the first
  * call. Only pairs with the same image are dropped, so a wrong pair costs a superfluous key, not a
- * lost one. tp_here tells a missing side from a row of NULLs. */
+ * lost one. "tp here" tells a missing side from a row of NULLs. */
 #include "db/capture_statement.h"
 
 #include <string.h>
@@ -24,8 +24,8 @@
 
 enum source_flag { SOURCE_HERE = 1, SOURCE_NUMBER = 2 };
 
-static const tp_capture_side old_side = {"tp_o", "tp_o.tp_e"};
-static const tp_capture_side new_side = {"tp_n", "tp_n.tp_e"};
+static const tp_capture_side old_side = {"tp_o", "tp_o.tp_key_expr_"};
+static const tp_capture_side new_side = {"tp_n", "tp_n.tp_key_expr_"};
 static const char letters[] = "iut";
 
 void tp_capture_statement_variables(const tp_capture *capture, tp_strbuf *out) {
@@ -79,12 +79,13 @@ static void source(const tp_capture *capture, const char *table, const char *ali
         if (capture->keys[i].column == NULL) {
             tp_strbuf_puts(out, ", ");
             tp_capture_expression(capture, i, out);
-            tp_strbuf_printf(out, " AS tp_e%u", i);
+            tp_strbuf_printf(out, " AS tp_key_expr_%u", i);
         }
     }
-    tp_strbuf_puts(out, (flags & SOURCE_HERE) != 0 ? ", true AS tp_here" : "");
-    tp_strbuf_puts(
-        out, (flags & SOURCE_NUMBER) != 0 ? ", pg_catalog.row_number() OVER () AS tp_number" : "");
+    tp_strbuf_puts(out, (flags & SOURCE_HERE) != 0 ? ", true AS \"tp here\"" : "");
+    tp_strbuf_puts(out, (flags & SOURCE_NUMBER) != 0
+                            ? ", pg_catalog.row_number() OVER () AS \"tp number\""
+                            : "");
     tp_strbuf_printf(out, " FROM %s AS tp_row%s) AS %s", table, expressions ? " OFFSET 0" : "",
                      alias);
 }
@@ -208,7 +209,7 @@ static void one_sided(const tp_capture *capture, const char *operation, char op,
 
 static void pairing(const tp_capture *capture, tp_strbuf *out) {
     if (capture->identity_count == 0) {
-        tp_strbuf_puts(out, "tp_o.tp_number OPERATOR(pg_catalog.=) tp_n.tp_number");
+        tp_strbuf_puts(out, "tp_o.\"tp number\" OPERATOR(pg_catalog.=) tp_n.\"tp number\"");
     }
     for (uint32_t i = 0; i < capture->identity_count; i++) {
         tp_strbuf_puts(out, i == 0 ? "tp_o." : " AND tp_o.");
@@ -229,8 +230,9 @@ static void pairs(const tp_capture *capture, tp_strbuf *out) {
 }
 
 static void changed_pairs(const tp_capture *capture, tp_strbuf *out) {
-    tp_strbuf_puts(out, "\n                      WHERE tp_o.tp_here IS NULL OR tp_n.tp_here IS NULL"
-                        "\n                         OR (");
+    tp_strbuf_puts(
+        out, "\n                      WHERE tp_o.\"tp here\" IS NULL OR tp_n.\"tp here\" IS NULL"
+             "\n                         OR (");
     tp_capture_keys_same(capture, &old_side, &new_side, out);
     tp_strbuf_puts(out, "\n                AND ");
     tp_capture_watch_same(capture, &old_side, &new_side, out);
@@ -239,7 +241,7 @@ static void changed_pairs(const tp_capture *capture, tp_strbuf *out) {
 
 /* The key moved, or one side is missing. */
 static void moved(const tp_capture *capture, tp_strbuf *out) {
-    tp_strbuf_puts(out, "tp_o.tp_here IS NULL OR tp_n.tp_here IS NULL OR (");
+    tp_strbuf_puts(out, "tp_o.\"tp here\" IS NULL OR tp_n.\"tp here\" IS NULL OR (");
     tp_capture_keys_same(capture, &old_side, &new_side, out);
     tp_strbuf_puts(out, ") IS NOT TRUE");
 }
@@ -270,11 +272,11 @@ static void gather_both(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_puts(out, "\n                      CROSS JOIN LATERAL (\n"
                         "                          SELECT ");
     tuple(capture, "tp_n", out);
-    tp_strbuf_puts(out, "\n                          WHERE tp_n.tp_here\n"
+    tp_strbuf_puts(out, "\n                          WHERE tp_n.\"tp here\"\n"
                         "                          UNION ALL\n"
                         "                          SELECT ");
     tuple(capture, "tp_o", out);
-    tp_strbuf_puts(out, "\n                          WHERE tp_o.tp_here AND (");
+    tp_strbuf_puts(out, "\n                          WHERE tp_o.\"tp here\" AND (");
     moved(capture, out);
     tp_strbuf_puts(out, ")\n                      ) AS tp_t");
     changed_pairs(capture, out);

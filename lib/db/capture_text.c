@@ -23,7 +23,7 @@ static const char *type_of(char letter) {
 
 void tp_capture_value(const tp_capture *capture, uint32_t key, const char *alias, tp_strbuf *out) {
     if (capture->keys[key].column == NULL) {
-        tp_strbuf_printf(out, "%s.tp_e%u", alias, key);
+        tp_strbuf_printf(out, "%s.tp_key_expr_%u", alias, key);
     } else {
         column_of(alias, capture->keys[key].column, out);
         tp_strbuf_printf(out, "::%s", type_of(capture->keys[key].slot[0]));

@@ -28,7 +28,7 @@ Database: sql(text), value(text), rows(text), session(), conninfo(), env(), trig
 Session:  run(text), start(text) then finish(), fails(text) -> error text, pid, close()
 Tail:     next(timeout), until(predicate, timeout), lines, keys(), kill(signal), stop()
 Cluster:  database(name), halt(mode), resume(), log(), env
-Helpers:  check, equal, contains, raises, eventually, skip, library() (ctypes), run(argv, ...)
+Helpers:  check, equal, contains, raises, eventually, skip, library() (ctypes), run(argv, ...), pg_dump(db, ...)
 
 TRIGPERF_BUILD names the build folder (default: build in the repository); TRIGPERF_TOOL and
 TRIGPERF_LIBRARY name the command and the shared library when they are elsewhere.
@@ -153,6 +153,15 @@ def run(argv, env=None, stdin=None, timeout=None, ok=None):
     if wrong or (not isinstance(ok, bool) and ok is not None and result.code != ok):
         raise Failure(f"unexpected exit code (wanted {ok})\n{result!r}")
     return result
+
+
+def pg_dump(db, *args):
+    """The database as SQL; skips where pg_dump is older than the server."""
+    server = int(db.value("show server_version_num")) // 10000
+    ours = int(re.search(r"(\d+)", run(["pg_dump", "--version"], ok=True).out)[1])
+    if ours < server:
+        skip(f"pg_dump {ours} does not read a server of version {server}")
+    return run(["pg_dump", *args], env=db.env(), ok=True).out
 
 
 class SqlError(Exception):

@@ -191,8 +191,8 @@ def _(installed):
 # --- install and uninstall ---------------------------------------------------------------------
 
 def schema_dump(db):
-    done = harness.run(["pg_dump", "--schema=trigperf", "--no-comments"], env=db.env(), ok=True)
-    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+\d\d", "TIME", done.out)
+    text = harness.pg_dump(db, "--schema=trigperf", "--no-comments")
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+\d\d", "TIME", text)
     text = re.sub(r"trigperf_[0-9a-f]{32}", "CHANNEL", text)
     return re.sub(r"^\\(un)?restrict .*\n", "", text, flags=re.M)
 

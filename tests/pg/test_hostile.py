@@ -107,18 +107,18 @@ def _(installed):
 def _(installed, tmp):
     bad = "x\"; drop schema trigperf; --\n[table z]\n\x1b[31m'$capture$ \\"
     quoted = '"' + bad.replace('"', '""') + '"'
-    own = ("tp_number_", "tp_here_", "tp_old", "tp_new", "tp_row", "tp_path", "tp_op", "tp_e0", "tp_k0", "tp_count", "tp_v0",
+    own = ("tp_number", "tp_here", "tp_e2", "tp_old", "tp_new", "tp_row", "tp_path", "tp_op", "tp_e0", "tp_k0", "tp_count", "tp_v0",
            "tp_moved", "tg_op", "new", "old", "found")
     installed.sql(f"create schema {quoted}; create table {quoted}.{quoted} ({quoted} text primary key, n int); "
                   "create table own (id int, " + ", ".join(f'"{name}" int' for name in own) + ")")
     installed.attach(f"{quoted}.{quoted}", "--key", '"' + bad.replace('"', '""') + '"', "--rule", "a:{n}",
                      "--key", "n")
     for shape in ("statement", "row"):
-        installed.attach("own", "--key", "id", "--key", "tp_path", "--key", "sum=id + tp_number_ + tp_v0",
+        installed.attach("own", "--key", "id", "--key", "tp_path", "--key", "sum=id + tp_number + tp_v0",
                          "--rule", "own:{id}:{tp_path}:{sum}", "--granularity", shape)
         with Follower(installed) as follower:
             follower.ready().until(lambda f: f.resyncs(), "the first resync")
-            installed.sql("insert into own (id, tp_path, tp_number_, tp_v0) values (1, 2, 3, 4), (5, 6, 7, 8); "
+            installed.sql("insert into own (id, tp_path, tp_number, tp_v0) values (1, 2, 3, 4), (5, 6, 7, 8); "
                           "update own set tp_path = 9 where id = 1; update own set tp_op = 1")
             follower.until_keys("own:1:2:8", "own:5:6:20", "own:1:9:8")
             follower.close()

@@ -46,7 +46,7 @@ class Writers:
             while not self._stop.is_set():
                 found = session.run("""select l.mode, l.relation::regclass, a.query from pg_locks l
                     join pg_stat_activity a on a.pid = l.pid join pg_class c on c.oid = l.relation
-                    where not l.granted and l.locktype = 'relation'
+                    where not l.granted and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
                     and c.relnamespace = 'trigperf'::regnamespace""")
                 if found:
                     self.waits.append(found)

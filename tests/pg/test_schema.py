@@ -6,24 +6,15 @@ import concurrent.futures
 import re
 
 import harness
-from harness import check, contains, equal, run, skip, test
+from harness import check, contains, equal, skip, test
 
 CALLS = "create table calls(id bigint primary key, user_id int, note text)"
 WINDOW = 131072
 
 
-def pg_dump(db, *args):
-    """The database as SQL; skips where pg_dump is older than the server."""
-    server = int(db.value("show server_version_num")) // 10000
-    ours = int(re.search(r"(\d+)", run(["pg_dump", "--version"], ok=True).out)[1])
-    if ours < server:
-        skip(f"pg_dump {ours} does not read a server of version {server}")
-    return run(["pg_dump", *args], env=db.env(), ok=True).out
-
-
 def dump(db):
     """The same without what differs from one installation to the next."""
-    text = pg_dump(db, "--no-comments")
+    text = harness.pg_dump(db, "--no-comments")
     text = re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.M)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]*\+\d\d", "TIME", text)
     text = re.sub(r"trigperf_[0-9a-f]{32}", "CHANNEL", text)

@@ -117,7 +117,7 @@ static void test_identity_saves_the_distinct(void **state) {
     free(users);
     capture.identity_count = 0;
     char *placed = function_of(&capture);
-    assert_has(placed, "ON tp_o.tp_number OPERATOR(pg_catalog.=) tp_n.tp_number");
+    assert_has(placed, "ON tp_o.\"tp number\" OPERATOR(pg_catalog.=) tp_n.\"tp number\"");
     free(placed);
 }
 
