@@ -235,7 +235,7 @@ def _(cluster):
     old.trigperf("attach", "calls", "--key", "id", "--rule", "call:{id}")
     claim(old)
     was = old.value("select trigperf.incarnation_get()")
-    new.sql(pg_dump(old))
+    new.sql(harness.pg_dump(old))
     check(new.value("select trigperf.incarnation_get()") != was, "a new incarnation")
     equal(old.value("select trigperf.incarnation_get()"), was, "the old one")
     equal(claim(new)[2], True, "the consumer needs a resync")
@@ -244,7 +244,7 @@ def _(cluster):
     equal(new.value("select count(*) from trigperf.outbox"), "1", "captured")
     new.trigperf("detach", "calls")
     new.trigperf("uninstall")
-    old.sql(pg_dump(old, "--clean"))
+    old.sql(harness.pg_dump(old, "--clean"))
     check(old.value("select trigperf.incarnation_get()") != was, "restored over itself")
     equal(claim(old)[2], True, "that needs a resync too")
 
