@@ -30,7 +30,7 @@ void tp_registry_free(tp_registry *registry) {
 /* Index of a column, which a letter names, in the list; appended when it is new. */
 static uint32_t column_index(tp_registry *registry, char letter) {
     const char *list = tp_strbuf_str(&registry->columns);
-    for (uint32_t i = 0; i < registry->column_count; i++) {
+    for (uint32_t i = 0; i < registry->column_count && !registry->columns.failed; i++) {
         if (list[2 * i] == letter) {
             return i;
         }
