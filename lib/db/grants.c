@@ -29,7 +29,7 @@ static const right rights[] = {
     {CONSUMER | METRICS, "SELECT ON trigperf.captured_table"},
     {CONSUMER | METRICS, "SELECT ON trigperf.cascade_rule"},
     {CONSUMER | METRICS, "SELECT ON trigperf.member"},
-    {CONSUMER, "SELECT ON trigperf.setting"},
+    {CONSUMER | METRICS, "SELECT ON trigperf.setting"},
     {CONSUMER, "SELECT (channel) ON trigperf.notifier"},
     {CONSUMER, "SELECT ON trigperf.outbox"},
     {CONSUMER, "SELECT ON trigperf.outbox_0"},

@@ -2,6 +2,7 @@
 # suite: versions
 """The source wal: slots, replica identities, visibility, large transactions, schema changes."""
 
+import json
 import os
 import re
 import signal
@@ -423,6 +424,11 @@ def _(installed):
         installed.sql("insert into calls select i, 1 from generate_series(1, 20000) i")
         follower.until(lambda f: f.status()["retained_alert"], "the alert")
         check(any("wal.alert_bytes" in text for _, text in follower.log_lines), "a warning")
+        shown = json.loads(installed.trigperf("status", "--format", "json").out)
+        equal([(c["name"], c["slot"]) for c in shown["wal_consumers"]],
+              [("web", follower.status()["slot"])], "consumers in the status")
+        equal([(slot["consumer"], slot["alert"]) for slot in shown["wal_slots"]], [("web", True)],
+              "slots in the status")
         limit(installed, "max_bytes", 1)
         follower.until(lambda f: f.resyncs().count("*") > 1, "giving its slot up")
         limit(installed, "max_bytes", 0)

@@ -2,6 +2,8 @@
 -- statement fail, and with it the whole transaction.
 
 DROP FUNCTION trigperf.status();
+DROP FUNCTION trigperf.wal_slots();
+DROP TABLE trigperf.wal_consumer;
 DROP FUNCTION trigperf.status_strays();
 DROP FUNCTION trigperf.status_tables();
 DROP FUNCTION trigperf.wal_tables();

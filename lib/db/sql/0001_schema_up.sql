@@ -680,6 +680,46 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY 1, 2
 $$;
 
+-- Named consumers of the write-ahead log: reading continues where their slot was confirmed; the row holds
+-- the claim, and whether a resync is owed.
+CREATE TABLE trigperf.wal_consumer (
+    name              text PRIMARY KEY CHECK (name <> ''),
+    claim             bigint NOT NULL,
+    owner             uuid,
+    slot              text NOT NULL,
+    acked             pg_lsn,
+    needs_resync      boolean NOT NULL,
+    system_identifier bigint,
+    incarnation       uuid,
+    created_at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    seen_at           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    acked_at          timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN trigperf.wal_consumer.acked IS
+    'for people to look at: where reading continues is what the slot says';
+
+-- Slots keep the server from removing log. What they hold is measured; above wal.alert_bytes whoever
+-- reads warns, above wal.max_bytes (0: never) a slot is given up, and its reader resyncs.
+
+CREATE FUNCTION trigperf.wal_slots() RETURNS TABLE (
+    consumer text, slot text, active boolean, retained_bytes bigint, unconfirmed_bytes bigint,
+    wal_status text, alert boolean, overdue boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.name, s.slot_name::text, s.active,
+           pg_wal_lsn_diff(e.lsn, s.restart_lsn)::bigint,
+           pg_wal_lsn_diff(e.lsn, s.confirmed_flush_lsn)::bigint, s.wal_status,
+           COALESCE(pg_wal_lsn_diff(e.lsn, s.restart_lsn) > e.alert, false),
+           COALESCE(e.most > 0 AND pg_wal_lsn_diff(e.lsn, s.restart_lsn) > e.most, false)
+    FROM pg_replication_slots s
+    LEFT JOIN trigperf.wal_consumer c ON c.slot = s.slot_name
+    CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                            ELSE pg_current_wal_insert_lsn() END,
+                       (SELECT value::numeric FROM trigperf.setting WHERE name = 'wal.alert_bytes'),
+                       (SELECT value::numeric FROM trigperf.setting WHERE name = 'wal.max_bytes'))
+               AS e(lsn, alert, most)
+    WHERE s.database = current_database() AND s.slot_name LIKE 'trigperf\_%'
+$$;
+
 CREATE FUNCTION trigperf.status() RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT json_build_object(
@@ -705,6 +745,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                 'behind_transactions', pg_snapshot_xmax(pg_current_snapshot())::text::bigint
                                        - pg_snapshot_xmin(c.position)::text::bigint)
                 ORDER BY c.name), '[]') FROM trigperf.consumer c),
+        'wal_consumers', (SELECT COALESCE(json_agg(json_build_object(
+                'name', w.name, 'claim', w.claim, 'owner', w.owner, 'needs_resync', w.needs_resync,
+                'slot', w.slot, 'acked', w.acked, 'created_at', w.created_at, 'seen_at', w.seen_at,
+                'acked_at', w.acked_at) ORDER BY w.name), '[]') FROM trigperf.wal_consumer w),
+        'wal_slots', (SELECT COALESCE(json_agg(row_to_json(s) ORDER BY s.slot), '[]')
+                      FROM trigperf.wal_slots() s),
         'members', (SELECT count(*) FROM trigperf.member m
                     WHERE m.seen_at > clock_timestamp() - interval '30 seconds'),
         'notifier', (SELECT json_build_object('instance', n.instance, 'claim', n.claim,

@@ -4,7 +4,6 @@
 SELECT pg_catalog.pg_drop_replication_slot(s.slot_name)
 FROM pg_catalog.pg_replication_slots s JOIN trigperf.wal_consumer c ON c.slot = s.slot_name;
 
-DROP FUNCTION trigperf.wal_slots();
 DROP FUNCTION trigperf.wal_drop(text);
 DROP FUNCTION trigperf.wal_store(text, bigint, pg_lsn, boolean);
 DROP FUNCTION trigperf.wal_claim(text, uuid, bigint, uuid, bigint, boolean);
@@ -13,7 +12,7 @@ DROP FUNCTION trigperf.wal_check_all();
 DROP FUNCTION trigperf.wal_assert(int);
 DROP FUNCTION trigperf.wal_publish(int);
 DROP FUNCTION trigperf.wal_specs();
-DROP TABLE trigperf.wal_consumer;
+DELETE FROM trigperf.wal_consumer;
 DELETE FROM trigperf.setting WHERE name IN ('wal.alert_bytes', 'wal.max_bytes');
 DROP PUBLICATION trigperf;
 DELETE FROM trigperf.migration WHERE version = 4;

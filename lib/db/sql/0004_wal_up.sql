@@ -3,7 +3,6 @@
 --
 -- The publication is made here, empty, and not with the first table: a slot decodes with the catalogs
 -- of its own time, and fails for a publication that was not there yet.
-
 --
 -- A server with another wal_level warns that nothing will be published; that is said to whoever asks for
 -- source = wal.
@@ -20,22 +19,6 @@ $$;
 INSERT INTO trigperf.setting (name, value) VALUES
     ('wal.alert_bytes', '1073741824'),
     ('wal.max_bytes', '0');
-
-CREATE TABLE trigperf.wal_consumer (
-    name              text PRIMARY KEY CHECK (name <> ''),
-    claim             bigint NOT NULL,
-    owner             uuid,
-    slot              text NOT NULL,
-    acked             pg_lsn,
-    needs_resync      boolean NOT NULL,
-    system_identifier bigint,
-    incarnation       uuid,
-    created_at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    seen_at           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    acked_at          timestamptz
-) WITH (fillfactor = 50);
-COMMENT ON COLUMN trigperf.wal_consumer.acked IS
-    'for people to look at: where reading continues is what the slot says';
 
 -- ---------------------------------------------------------------------------------------------
 -- Tables
@@ -233,32 +216,9 @@ BEGIN
 END
 $$;
 
--- ---------------------------------------------------------------------------------------------
--- Slots keep the server from removing log. What they hold is measured; above wal.alert_bytes whoever
--- reads warns, above wal.max_bytes (0: never) a slot is given up, and its reader resyncs.
-
-CREATE FUNCTION trigperf.wal_slots() RETURNS TABLE (
-    consumer text, slot text, active boolean, retained_bytes bigint, unconfirmed_bytes bigint,
-    wal_status text, alert boolean, overdue boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.name, s.slot_name::text, s.active,
-           pg_wal_lsn_diff(e.lsn, s.restart_lsn)::bigint,
-           pg_wal_lsn_diff(e.lsn, s.confirmed_flush_lsn)::bigint, s.wal_status,
-           COALESCE(pg_wal_lsn_diff(e.lsn, s.restart_lsn) > e.alert, false),
-           COALESCE(e.most > 0 AND pg_wal_lsn_diff(e.lsn, s.restart_lsn) > e.most, false)
-    FROM pg_replication_slots s
-    LEFT JOIN trigperf.wal_consumer c ON c.slot = s.slot_name
-    CROSS JOIN (SELECT pg_current_wal_insert_lsn(),
-                       (SELECT value::numeric FROM trigperf.setting WHERE name = 'wal.alert_bytes'),
-                       (SELECT value::numeric FROM trigperf.setting WHERE name = 'wal.max_bytes'))
-               AS e(lsn, alert, most)
-    WHERE s.database = current_database() AND s.slot_name LIKE 'trigperf\_%'
-$$;
-
-REVOKE ALL ON trigperf.wal_consumer FROM PUBLIC;
 REVOKE ALL ON FUNCTION trigperf.wal_specs(), trigperf.wal_publish(int), trigperf.wal_assert(int),
     trigperf.wal_check_all(),
     trigperf.wal_slot_name(text),
     trigperf.wal_claim(text, uuid, bigint, uuid, bigint, boolean),
-    trigperf.wal_store(text, bigint, pg_lsn, boolean), trigperf.wal_drop(text),
-    trigperf.wal_slots() FROM PUBLIC;
+    trigperf.wal_store(text, bigint, pg_lsn, boolean), trigperf.wal_drop(text)
+    FROM PUBLIC;
