@@ -204,6 +204,41 @@ def _(db):
     equal(db.rows("select distinct by from stolen"), [[role]], "run by looking at a view")
 
 
+@test("what a consumer says about itself harms no other, and is forgotten")
+def _(installed):
+    installed.sql(f"{CALLS}; create role liar_{installed.name} login")
+    installed.attach("public.calls", "--key", "id", "--rule", "call:{id}")
+    liar = installed.as_user(f"liar_{installed.name}")
+    installed.trigperf("grants", "--consumer", liar.user, "--apply")
+    far = "'9000000000000000000:9000000000000000001:'::pg_snapshot"
+    with Follower(installed, "web") as follower:
+        follower.ready().until(lambda f: f.resyncs() and f.status()["notifier"], "leading")
+        for n, call in enumerate((
+                f"trigperf.member_seen(gen_random_uuid(), repeat('x', 100000), {far})",
+                "trigperf.member_seen(gen_random_uuid(), null, '1:1:'::pg_snapshot)",
+                "trigperf.member_gone(gen_random_uuid())", f"trigperf.reader_gap({far})",
+                "trigperf.reader_gap('3:3:'::pg_snapshot)",
+                f"trigperf.consumer_store('web', 0, {far}, true)",
+                f"trigperf.consumer_store('web', 1000, {far}, true)",
+                "trigperf.consumer_claim($n$'; drop schema trigperf cascade; --$n$, gen_random_uuid(), 1, "
+                "gen_random_uuid(), null)", "trigperf.notifier_elect(gen_random_uuid(), 2147483647)",
+                "trigperf.notifier_resign(gen_random_uuid())", "trigperf.outbox_rotate()",
+                "trigperf.table_check_all()", "trigperf.incarnation_get()")):
+            liar.value(f"select count(*) from (select {call}) as said")
+            installed.sql(f"insert into calls values ({n}, 1)")
+            follower.until_keys(f"call:{n}")
+        equal((follower.resyncs(), follower.error), (["*"], None), "what the other one got")
+        liar.sql("select trigperf.notifier_elect(gen_random_uuid(), -1)")
+        installed.sql("insert into calls values (100, 1)")
+        follower.until_keys("call:100").until(lambda f: f.status()["notifier"], "leading again")
+        follower.close()
+    for denied in ("select trigperf.consumer_drop('web')", "select trigperf.resync()",
+                   "insert into trigperf.outbox_0 (table_id, op) values (0, 'B')",
+                   "update trigperf.setting set value = '0'", "select trigperf.outbox_coarse(0, 'B')",
+                   "select trigperf.uncaptured_check()", "select nextval('trigperf.uncaptured')"):
+        contains(liar.fails(denied), "42501", denied)
+
+
 @test("a status with rights that are missing says which to grant")
 def _(installed):
     tenant = tenant_of(installed, "stripped")
