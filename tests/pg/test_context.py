@@ -277,6 +277,38 @@ def _(installed):
         follower.close()
 
 
+@test("a backlog of thin and of fat rows, to a slow host: pages follow, each row is read once")
+def _(installed):
+    attached(installed)
+    with Follower(installed, "web") as follower:
+        follower.ready().until(lambda f: f.resyncs(), "the first resync").close()
+    count = "select count(*) from trigperf.outbox"
+    before = int(installed.value(count))
+    held = installed.session()
+    held.run("begin; insert into calls values (900001, 1)")
+    installed.sql("".join(f"insert into calls values ({i}, {i % 7});" for i in range(1500)))
+    installed.sql("".join(f"insert into calls select i, i from generate_series({i}, {i + 899}) i;"
+                          for i in range(10_000, 37_000, 900)))
+    installed.sql("".join(f"insert into calls values ({i}, {i % 7});" for i in range(2000, 2400)))
+    rows = int(installed.value(count)) - before
+    expected = {f"call:{i}" for i in (*range(1500), *range(10_000, 37_000), *range(2000, 2400))}
+    with Follower(installed, "web", **{"batch.max_pending": 2, "batch.max_keys": 40}) as follower:
+        calls = set()
+
+        def arrived(follower):
+            calls.update(key for batch in follower.batches for key in batch["keys"])
+            follower.batches.clear()
+            return expected <= calls
+
+        follower.until(arrived, "the backlog", timeout=120)
+        equal(follower.status()["rows"], rows, "rows read")
+        check("call:900001" not in calls, "an open transaction was delivered")
+        held.run("commit")
+        follower.until_keys("call:900001")
+        follower.close()
+    held.close()
+
+
 @test("a table attached while a context runs is read with its keys; a detached one no more")
 def _(installed):
     attached(installed)
