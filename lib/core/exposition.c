@@ -16,7 +16,16 @@
 #define OCTAVE_LAST 37u
 #define NS_PER_SECOND 1e9
 
+/* 2^10 - 1 to 2^37 - 1 nanoseconds, in seconds. */
+static const char *const bounds[] = {
+    "1.023e-06",    "2.047e-06",    "4.095e-06",    "8.191e-06",    "1.6383e-05",  "3.2767e-05",
+    "6.5535e-05",   "0.000131071",  "0.000262143",  "0.000524287",  "0.001048575", "0.002097151",
+    "0.004194303",  "0.008388607",  "0.016777215",  "0.033554431",  "0.067108863", "0.134217727",
+    "0.268435455",  "0.536870911",  "1.073741823",  "2.147483647",  "4.294967295", "8.589934591",
+    "17.179869183", "34.359738367", "68.719476735", "137.438953471"};
+
 static const double quantiles[] = {0.5, 0.95, 0.99};
+static const char *const quantile_labels[] = {"0.5", "0.95", "0.99"};
 static const char *const quantile_names[] = {"p50", "p95", "p99"};
 #define QUANTILES (sizeof quantiles / sizeof quantiles[0])
 
@@ -75,7 +84,7 @@ typedef struct line {
     uint32_t index;
     const char *suffix;
     const char *extra;
-    double bound;
+    const char *value;
 } line;
 
 static void begin_line(tp_strbuf *out, const line *what) {
@@ -96,7 +105,7 @@ static void begin_line(tp_strbuf *out, const line *what) {
         tp_strbuf_putc(out, mark);
         tp_strbuf_puts(out, what->extra);
         tp_strbuf_puts(out, "=\"");
-        put_number(out, what->bound);
+        tp_strbuf_puts(out, what->value);
         tp_strbuf_putc(out, '"');
         mark = ',';
     }
@@ -111,10 +120,10 @@ static void put_line(tp_strbuf *out, const line *what, uint64_t value) {
 
 static void put_sum_and_count(tp_strbuf *out, const tp_reading *reading, uint32_t index) {
     tp_series_view sample = tp_reading_at(reading, index);
-    begin_line(out, &(line){reading, index, "_sum", NULL, 0});
+    begin_line(out, &(line){reading, index, "_sum", NULL, NULL});
     put_seconds(out, sample.sum);
     tp_strbuf_putc(out, '\n');
-    put_line(out, &(line){reading, index, "_count", NULL, 0}, sample.count);
+    put_line(out, &(line){reading, index, "_count", NULL, NULL}, sample.count);
 }
 
 static void put_buckets(tp_strbuf *out, const tp_reading *reading, uint32_t index) {
@@ -126,17 +135,17 @@ static void put_buckets(tp_strbuf *out, const tp_reading *reading, uint32_t inde
         while (at < sample.entry_count && tp_packed_bucket(sample.entries[at]) <= last) {
             passed += tp_packed_count_of(sample.entries[at++]);
         }
-        double bound = (double)((UINT64_C(1) << octave) - 1) / NS_PER_SECOND;
+        const char *bound = bounds[octave - OCTAVE_FIRST];
         put_line(out, &(line){reading, index, "_bucket", "le", bound}, passed);
     }
-    put_line(out, &(line){reading, index, "_bucket", "le", INFINITY}, sample.count);
+    put_line(out, &(line){reading, index, "_bucket", "le", "+Inf"}, sample.count);
     put_sum_and_count(out, reading, index);
 }
 
 static void put_quantiles(tp_strbuf *out, const tp_reading *reading, uint32_t index) {
     tp_series_view sample = tp_reading_at(reading, index);
     for (size_t i = 0; i < QUANTILES; i++) {
-        begin_line(out, &(line){reading, index, "", "quantile", quantiles[i]});
+        begin_line(out, &(line){reading, index, "", "quantile", quantile_labels[i]});
         if (sample.count == 0) {
             tp_strbuf_puts(out, "NaN");
         } else {
@@ -158,9 +167,9 @@ static void put_sample(tp_strbuf *out, const tp_reading *reading, uint32_t index
             put_buckets(out, reading, index);
         }
     } else if (sample.type == TP_SERIES_COUNTER) {
-        put_line(out, &(line){reading, index, "", NULL, 0}, sample.count);
+        put_line(out, &(line){reading, index, "", NULL, NULL}, sample.count);
     } else {
-        begin_line(out, &(line){reading, index, "", NULL, 0});
+        begin_line(out, &(line){reading, index, "", NULL, NULL});
         put_number(out, sample.value);
         tp_strbuf_putc(out, '\n');
     }

@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "base/json.h"
 #include "core/exposition.h"
 #include "core/packed.h"
 #include "oom.h"
@@ -72,6 +73,23 @@ static void test_prometheus(void **state) {
                    "h_seconds_sum{q=\"say \\\"hi\\\"\"} 1.500002547\n"
                    "h_seconds_count{q=\"say \\\"hi\\\"\"} 4\n");
     assert_null(strstr(text, "EOF"));
+    free(text);
+    tp_reading_free(reading);
+}
+
+/* The bounds stand in the source as text: they must be the numbers meant, as they are written. */
+static void test_bounds_of_buckets(void **state) {
+    (void)state;
+    tp_reading *reading = sample_reading();
+    char *text = text_of(reading, TP_EXPOSITION_PROMETHEUS);
+    for (uint32_t octave = 10; octave <= 37; octave++) {
+        tp_strbuf wanted = TP_STRBUF_INIT;
+        tp_strbuf_puts(&wanted, ",le=\"");
+        tp_json_digits(&wanted, (double)((UINT64_C(1) << octave) - 1) / 1e9);
+        tp_strbuf_puts(&wanted, "\"}");
+        contains(text, wanted.data);
+        tp_strbuf_free(&wanted);
+    }
     free(text);
     tp_reading_free(reading);
 }
@@ -184,13 +202,10 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prometheus),
-        cmocka_unit_test(test_openmetrics),
-        cmocka_unit_test(test_summary),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_numbers_that_are_none),
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_names_of_formats),
+        cmocka_unit_test(test_prometheus),    cmocka_unit_test(test_bounds_of_buckets),
+        cmocka_unit_test(test_openmetrics),   cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_json),          cmocka_unit_test(test_numbers_that_are_none),
+        cmocka_unit_test(test_nothing),       cmocka_unit_test(test_names_of_formats),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
