@@ -99,6 +99,20 @@ static int32_t attachments(trigperf_error **error) {
     return keep(trigperf_admin_attachments(admin, &text, error), text);
 }
 
+static int32_t import(trigperf_error **error) {
+    trigperf_validator *validator = NULL;
+    char *report = NULL;
+    int32_t code = trigperf_validator_import(admin, NULL, "demands", &validator, &report, error);
+    trigperf_validator_free(validator);
+    return keep(code, report);
+}
+
+static trigperf_validator *imported;
+
+static int32_t recheck(trigperf_error **error) {
+    return trigperf_validator_recheck(imported, admin, error);
+}
+
 static int32_t detach(trigperf_error **error) {
     return trigperf_admin_detach(admin, "calls", 0, NULL, error);
 }
@@ -124,6 +138,8 @@ static const call calls[] = {{"install", install, 0},
                              {"rules", rules, 0},
                              {"status", status, 0},
                              {"attachments", attachments, 0},
+                             {"import", import, 0},
+                             {"recheck", recheck, 0},
                              {"detach", detach, TRIGPERF_E_NOT_FOUND},
                              {"uninstall", uninstall, TRIGPERF_E_NOT_FOUND}};
 
@@ -190,9 +206,14 @@ int main(int count, char **arguments) {
         return 1;
     }
     describe();
+    if (trigperf_validator_import(admin, NULL, "demands", &imported, NULL, &error) != TRIGPERF_OK) {
+        printf("%s\n", trigperf_error_message(error));
+        return 1;
+    }
     for (size_t i = 0; failed == 0 && i < sizeof calls / sizeof calls[0]; i++) {
         failed = try_all(&calls[i]) + settle(&calls[i]);
     }
+    trigperf_validator_free(imported);
     trigperf_attachment_free(table);
     trigperf_attachment_free(other);
     trigperf_attachment_free(scope);
