@@ -1,6 +1,6 @@
 /* Numbers that follow Zipf's law, and a key of sixteen bytes for each number. */
-#ifndef TESTS_BENCH_ZIPF_H
-#define TESTS_BENCH_ZIPF_H
+#ifndef TESTS_BENCH_CACHING_ZIPF_H
+#define TESTS_BENCH_CACHING_ZIPF_H
 
 #include <math.h>
 #include <stdint.h>
