@@ -174,7 +174,7 @@ class Bench:
         path = os.path.join(self.folder, "script.sql")
         with open(path, "w", encoding="utf-8") as file:
             file.write(script)
-        argv = [_pgbench(), "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T",
+        argv = [pgbench_path(), "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T",
                 str(seconds or self.chosen.seconds), "-f", path, *args]
         done, cpu = self.server_cpu_of(
             lambda: harness.run(argv, env=database.env(), ok=True, timeout=600))
@@ -192,7 +192,7 @@ def _cpu(pid, with_children=False):
     return sum(int(field) for field in fields[11:15 if with_children else 13]) / TICK
 
 
-def _pgbench():
+def pgbench_path():
     chosen = os.environ.get("TRIGPERF_PG_BINDIR")
     found = ([os.path.join(chosen, "pgbench")] if chosen else []) + sorted(
         glob.glob("/usr/lib/postgresql/*/bin/pgbench"), reverse=True) + ["pgbench"]
