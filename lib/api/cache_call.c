@@ -1,10 +1,5 @@
-/* Checking arguments, and knowing time and thread: the clock is read once a call, coarsely, and
- * only when something in the cache may expire. */
+/* What is wrong with arguments. */
 #include "api/cache_call.h"
-
-#include <pthread.h>
-
-#include "base/clock.h"
 
 static int32_t bad_validator(uint32_t validator, trigperf_error **error) {
     return tp_error_set(error, TRIGPERF_E_INVALID, "number validators from 0",
@@ -50,12 +45,4 @@ int32_t tp_cache_check_ttl(int64_t ttl_ms, trigperf_error **error) {
                             (long long)ttl_ms);
     }
     return TRIGPERF_OK;
-}
-
-tp_cache_call tp_cache_call_at(uint32_t validator, uint64_t now_ms) {
-    return (tp_cache_call){validator, now_ms, (uintptr_t)pthread_self()};
-}
-
-tp_cache_call tp_cache_call_now(const tp_cache *cache, uint32_t validator) {
-    return tp_cache_call_at(validator, tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0);
 }

@@ -4,7 +4,10 @@
 
 #include <trigperf/cache.h>
 
+#include <pthread.h>
+
 #include "api/context.h"
+#include "base/clock.h"
 
 static inline bool tp_cache_is_key(const char *key, uint64_t length) {
     return length <= TRIGPERF_KEY_MAX && (key != NULL || length == 0);
@@ -24,8 +27,13 @@ int32_t tp_cache_check_verdict(int64_t verdict, trigperf_error **error);
 int32_t tp_cache_check_ttl(int64_t ttl_ms, trigperf_error **error);
 
 /* A call by this thread, at a time that matters or not. */
-tp_cache_call tp_cache_call_at(uint32_t validator, uint64_t now_ms);
+static inline tp_cache_call tp_cache_call_at(uint32_t validator, uint64_t now_ms) {
+    return (tp_cache_call){validator, now_ms, (uintptr_t)pthread_self()};
+}
+
 /* The same, and the clock is read when something in the cache may expire. */
-tp_cache_call tp_cache_call_now(const tp_cache *cache, uint32_t validator);
+static inline tp_cache_call tp_cache_call_now(const tp_cache *cache, uint32_t validator) {
+    return tp_cache_call_at(validator, tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0);
+}
 
 #endif

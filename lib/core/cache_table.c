@@ -210,8 +210,9 @@ void tp_cache_table_unlock(const tp_cache_probe *probe, bool changed) {
     }
 }
 
-bool tp_cache_table_find(const tp_cache_table *table, const tp_cache_probe *probe, int from,
-                         tp_cache_set **set, uint32_t *way, tp_cache_entry *entry) {
+/* from is 0 or 1, the set to begin with. */
+static bool find_from(const tp_cache_table *table, const tp_cache_probe *probe, int from,
+                      tp_cache_set **set, uint32_t *way, tp_cache_entry *entry) {
     uint32_t tag = (uint32_t)probe->mark & 0xFFFF;
     for (int side = from; side < 2; side++) {
         *set = probe->set[side];
@@ -271,7 +272,7 @@ uint32_t tp_cache_table_remove(tp_cache_table *table, const tp_cache_probe *prob
         tp_cache_entry entry;
         tp_cache_set *set;
         uint32_t way;
-        if (tp_cache_table_find(table, probe, side, &set, &way, &entry)) {
+        if (find_from(table, probe, side, &set, &way, &entry)) {
             remove_way(table, set, way);
             gone++;
         }
@@ -406,7 +407,7 @@ static void remove_second(tp_cache_table *table, const tp_cache_probe *probe,
     tp_cache_set *set;
     uint32_t way;
     if (first == probe->set[0] && probe->set[0] != probe->set[1] &&
-        tp_cache_table_find(table, probe, 1, &set, &way, &entry)) {
+        find_from(table, probe, 1, &set, &way, &entry)) {
         remove_way(table, set, way);
     }
 }
@@ -423,7 +424,7 @@ tp_cache_outcome tp_cache_table_put(tp_cache_table *table, const tp_cache_probe 
     tp_cache_table_lock(probe);
     outcome.expired = ttl_ms == UINT64_MAX ? 0 : advance(table, probe, now_ms);
     uint32_t group = bond == NULL ? 0 : bind(table, bond, &row, &outcome);
-    bool found = tp_cache_table_find(table, probe, 0, &set, &way, &former);
+    bool found = find_from(table, probe, 0, &set, &way, &former);
     entry.terms = group << 16;
     if (outcome.stale || outcome.refused) {
         outcome.removed = tp_cache_table_remove(table, probe);
@@ -472,7 +473,7 @@ tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe
     }
     tp_cache_table_lock(probe);
     outcome.expired = ttl_ms == UINT64_MAX ? 0 : advance(table, probe, now_ms);
-    bool found = tp_cache_table_find(table, probe, 0, &set, &way, &other);
+    bool found = find_from(table, probe, 0, &set, &way, &other);
     if (found && tp_cache_table_left(table, set, way, other.terms, now_ms) == 0) {
         outcome.expired += tp_cache_table_remove(table, probe);
         found = false;
@@ -493,7 +494,7 @@ bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_
     uint32_t way;
     tp_cache_outcome outcome = {0};
     tp_cache_table_lock(source);
-    bool found = tp_cache_table_find(from, source, 0, &set, &way, &entry);
+    bool found = find_from(from, source, 0, &set, &way, &entry);
     _Atomic uint64_t *rows = atomic_load_explicit(&from->rows, memory_order_acquire);
     uint64_t row = found && rows != NULL ? atomic_load(&rows[index_of(from, set, way)]) : 0;
     uint64_t left = found ? tp_cache_table_left(from, set, way, entry.terms, now_ms) : 0;
@@ -504,7 +505,7 @@ bool tp_cache_table_move(tp_cache_table *from, const tp_cache_probe *source, tp_
         tp_cache_entry moved = {target->mark, entry.verdict, entry.terms & 0xFFFF0000u};
         tp_cache_table_lock(target);
         outcome.expired = left == UINT64_MAX ? 0 : advance(to, target, now_ms);
-        if (!tp_cache_table_find(to, target, 0, &there, &at, &other)) {
+        if (!find_from(to, target, 0, &there, &at, &other)) {
             add(to, target, &moved, &(tp_cache_moment){now_ms, left, row}, &outcome);
         }
         tp_cache_table_unlock(target, true);

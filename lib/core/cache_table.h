@@ -124,10 +124,7 @@ static inline int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_
 /* From here on with locks: both sets of a probe. */
 void tp_cache_table_lock(const tp_cache_probe *probe);
 void tp_cache_table_unlock(const tp_cache_probe *probe, bool changed);
-/* Two threads that fill a key at the same time may leave it in both sets: from is 0 or 1, the set
- * to begin with. */
-bool tp_cache_table_find(const tp_cache_table *table, const tp_cache_probe *probe, int from,
-                         tp_cache_set **set, uint32_t *way, tp_cache_entry *entry);
+/* Two threads that fill a key at the same time may leave it in both sets. */
 /* Removes a key from both; how many there were. */
 uint32_t tp_cache_table_remove(tp_cache_table *table, const tp_cache_probe *probe);
 
