@@ -40,14 +40,16 @@ static const char *default_hint(int32_t code) {
                : NULL;
 }
 
-/* Without trailing newlines; inner ones become blanks. */
+/* Without trailing newlines; inner ones, and the tab with which libpq goes on, become one blank. */
 static void add_line(tp_strbuf *out, const char *text) {
     size_t length = strlen(text);
     while (length > 0 && text[length - 1] == '\n') {
         length--;
     }
     for (size_t i = 0; i < length; i++) {
-        tp_strbuf_putc(out, text[i] == '\n' ? ' ' : text[i]);
+        if (text[i] != '\t' || i == 0 || text[i - 1] != '\n') {
+            tp_strbuf_putc(out, text[i] == '\n' ? ' ' : text[i]);
+        }
     }
 }
 
