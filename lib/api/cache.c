@@ -24,8 +24,9 @@ static int32_t check_keys(trigperf_context *context, uint32_t validator, const c
     return status;
 }
 
-int32_t trigperf_cache_get(trigperf_context *context, uint32_t validator, const char *key,
-                           uint64_t length, uint32_t *verdict) {
+/* The long way. */
+static __attribute__((noinline)) int32_t get(trigperf_context *context, uint32_t validator,
+                                             const char *key, uint64_t length, uint32_t *verdict) {
     int32_t status = tp_cache_check(context, validator, key, length, NULL);
     if (status != TRIGPERF_OK) {
         return status;
@@ -38,6 +39,27 @@ int32_t trigperf_cache_get(trigperf_context *context, uint32_t validator, const 
     }
     *verdict = (uint32_t)found;
     return TRIGPERF_OK;
+}
+
+int32_t trigperf_cache_get(trigperf_context *context, uint32_t validator, const char *key,
+                           uint64_t length, uint32_t *verdict) {
+    tp_cache_table *table;
+    tp_cache_probe probe;
+    if (TP_UNLIKELY(!tp_cache_is_clear(context, validator, key, length))) {
+        return get(context, validator, key, length, verdict);
+    }
+    tp_cache *cache = tp_context_head_of(context)->cache;
+    uintptr_t thread = tp_cache_thread();
+    int32_t found = tp_cache_glance(cache, validator, thread, key, (size_t)length, &table, &probe);
+    if (found >= 0) {
+        *verdict = (uint32_t)found;
+        return TRIGPERF_OK;
+    }
+    if (found == TP_CACHE_UNSURE) {
+        return get(context, validator, key, length, verdict);
+    }
+    tp_lanes_count(&cache->lanes, thread, TP_LANE_MISSES, 1);
+    return TRIGPERF_E_NOT_FOUND;
 }
 
 static bool is_stale(trigperf_context *context, uint64_t token, const char *key, uint64_t length) {
@@ -67,9 +89,26 @@ int32_t trigperf_cache_put(trigperf_context *context, uint32_t validator, const 
     return TRIGPERF_OK;
 }
 
-int32_t trigperf_cache_compute(trigperf_context *context, uint32_t validator, const char *key,
-                               uint64_t length, trigperf_verdict_fn fn, void *user,
-                               uint32_t *verdict, trigperf_error **error) {
+/* Works a verdict out that was missed, and keeps it. */
+static int32_t fill(tp_cache *cache, tp_cache_call *call, const tp_cache_miss *miss,
+                    trigperf_verdict_fn fn, void *user, uint32_t *verdict, trigperf_error **error) {
+    uint32_t fresh = 0;
+    const tp_cache_probe *probe = &miss->probe;
+    int32_t status = fn(user, probe->bytes, probe->length, &fresh);
+    if (status < 0 || fresh > TRIGPERF_VERDICT_MAX) {
+        return status < 0 ? status : tp_cache_check_verdict(fresh, error);
+    }
+    call->now_ms = tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0;
+    tp_cache_fill(cache, call, miss, fresh);
+    *verdict = fresh;
+    return TRIGPERF_OK;
+}
+
+/* The long way. */
+static __attribute__((noinline)) int32_t compute(trigperf_context *context, uint32_t validator,
+                                                 const char *key, uint64_t length,
+                                                 trigperf_verdict_fn fn, void *user,
+                                                 uint32_t *verdict, trigperf_error **error) {
     int32_t status = tp_cache_check(context, validator, key, length, error);
     if (status != TRIGPERF_OK) {
         return status;
@@ -82,15 +121,41 @@ int32_t trigperf_cache_compute(trigperf_context *context, uint32_t validator, co
         *verdict = (uint32_t)found;
         return 1;
     }
-    uint32_t fresh = 0;
-    status = fn(user, key, length, &fresh);
-    status = status < 0 ? status : tp_cache_check_verdict(fresh, error);
-    if (status == TRIGPERF_OK) {
-        call.now_ms = tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0;
-        tp_cache_fill(cache, &call, &miss, fresh);
-        *verdict = fresh;
+    return fill(cache, &call, &miss, fn, user, verdict, error);
+}
+
+/* A key that a glance did not find. The ticket is taken before the verdict is worked out. */
+static __attribute__((noinline)) int32_t compute_absent(tp_cache *cache, uint32_t validator,
+                                                        tp_cache_miss *miss, trigperf_verdict_fn fn,
+                                                        void *user, uint32_t *verdict,
+                                                        trigperf_error **error) {
+    tp_cache_call call = tp_cache_call_at(validator, 0);
+    miss->ticket =
+        atomic_load_explicit(tp_cache_ticket_of(cache, &miss->probe), memory_order_acquire);
+    tp_lanes_count(&cache->lanes, call.thread, TP_LANE_MISSES, 1);
+    return fill(cache, &call, miss, fn, user, verdict, error);
+}
+
+int32_t trigperf_cache_compute(trigperf_context *context, uint32_t validator, const char *key,
+                               uint64_t length, trigperf_verdict_fn fn, void *user,
+                               uint32_t *verdict, trigperf_error **error) {
+    tp_cache_table *table;
+    tp_cache_probe probe;
+    if (TP_UNLIKELY(!tp_cache_is_clear(context, validator, key, length))) {
+        return compute(context, validator, key, length, fn, user, verdict, error);
     }
-    return status;
+    tp_cache *cache = tp_context_head_of(context)->cache;
+    int32_t found =
+        tp_cache_glance(cache, validator, tp_cache_thread(), key, (size_t)length, &table, &probe);
+    if (found >= 0) {
+        *verdict = (uint32_t)found;
+        return 1;
+    }
+    if (TP_UNLIKELY(found == TP_CACHE_UNSURE)) {
+        return compute(context, validator, key, length, fn, user, verdict, error);
+    }
+    tp_cache_miss miss = {table, probe, 0};
+    return compute_absent(cache, validator, &miss, fn, user, verdict, error);
 }
 
 int32_t trigperf_cache_get_many(trigperf_context *context, uint32_t validator,
@@ -138,17 +203,10 @@ static int32_t fill_part(tp_cache *cache, tp_cache_call *call, const tp_cache_mi
                          trigperf_error **error) {
     int32_t status = TRIGPERF_OK;
     for (uint32_t i = 0; i < count && status == TRIGPERF_OK; i++) {
-        if (verdicts[i] >= 0) {
-            continue;
-        }
-        uint32_t fresh = 0;
-        const tp_cache_probe *probe = &misses[i].probe;
-        status = fn(user, probe->bytes, probe->length, &fresh);
-        status = status < 0 ? status : tp_cache_check_verdict(fresh, error);
-        if (status == TRIGPERF_OK) {
-            call->now_ms = tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0;
-            tp_cache_fill(cache, call, &misses[i], fresh);
-            verdicts[i] = (int32_t)fresh;
+        if (verdicts[i] < 0) {
+            uint32_t fresh = 0;
+            status = fill(cache, call, &misses[i], fn, user, &fresh, error);
+            verdicts[i] = status == TRIGPERF_OK ? (int32_t)fresh : verdicts[i];
         }
     }
     return status;

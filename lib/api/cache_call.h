@@ -8,6 +8,7 @@
 
 #include "api/context.h"
 #include "base/clock.h"
+#include "core/cache_quick.h"
 
 static inline bool tp_cache_is_key(const char *key, uint64_t length) {
     return length <= TRIGPERF_KEY_MAX && (key != NULL || length == 0);
@@ -26,9 +27,27 @@ static inline int32_t tp_cache_check(trigperf_context *context, uint32_t validat
 int32_t tp_cache_check_verdict(int64_t verdict, trigperf_error **error);
 int32_t tp_cache_check_ttl(int64_t ttl_ms, trigperf_error **error);
 
+/* Whether a call may go on at once; otherwise tp_cache_check() knows more. */
+static inline bool tp_cache_is_clear(const trigperf_context *context, uint32_t validator,
+                                     const char *key, uint64_t length) {
+    return context != NULL && *tp_context_head_of(context)->here != 0 &&
+           validator < TRIGPERF_VALIDATORS_MAX && length <= TRIGPERF_KEY_MAX && key != NULL;
+}
+
+/* Tells threads apart: the address of their control block, which is what pthread_self() gives. */
+static inline uintptr_t tp_cache_thread(void) {
+#if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
+    uintptr_t self;
+    __asm__("mov %%fs:0, %0" : "=r"(self));
+    return self;
+#else
+    return (uintptr_t)pthread_self();
+#endif
+}
+
 /* A call by this thread, at a time that matters or not. */
 static inline tp_cache_call tp_cache_call_at(uint32_t validator, uint64_t now_ms) {
-    return (tp_cache_call){validator, now_ms, (uintptr_t)pthread_self()};
+    return (tp_cache_call){validator, now_ms, tp_cache_thread()};
 }
 
 /* The same, and the clock is read when something in the cache may expire. */

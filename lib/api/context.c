@@ -22,10 +22,10 @@
 #include <trigperf/version.h>
 
 struct trigperf_context {
+    tp_context_head head; /* first */
     tp_fork_guard *guard;
     tp_loop *loop;
     tp_engine *engine;
-    tp_cache *cache;
     tp_meter *meter;
     tp_internals *internals;
     tp_watch *watch;
@@ -82,7 +82,7 @@ static int32_t make_cache(trigperf_context *context, const trigperf_config *conf
     if (!tp_entropy_fill(&options.key, sizeof options.key)) {
         return no_entropy(err);
     }
-    return tp_cache_new(&options, &context->cache, err);
+    return tp_cache_new(&options, &context->head.cache, err);
 }
 
 static int32_t make_meter(trigperf_context *context, const trigperf_config *config,
@@ -137,6 +137,7 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
     if (context->guard == NULL) {
         return tp_error_nomem(err);
     }
+    context->head.here = tp_fork_guard_byte(context->guard);
     bool offline = tp_config_number(config, TP_OPTION_SOURCE) == TP_SOURCE_NONE;
     atomic_store(&context->state, offline ? TRIGPERF_STATE_OFFLINE : TRIGPERF_STATE_CONNECTING);
     int32_t status = tp_loop_new(&context->loop, err);
@@ -208,7 +209,7 @@ void trigperf_context_free(trigperf_context *context) {
         context->source.class->free(context->source.self);
     }
     tp_conninfo_free(context->conninfo);
-    tp_cache_free(context->cache);
+    tp_cache_free(context->head.cache);
     tp_engine_unref(context->engine);
     tp_watch_free(context->watch);
     tp_internals_free(context->internals);
@@ -240,7 +241,7 @@ tp_engine *tp_context_engine(trigperf_context *context) {
 }
 
 tp_cache *tp_context_cache(trigperf_context *context) {
-    return context->cache;
+    return context->head.cache;
 }
 
 tp_internals *tp_context_internals(trigperf_context *context) {

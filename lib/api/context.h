@@ -16,6 +16,16 @@
 #include "core/cache.h"
 #include "core/engine.h"
 
+/* Stands at the beginning of a context, for calls that count in instructions. */
+typedef struct tp_context_head {
+    const volatile unsigned char *here; /* 0 in a forked child, or whoever does not know */
+    tp_cache *cache;
+} tp_context_head;
+
+static inline const tp_context_head *tp_context_head_of(const trigperf_context *context) {
+    return (const tp_context_head *)(const void *)context;
+}
+
 /* Every public call begins with it: E_FORKED in a child, E_INVALID for NULL, else 0. */
 int32_t tp_context_check(trigperf_context *context, trigperf_error **err);
 bool tp_context_forked(const trigperf_context *context);

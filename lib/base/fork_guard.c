@@ -50,3 +50,8 @@ void tp_fork_guard_free(tp_fork_guard *guard) {
 bool tp_fork_guard_is_child(const tp_fork_guard *guard) {
     return guard->page != NULL ? *guard->page == 0 : guard->pid != getpid();
 }
+
+const volatile unsigned char *tp_fork_guard_byte(const tp_fork_guard *guard) {
+    static const unsigned char unknown = 0;
+    return guard->page != NULL ? guard->page : &unknown;
+}

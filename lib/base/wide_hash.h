@@ -36,22 +36,21 @@ __extension__ typedef unsigned __int128 tp_wide;
 #error "the hash needs a compiler with 128-bit integers"
 #endif
 
-/* word times a 128-bit factor, modulo 2^128 */
-static inline tp_wide tp_wide_times(const uint64_t factor[2], uint64_t word) {
-    return (tp_wide)factor[0] * word + ((tp_wide)(factor[1] * word) << 64);
-}
-
-/* The upper half of offset + sum of factor * word. form: length of a short message, or above. */
+/* The upper half of offset + sum of factor * word, modulo 2^128. form: length of a short message,
+ * or above. Upper halves of factors reach only the upper half of the sum. */
 static inline uint64_t tp_wide_finish(const tp_wide_key *key, size_t lane, size_t form,
                                       uint64_t first, uint64_t second, uint64_t salt) {
     const uint64_t *offset = key->offset[lane][form];
-    tp_wide sum = (tp_wide)offset[1] << 64 | offset[0];
-    sum += tp_wide_times(key->factor[lane][0], first);
-    sum += tp_wide_times(key->factor[lane][1], second);
+    const uint64_t *one = key->factor[lane][0];
+    const uint64_t *two = key->factor[lane][1];
+    const uint64_t *three = key->factor[lane][2];
+    tp_wide sum = (tp_wide)one[0] * first + offset[0] + (tp_wide)two[0] * second;
+    uint64_t upper = offset[1] + one[1] * first + two[1] * second;
     if (salt != 0) {
-        sum += tp_wide_times(key->factor[lane][2], salt);
+        sum += (tp_wide)three[0] * salt;
+        upper += three[1] * salt;
     }
-    return (uint64_t)(sum >> 64);
+    return (uint64_t)(sum >> 64) + upper;
 }
 
 static inline uint64_t tp_wide_load64(const unsigned char *at) {
@@ -72,8 +71,8 @@ static inline uint64_t tp_wide_load32(const unsigned char *at) {
     return word;
 }
 
-static inline tp_wide_hash tp_wide_hash_of(const tp_wide_key *key, uint64_t salt, const void *bytes,
-                                           size_t length) {
+static inline __attribute__((always_inline)) tp_wide_hash
+tp_wide_hash_of(const tp_wide_key *key, uint64_t salt, const void *bytes, size_t length) {
     const unsigned char *at = bytes;
     uint64_t first = 0;
     uint64_t second = 0;

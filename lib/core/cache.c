@@ -16,26 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cache_lanes.h"
+#include "core/cache_quick.h"
 #include "core/cache_snapshot.h"
-#include "core/cache_validators.h"
 
-#define TICKETS 256u
 #define PATIENCE 4u /* questions for each way before a table that is replaced begins to go */
-
-struct tp_cache {
-    _Atomic(tp_cache_table *) table; /* NULL: no capacity */
-    _Atomic(tp_cache_table *) previous;
-    atomic_bool timed;
-    tp_lanes lanes;
-    tp_cache_options options;
-    tp_cache_world world;
-    atomic_flag busy;               /* changes of tables and validators */
-    tp_cache_table *retired;        /* under the lock */
-    _Atomic uint64_t swept;         /* sets of the table that is being replaced */
-    tp_cache_validators validators; /* changed under the lock */
-    _Atomic uint32_t tickets[TICKETS];
-};
 
 static void lock(tp_cache *cache) {
     while (atomic_flag_test_and_set_explicit(&cache->busy, memory_order_acquire)) {
@@ -123,13 +107,9 @@ void tp_cache_free(tp_cache *cache) {
     free(cache);
 }
 
-bool tp_cache_is_timed(const tp_cache *cache) {
-    return atomic_load_explicit(&cache->timed, memory_order_relaxed);
-}
-
 static void count(tp_cache *cache, const tp_cache_call *call, tp_lane_counter counter,
                   uint64_t number) {
-    tp_lane_add(tp_lanes_of(&cache->lanes, call->thread), call->thread, counter, number);
+    tp_lanes_count(&cache->lanes, call->thread, counter, number);
 }
 
 /* ---- validators ---- */
@@ -138,6 +118,9 @@ int32_t tp_cache_validator_set(tp_cache *cache, uint32_t number, uint64_t versio
                                trigperf_error **err) {
     lock(cache);
     bool fine = tp_cache_validators_set(&cache->validators, number, version, ttl_ms);
+    if (ttl_ms > 0) {
+        atomic_store_explicit(&cache->timed, true, memory_order_relaxed);
+    }
     unlock(cache);
     return fine ? TRIGPERF_OK : tp_error_nomem(err);
 }
@@ -149,19 +132,11 @@ int32_t tp_cache_invalidate_validator(tp_cache *cache, uint32_t number, trigperf
     return fine ? TRIGPERF_OK : tp_error_nomem(err);
 }
 
-static uint64_t current_salt(const tp_cache *cache, uint32_t number) {
-    return tp_cache_validators_salt(&cache->validators, number);
-}
-
 /* ---- looking up ---- */
 
 static uint64_t time_of(const tp_cache *cache, const tp_cache_call *call) {
     uint64_t start = cache->options.start_ms;
     return call->now_ms > start ? call->now_ms - start : 0;
-}
-
-static _Atomic uint32_t *ticket_of(tp_cache *cache, const tp_cache_probe *probe) {
-    return &cache->tickets[probe->mark & (TICKETS - 1)];
 }
 
 /* Lets go of a table that has been replaced, and empty since. With the lock held. */
@@ -227,8 +202,9 @@ int32_t tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key
         count(cache, call, TP_LANE_MISSES, 1);
         return -1;
     }
-    tp_cache_table_probe(m->table, current_salt(cache, call->validator), key, length, &m->probe);
-    m->ticket = atomic_load_explicit(ticket_of(cache, &m->probe), memory_order_acquire);
+    tp_cache_table_probe(m->table, tp_cache_validators_salt(&cache->validators, call->validator),
+                         key, length, &m->probe);
+    m->ticket = atomic_load_explicit(tp_cache_ticket_of(cache, &m->probe), memory_order_acquire);
     tp_cache_probe_match(&m->probe);
     int32_t verdict = look(cache, call, m->table, &m->probe);
     count(cache, call, verdict >= 0 ? TP_LANE_HITS : TP_LANE_MISSES, 1);
@@ -241,7 +217,7 @@ uint32_t tp_cache_get_many(tp_cache *cache, const tp_cache_call *call, const cha
     tp_cache_miss here[TP_CACHE_AT_ONCE];
     tp_cache_miss *m = misses == NULL ? here : misses;
     tp_cache_table *table = atomic_load_explicit(&cache->table, memory_order_acquire);
-    uint64_t salt = current_salt(cache, call->validator);
+    uint64_t salt = tp_cache_validators_salt(&cache->validators, call->validator);
     uint32_t hits = 0;
     for (uint32_t i = 0; i < number && table == NULL; i++) {
         m[i].probe.bytes = keys[i];
@@ -258,7 +234,7 @@ uint32_t tp_cache_get_many(tp_cache *cache, const tp_cache_call *call, const cha
     for (uint32_t i = 0; i < number; i++) {
         m[i].table = table;
         m[i].ticket = table == NULL ? 0
-                                    : atomic_load_explicit(ticket_of(cache, &m[i].probe),
+                                    : atomic_load_explicit(tp_cache_ticket_of(cache, &m[i].probe),
                                                            memory_order_acquire);
         verdicts[i] = table == NULL ? -1 : look(cache, call, table, &m[i].probe);
         hits += verdicts[i] >= 0 ? 1 : 0;
@@ -312,8 +288,13 @@ void tp_cache_fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_mi
     if (miss->table == NULL) {
         return;
     }
+    tp_cache_ticket ticket = {tp_cache_ticket_of(cache, &miss->probe), miss->ticket};
+    if (!tp_cache_is_timed(cache) &&
+        tp_cache_table_fill_quick(miss->table, &miss->probe, verdict, &ticket)) {
+        count(cache, call, TP_LANE_REPLACED, 1);
+        return;
+    }
     uint64_t ttl_ms = ttl_of(cache, call->validator, 0, miss->probe.place);
-    tp_cache_ticket ticket = {ticket_of(cache, &miss->probe), miss->ticket};
     tp_cache_outcome outcome = tp_cache_table_fill(miss->table, &miss->probe, verdict,
                                                    time_of(cache, call), ttl_ms, &ticket);
     count_put(cache, call, &outcome);
@@ -336,7 +317,7 @@ static bool remove_previous(tp_cache *cache, uint64_t salt, const char *key, siz
 
 int32_t tp_cache_put(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
                      uint32_t verdict, int64_t ttl_ms, const tp_cache_bond *bond) {
-    uint64_t salt = current_salt(cache, call->validator);
+    uint64_t salt = tp_cache_validators_salt(&cache->validators, call->validator);
     tp_cache_table *table = atomic_load_explicit(&cache->table, memory_order_acquire);
     if (table == NULL) {
         return TRIGPERF_OK;
@@ -357,13 +338,13 @@ int32_t tp_cache_put(tp_cache *cache, const tp_cache_call *call, const char *key
 
 bool tp_cache_invalidate(tp_cache *cache, const tp_cache_call *call, const char *key,
                          size_t length) {
-    uint64_t salt = current_salt(cache, call->validator);
+    uint64_t salt = tp_cache_validators_salt(&cache->validators, call->validator);
     tp_cache_table *table = atomic_load(&cache->table);
     uint64_t found = 0;
     while (table != NULL) {
         tp_cache_probe probe;
         tp_cache_table_probe(table, salt, key, length, &probe);
-        atomic_fetch_add(ticket_of(cache, &probe), 1);
+        atomic_fetch_add(tp_cache_ticket_of(cache, &probe), 1);
         found += remove_previous(cache, salt, key, length) ? 1 : 0;
         found += remove_from(table, salt, key, length) ? 1 : 0;
         tp_cache_table *now = atomic_load(&cache->table);
@@ -397,7 +378,7 @@ void tp_cache_sweep(tp_cache *cache, const tp_cache_call *call) {
 }
 
 void tp_cache_clear(tp_cache *cache, const tp_cache_call *call) {
-    for (uint32_t i = 0; i < TICKETS; i++) {
+    for (uint32_t i = 0; i < TP_CACHE_TICKETS; i++) {
         atomic_fetch_add(&cache->tickets[i], 1);
     }
     count(cache, call, TP_LANE_REMOVED, sweep_tables(cache, 0, true));
@@ -555,9 +536,10 @@ void tp_cache_figures_get(const tp_cache *cache, tp_cache_figures *figures) {
     figures->bytes = bytes_of(cache);
     figures->hits = tp_lanes_sum(lanes, TP_LANE_HITS);
     figures->misses = tp_lanes_sum(lanes, TP_LANE_MISSES);
-    figures->evictions = tp_lanes_sum(lanes, TP_LANE_EVICTED);
+    uint64_t replaced = tp_lanes_sum(lanes, TP_LANE_REPLACED);
+    figures->evictions = tp_lanes_sum(lanes, TP_LANE_EVICTED) + replaced;
     figures->expirations = tp_lanes_sum(lanes, TP_LANE_EXPIRED);
     figures->invalidations = tp_lanes_sum(lanes, TP_LANE_REMOVED);
-    figures->insertions = tp_lanes_sum(lanes, TP_LANE_INSERTED);
+    figures->insertions = tp_lanes_sum(lanes, TP_LANE_INSERTED) + replaced;
     figures->entries = entries_of(table) + entries_of(atomic_load(&cache->previous));
 }

@@ -56,9 +56,6 @@ typedef struct tp_cache_figures {
 int32_t tp_cache_new(const tp_cache_options *options, tp_cache **out, trigperf_error **err);
 void tp_cache_free(tp_cache *cache);
 
-/* Whether anything in it may expire. */
-bool tp_cache_is_timed(const tp_cache *cache);
-
 /* The verdict, or -1. miss may be NULL. */
 int32_t tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
                      tp_cache_miss *miss);

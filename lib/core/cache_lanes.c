@@ -39,6 +39,11 @@ tp_lane *tp_lanes_claim(const tp_lanes *lanes, uintptr_t thread) {
     return &lanes->lane[LANES];
 }
 
+void tp_lanes_count_elsewhere(const tp_lanes *lanes, uintptr_t thread, tp_lane_counter counter,
+                              uint64_t count) {
+    tp_lane_add(tp_lanes_claim(lanes, thread), thread, counter, count);
+}
+
 uint64_t tp_lanes_sum(const tp_lanes *lanes, tp_lane_counter counter) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i <= LANES; i++) {

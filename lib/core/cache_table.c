@@ -170,9 +170,9 @@ static bool look_at(const tp_cache_table *table, const tp_cache_probe *probe, tp
     return true;
 }
 
-int32_t tp_cache_table_look_twice(const tp_cache_table *table, tp_cache_probe *probe,
-                                  uint64_t now_ms) {
-    for (int tries = 0; tries < TRIES; tries++) {
+int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, uint64_t now_ms) {
+    probe->absent = probe->ways == 0 && ((probe->version[0] | probe->version[1]) & 1) == 0;
+    for (int tries = 0; tries < TRIES && !probe->absent; tries++) {
         bool sure = true;
         for (uint32_t ways = probe->ways; ways != 0 && sure; ways &= ways - 1) {
             uint32_t bit = (uint32_t)__builtin_ctz(ways);
@@ -180,7 +180,6 @@ int32_t tp_cache_table_look_twice(const tp_cache_table *table, tp_cache_probe *p
             if (look_at(table, probe, probe->set[bit >> 4], bit & 15, probe->version[bit >> 4],
                         now_ms, &verdict, &sure) &&
                 sure) {
-                probe->absent = false;
                 return verdict;
             }
         }
@@ -189,7 +188,6 @@ int32_t tp_cache_table_look_twice(const tp_cache_table *table, tp_cache_probe *p
         }
         tp_cache_probe_match(probe);
     }
-    probe->absent = true;
     return -1;
 }
 
@@ -305,8 +303,8 @@ uint32_t tp_cache_table_sweep(tp_cache_table *table, uint64_t number, uint64_t n
 /* The set for a new key; empty receives the ways of it that have room. */
 static size_t choose(const tp_cache_probe *probe, uint32_t *empty) {
     uint32_t room[2] = {tp_set_match(probe->set[0], 0), tp_set_match(probe->set[1], 0)};
-    uint32_t ahead = (tp_set_inserts(probe->set[0]) - tp_set_inserts(probe->set[1])) & 0xFF;
-    bool second = ahead == 0 ? (probe->mark >> 63) != 0 : ahead < 128;
+    uint32_t ahead = (tp_set_state(probe->set[0]) >> 24) - (tp_set_state(probe->set[1]) >> 24);
+    bool second = (int8_t)ahead + (int32_t)(probe->mark >> 63) > 0;
     if ((room[0] != 0) != (room[1] != 0)) {
         second = room[1] != 0;
     }
@@ -441,24 +439,6 @@ tp_cache_outcome tp_cache_table_put(tp_cache_table *table, const tp_cache_probe 
     return outcome;
 }
 
-/* Adds a key that is not there to one of the sets, which is locked. */
-static bool fill_one(tp_cache_table *table, const tp_cache_probe *probe, uint32_t verdict,
-                     const tp_cache_ticket *ticket, tp_cache_outcome *outcome) {
-    uint32_t empty;
-    size_t side = choose(probe, &empty);
-    tp_cache_set *set = probe->set[side];
-    tp_cache_entry entry = {probe->mark, verdict, 0};
-    tp_set_lock(set);
-    bool same = tp_set_version(set) == probe->version[side] + 1 &&
-                tp_set_version(probe->set[1 - side]) == probe->version[1 - side] &&
-                atomic_load_explicit(ticket->place, memory_order_acquire) == ticket->number;
-    if (same) {
-        add_to(table, probe, set, empty, &entry, &(tp_cache_moment){0, UINT64_MAX, 0}, outcome);
-    }
-    tp_set_unlock(set, same);
-    return same;
-}
-
 tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe *probe,
                                      uint32_t verdict, uint64_t now_ms, uint64_t ttl_ms,
                                      const tp_cache_ticket *ticket) {
@@ -467,10 +447,6 @@ tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe
     tp_cache_entry other;
     tp_cache_set *set;
     uint32_t way;
-    if (probe->absent && table->plain && ttl_ms == UINT64_MAX && probe->set[0] != probe->set[1] &&
-        fill_one(table, probe, verdict, ticket, &outcome)) {
-        return outcome;
-    }
     tp_cache_table_lock(probe);
     outcome.expired = ttl_ms == UINT64_MAX ? 0 : advance(table, probe, now_ms);
     bool found = find_from(table, probe, 0, &set, &way, &other);

@@ -10,6 +10,7 @@
 #include "base/wide_hash.h"
 #include "core/bonds.h"
 #include "core/cache_keys.h"
+#include "core/cache_queue.h"
 #include "core/cache_set.h"
 
 typedef struct tp_cache_table tp_cache_table;
@@ -45,7 +46,7 @@ typedef struct tp_cache_probe {
     tp_cache_set *set[2]; /* may be the same */
     uint32_t version[2];  /* when it was looked for */
     uint32_t ways;        /* bit i: a way that has the tag, 16 and more: of the second set */
-    bool absent;          /* and not found then, not even dead */
+    bool absent;          /* no way had, and nobody was changing the sets */
 } tp_cache_probe;
 
 /* What happens to a verdict besides. */
@@ -65,8 +66,9 @@ void tp_cache_table_discard(tp_cache_table *table);
 bool tp_cache_table_want_rows(tp_cache_table *table);
 uint64_t tp_cache_table_bytes(const tp_cache_table *table);
 
-static inline void tp_cache_table_probe(const tp_cache_table *table, uint64_t salt,
-                                        const void *bytes, size_t length, tp_cache_probe *probe) {
+static inline __attribute__((always_inline)) void
+tp_cache_table_probe(const tp_cache_table *table, uint64_t salt, const void *bytes, size_t length,
+                     tp_cache_probe *probe) {
     tp_wide_hash hash = tp_wide_hash_of(&table->key, salt, bytes, length);
     probe->bytes = bytes;
     probe->length = length;
@@ -83,11 +85,11 @@ static inline void tp_cache_probe_fetch(const tp_cache_probe *probe) {
 }
 
 /* Compares the tags. */
-static inline void tp_cache_probe_match(tp_cache_probe *probe) {
+static inline __attribute__((always_inline)) void tp_cache_probe_match(tp_cache_probe *probe) {
     uint32_t tag = (uint32_t)probe->mark & 0xFFFF;
     probe->version[0] = tp_set_version(probe->set[0]);
     probe->version[1] = tp_set_version(probe->set[1]);
-    probe->ways = tp_set_match(probe->set[0], tag) | tp_set_match(probe->set[1], tag) << 16;
+    probe->ways = tp_set_match_two(probe->set[0], probe->set[1], tag);
 }
 
 /* The line of the entry, when the tags were compared. */
@@ -100,25 +102,31 @@ static inline void tp_cache_probe_fetch_entry(const tp_cache_probe *probe) {
 
 /* The verdict, without a lock, once the tags were compared; -1 when there is none. May miss what
  * another thread is moving. */
-int32_t tp_cache_table_look_twice(const tp_cache_table *table, tp_cache_probe *probe,
-                                  uint64_t now_ms);
+int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, uint64_t now_ms);
 
-static inline int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe,
-                                          uint64_t now_ms) {
-    probe->absent = probe->ways == 0;
+#define TP_CACHE_ABSENT (-1)
+#define TP_CACHE_UNSURE (-2) /* look again, the long way */
+
+/* The same for most keys of a plain table: one with terms, or in a set that is being changed, is
+ * not for it. */
+static inline __attribute__((always_inline)) int32_t tp_cache_table_glance(tp_cache_probe *probe) {
+    tp_cache_probe_match(probe);
     if (probe->ways == 0) {
-        return -1;
+        probe->absent = ((probe->version[0] | probe->version[1]) & 1) == 0;
+        return probe->absent ? TP_CACHE_ABSENT : TP_CACHE_UNSURE;
     }
-    uint32_t bit = (uint32_t)__builtin_ctz(probe->ways);
-    uint32_t version = probe->version[bit >> 4];
-    tp_cache_set *set = probe->set[bit >> 4];
-    tp_cache_entry entry;
-    if (tp_set_is(set, bit & 15, probe->mark, &entry) && entry.terms == 0 && table->plain &&
-        (version & 1) == 0 && tp_set_version(set) == version) {
-        tp_set_touch(set, bit & 15);
-        return (int32_t)entry.verdict;
+    uint32_t way = (uint32_t)__builtin_ctz(probe->ways);
+    bool first = way < TP_SET_WAYS;
+    tp_cache_set *set = first ? probe->set[0] : probe->set[1];
+    uint32_t version = first ? probe->version[0] : probe->version[1];
+    way &= TP_SET_WAYS - 1;
+    uint64_t differs = tp_set_differs(set->entries[way], probe->mark);
+    uint32_t terms = atomic_load_explicit(&set->entries[way][2], memory_order_acquire);
+    if ((differs >> 16 | terms | (version & 1) | (tp_set_version(set) ^ version)) != 0) {
+        return TP_CACHE_UNSURE;
     }
-    return tp_cache_table_look_twice(table, probe, now_ms);
+    tp_set_touch(set, way);
+    return (int32_t)differs;
 }
 
 /* From here on with locks: both sets of a probe. */
@@ -148,6 +156,40 @@ typedef struct tp_cache_ticket {
     const _Atomic uint32_t *place;
     uint32_t number;
 } tp_cache_ticket;
+
+/* The same for ever and in full sets of a plain table without terms; false: it is not that easy. No
+ * lock but of the set that is chosen, since the key was not there at versions that are still the
+ * same. Something is evicted for it. Ghosts of the other set may be of another moment: they are
+ * hints. */
+static inline __attribute__((always_inline)) bool
+tp_cache_table_fill_quick(const tp_cache_table *table, const tp_cache_probe *probe,
+                          uint32_t verdict, const tp_cache_ticket *ticket) {
+    uint32_t one = tp_set_state(probe->set[0]);
+    uint32_t two = tp_set_state(probe->set[1]);
+    if (!probe->absent || !table->plain || (one & two & TP_SET_FULL) == 0 ||
+        ((one | two) & TP_SET_TERMS) != 0 || probe->set[0] == probe->set[1]) {
+        return false;
+    }
+    bool second = (int8_t)((one >> 24) - (two >> 24)) + (int32_t)(probe->mark >> 63) > 0;
+    tp_cache_set *set = second ? probe->set[1] : probe->set[0];
+    tp_cache_set *other = second ? probe->set[0] : probe->set[1];
+    uint32_t version = second ? probe->version[1] : probe->version[0];
+    uint32_t other_version = second ? probe->version[0] : probe->version[1];
+    if (!tp_set_lock_at(set, version)) {
+        return false;
+    }
+    bool same = tp_set_version(other) == other_version &&
+                atomic_load_explicit(ticket->place, memory_order_acquire) == ticket->number;
+    if (same) {
+        tp_set_loss loss;
+        bool known = tp_set_has_ghost_two(set, other, (uint32_t)probe->mark & 0xFFFF);
+        uint32_t way = tp_queue_way(set, known, 0, NULL, &loss);
+        tp_set_store(set, way, &(tp_cache_entry){probe->mark, verdict, 0});
+        (void)loss;
+    }
+    atomic_store_explicit(&set->version, version + (same ? 2 : 0), memory_order_release);
+    return same;
+}
 
 /* Keeps the verdict of a key that was missed, unless it has come, or the ticket has changed. */
 tp_cache_outcome tp_cache_table_fill(tp_cache_table *table, const tp_cache_probe *probe,

@@ -8,18 +8,10 @@
 #include "base/array.h"
 #include "base/hash.h"
 
-struct tp_cache_validator {
-    _Atomic uint64_t salt;
-    _Atomic int64_t ttl_ms;
-    uint64_t version;
-    uint64_t generation;
-    bool invalidated; /* in this process */
-};
-
-/* An odd factor keeps validators apart; other versions and generations are mixed. */
+/* Other versions and generations are mixed. */
 static uint64_t salt_of(uint32_t number, uint64_t version, uint64_t generation) {
     uint64_t parts[3] = {number, version, generation};
-    return version == 0 && generation == 0 ? number * UINT64_C(0xD6E8FEB86659FD93)
+    return version == 0 && generation == 0 ? tp_cache_validators_first_salt(number)
                                            : tp_hash_stable(parts, sizeof parts);
 }
 
@@ -37,20 +29,8 @@ uint64_t tp_cache_validators_bytes(const tp_cache_validators *validators) {
     return chunks * TP_VALIDATORS_CHUNK * sizeof(tp_cache_validator);
 }
 
-static const tp_cache_validator *find(const tp_cache_validators *validators, uint32_t number) {
-    const tp_cache_validator *chunk = atomic_load_explicit(
-        &validators->chunks[number / TP_VALIDATORS_CHUNK], memory_order_acquire);
-    return chunk == NULL ? NULL : &chunk[number % TP_VALIDATORS_CHUNK];
-}
-
-uint64_t tp_cache_validators_salt(const tp_cache_validators *validators, uint32_t number) {
-    const tp_cache_validator *found = find(validators, number);
-    return found == NULL ? salt_of(number, 0, 0)
-                         : atomic_load_explicit(&found->salt, memory_order_acquire);
-}
-
 int64_t tp_cache_validators_ttl(const tp_cache_validators *validators, uint32_t number) {
-    const tp_cache_validator *found = find(validators, number);
+    const tp_cache_validator *found = tp_cache_validators_find(validators, number);
     return found == NULL ? 0 : atomic_load_explicit(&found->ttl_ms, memory_order_relaxed);
 }
 
@@ -100,7 +80,7 @@ bool tp_cache_validators_list(const tp_cache_validators *validators, tp_snapshot
                               uint32_t *count) {
     uint32_t capacity = 0;
     for (uint32_t number = 0; number < TP_CACHE_VALIDATORS; number++) {
-        const tp_cache_validator *v = find(validators, number);
+        const tp_cache_validator *v = tp_cache_validators_find(validators, number);
         if (v == NULL || v->generation == 0) {
             continue;
         }

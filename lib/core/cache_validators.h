@@ -22,8 +22,34 @@ typedef struct tp_cache_validators {
 void tp_cache_validators_free(tp_cache_validators *validators);
 uint64_t tp_cache_validators_bytes(const tp_cache_validators *validators);
 
+struct tp_cache_validator {
+    _Atomic uint64_t salt;
+    _Atomic int64_t ttl_ms;
+    uint64_t version;
+    uint64_t generation;
+    bool invalidated; /* in this process */
+};
+
 /* Any thread. */
-uint64_t tp_cache_validators_salt(const tp_cache_validators *validators, uint32_t number);
+static inline const tp_cache_validator *
+tp_cache_validators_find(const tp_cache_validators *validators, uint32_t number) {
+    const tp_cache_validator *chunk = atomic_load_explicit(
+        &validators->chunks[number / TP_VALIDATORS_CHUNK], memory_order_acquire);
+    return chunk == NULL ? NULL : &chunk[number % TP_VALIDATORS_CHUNK];
+}
+
+/* Of a validator that nothing has happened to. An odd factor keeps them apart. */
+static inline uint64_t tp_cache_validators_first_salt(uint32_t number) {
+    return number * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+static inline uint64_t tp_cache_validators_salt(const tp_cache_validators *validators,
+                                                uint32_t number) {
+    const tp_cache_validator *found = tp_cache_validators_find(validators, number);
+    return found == NULL ? tp_cache_validators_first_salt(number)
+                         : atomic_load_explicit(&found->salt, memory_order_acquire);
+}
+
 int64_t tp_cache_validators_ttl(const tp_cache_validators *validators, uint32_t number);
 
 /* One thread at a time; false when memory is short. */

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/cache.h"
+#include "core/cache_quick.h"
 #include "oom.h"
 #include "prng.h"
 

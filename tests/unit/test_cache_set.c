@@ -172,7 +172,7 @@ static void test_versions(void **state) {
     tp_set_lock(&set);
     tp_set_unlock(&set, true);
     assert_int_equal(tp_set_version(&set), 2);
-    assert_int_equal(tp_set_inserts(&set), 0);
+    assert_int_equal(tp_set_state(&set), 0);
 }
 
 int main(void) {

@@ -1,0 +1,64 @@
+/* The inside of a cache, and what nearly every question takes: a plain table alone, a verdict
+ * without terms, sets that nobody is changing, a key that somebody has asked for before. Inlined
+ * into the calls of the library; whatever is not that simple is said to be so, and goes through
+ * cache.c.
+ *
+ * What limits it, for 16 bytes and a cache in the second-level cache: about 150 instructions, 45 of
+ * them for the hash (four long multiplications, four short ones) and 30 to compare the tags of two
+ * lines, then the line of the entry; and the branch that tells a hit from a miss, which nobody can
+ * predict. */
+#ifndef TP_CORE_CACHE_QUICK_H
+#define TP_CORE_CACHE_QUICK_H
+
+#include "core/cache.h"
+#include "core/cache_lanes.h"
+#include "core/cache_validators.h"
+
+#define TP_CACHE_TICKETS 256u
+#define TP_LIKELY(condition) __builtin_expect((condition), 1)
+#define TP_UNLIKELY(condition) __builtin_expect((condition), 0)
+
+struct tp_cache {
+    _Atomic(tp_cache_table *) table; /* NULL: no capacity */
+    _Atomic(tp_cache_table *) previous;
+    atomic_bool timed; /* something may expire */
+    tp_lanes lanes;
+    tp_cache_options options;
+    tp_cache_world world;
+    atomic_flag busy;               /* changes of tables and validators */
+    tp_cache_table *retired;        /* under the lock */
+    _Atomic uint64_t swept;         /* sets of the table that is being replaced */
+    tp_cache_validators validators; /* changed under the lock */
+    _Atomic uint32_t tickets[TP_CACHE_TICKETS];
+};
+
+static inline bool tp_cache_is_timed(const tp_cache *cache) {
+    return atomic_load_explicit(&cache->timed, memory_order_relaxed);
+}
+
+static inline _Atomic uint32_t *tp_cache_ticket_of(tp_cache *cache, const tp_cache_probe *probe) {
+    return &cache->tickets[probe->mark & (TP_CACHE_TICKETS - 1)];
+}
+
+/* The verdict, which is counted; or TP_CACHE_ABSENT, and probe can be put into a tp_cache_miss with
+ * the table; or TP_CACHE_UNSURE: ask tp_cache_get(). */
+static inline __attribute__((always_inline)) int32_t
+tp_cache_glance(tp_cache *cache, uint32_t validator, uintptr_t thread, const char *key,
+                size_t length, tp_cache_table **table, tp_cache_probe *probe) {
+    tp_cache_table *t = atomic_load_explicit(&cache->table, memory_order_acquire);
+    if (TP_UNLIKELY(t == NULL || !t->plain)) {
+        return TP_CACHE_UNSURE;
+    }
+    uint64_t salt = tp_cache_validators_salt(&cache->validators, validator);
+    tp_cache_table_probe(t, salt, key, length, probe);
+    int32_t verdict = tp_cache_table_glance(probe);
+    if (verdict >= 0) {
+        tp_lanes_count(&cache->lanes, thread, TP_LANE_HITS, 1);
+        return verdict;
+    }
+    *table = t;
+    return atomic_load_explicit(&cache->previous, memory_order_acquire) == NULL ? verdict
+                                                                                : TP_CACHE_UNSURE;
+}
+
+#endif
