@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
 #include <libsmartcols/libsmartcols.h>
 
 #include "say.h"
@@ -137,7 +136,7 @@ static void fill_row(struct libscols_table *table, json_t *columns, const json_t
     }
 }
 
-static void print_rows(const json_t *rows) {
+void render_rows(const json_t *rows) {
     struct libscols_table *table = new_table();
     json_t *columns = collect_columns(rows);
     const char *name = NULL;
@@ -185,7 +184,7 @@ static void print_object(json_t *object) {
             print_object(value);
         } else if (is_section(value) && !json_is_object(value)) {
             printf("\n%s\n", name);
-            print_rows(value);
+            render_rows(value);
         }
     }
 }
@@ -197,7 +196,7 @@ int render_json(const char *json) {
         return say_error("the library's answer is not JSON: %s", problem.text);
     }
     if (json_is_array(root)) {
-        print_rows(root);
+        render_rows(root);
     } else {
         print_object(root);
     }

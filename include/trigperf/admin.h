@@ -305,6 +305,47 @@ int32_t trigperf_admin_grants(trigperf_admin *admin, const char *kind, const cha
                               const char *const *tables, uint32_t count, int32_t revoke,
                               int32_t dry_run, char **sql, trigperf_error **error);
 
+/**
+ * @brief Every trigger of the database, or of a table, whoever made it. Needs neither the schema
+ *        nor rights on the tables.
+ * @param admin the handle.
+ * @param table name as in SQL; NULL: all tables.
+ * @param[out] json receives `{"format":1,"generated_at","database","server_version",
+ *        "track_functions","statistics_since","hint","triggers":[..]}`, of each trigger `table`,
+ *        `trigger`, `timing` (`before`, `after`, `instead of`), `level` (`row`, `statement`),
+ *        `events`, `update_of`, `when` and `transition_tables` (whether it has them), `constraint`,
+ *        `inherited` (from a partitioned table), `function`, `language`, `enabled` (`on`, `off`,
+ *        `replica`, `always`), `ours`, `shared_by` (triggers with this function), `calls`,
+ *        `total_ms`, `self_ms`, `mean_ms` of the function since `statistics_since`, `no_op_share`
+ *        and `definition`. null is what was not measured; `hint` then says how to measure it.
+ *        Release with trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND (no such table), #TRIGPERF_E_INVALID (no name),
+ *         #TRIGPERF_E_SERVER, #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM. One query, linear in the
+ *         number of triggers.
+ */
+int32_t trigperf_admin_triggers(trigperf_admin *admin, const char *table, char **json,
+                                trigperf_error **error);
+
+/**
+ * @brief Advice about triggers and CHECK constraints, from catalogs, bodies of functions and
+ *        statistics. Reads in one transaction and changes nothing. Triggers of the schema trigperf
+ *        and those that are disabled are left out.
+ * @param admin the handle.
+ * @param table name as in SQL; NULL: all tables.
+ * @param[out] json receives `{"format":1,"database","triggers","statements_from","findings":[..]}`,
+ *        of each finding `id`, `severity` (`info`, `warning`, `critical`), `object`, `table`,
+ *        `trigger`, `function`, `message`, `evidence` (an object of figures), `why`, `steps`, `sql`
+ *        and `undo`. `sql` is null where no statement is right by itself; `undo` brings the
+ * catalogs back to where they were. The ids stand in doc/operations. Release with
+ *        trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_triggers(). Linear in the text of the functions, quadratic in the
+ *         triggers of a table.
+ */
+int32_t trigperf_admin_advise(trigperf_admin *admin, const char *table, char **json,
+                              trigperf_error **error);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

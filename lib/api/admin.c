@@ -8,6 +8,7 @@
 #include "api/admin.h"
 #include "api/config.h"
 #include "base/strbuf.h"
+#include "db/advice.h"
 #include "db/apply.h"
 #include "db/attach.h"
 #include "db/detach.h"
@@ -15,6 +16,7 @@
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "db/rules.h"
+#include "db/triggers.h"
 #include "pg/conninfo.h"
 #include "pg/pgerror.h"
 
@@ -239,4 +241,18 @@ int32_t trigperf_admin_grants(trigperf_admin *admin, const char *kind, const cha
     tp_grants_spec spec = {kind, role, tables, count, revoke != 0};
     int32_t status = tp_grants(admin->connection, &spec, dry_run != 0, &text, error);
     return hand_over(&text, sql, status, error);
+}
+
+int32_t trigperf_admin_triggers(trigperf_admin *admin, const char *table, char **json,
+                                trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    int32_t status = tp_triggers_list(admin->connection, table, &text, error);
+    return hand_over(&text, json, status, error);
+}
+
+int32_t trigperf_admin_advise(trigperf_admin *admin, const char *table, char **json,
+                              trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    int32_t status = tp_advice_write(admin->connection, table, &text, error);
+    return hand_over(&text, json, status, error);
 }

@@ -41,4 +41,5 @@ def main(output, *paths):
     pathlib.Path(output).write_text("\n".join(parts), encoding="utf-8")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -388,6 +388,9 @@ def _(db):
     LIB.trigperf_attachment_free(scope)
     equal(json.loads(LIB.text("trigperf_admin_attachments", admin))[0]["keys"],
           [{"name": "id", "expression": None}], "keys of the attached table")
+    listed = json.loads(LIB.text("trigperf_admin_triggers", admin, b"public.calls"))["triggers"]
+    check(listed and all(one["ours"] for one in listed), "triggers")
+    equal(json.loads(LIB.text("trigperf_admin_advise", admin, None))["findings"], [], "advice")
     contains(LIB.text("trigperf_admin_grants", admin, b"writer", db.user.encode(), None, 0, 0, 1),
              "no right", "grants of a writer")
     LIB.fails(INVALID, "trigperf_admin_grants", admin, b"reader", db.user.encode(), None, 0, 0, 1, None)

@@ -94,6 +94,16 @@ static int32_t status(trigperf_error **error) {
     return keep(trigperf_admin_status(admin, &text, error), text);
 }
 
+static int32_t triggers(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_triggers(admin, "calls", &text, error), text);
+}
+
+static int32_t advise(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_advise(admin, NULL, &text, error), text);
+}
+
 static int32_t attachments(trigperf_error **error) {
     char *text = NULL;
     return keep(trigperf_admin_attachments(admin, &text, error), text);
@@ -138,6 +148,8 @@ static const call calls[] = {{"install", install, 0},
                              {"rules", rules, 0},
                              {"status", status, 0},
                              {"attachments", attachments, 0},
+                             {"triggers", triggers, 0},
+                             {"advise", advise, 0},
                              {"import", import, 0},
                              {"recheck", recheck, 0},
                              {"detach", detach, TRIGPERF_E_NOT_FOUND},

@@ -67,7 +67,7 @@ def refused(db, *args, code=1, says=(), hint=True, env=None):
 
 # --- help and usage ----------------------------------------------------------------------------
 
-COMMANDS = ["install", "uninstall", "attach", "apply", "detach", "status", "rules", "grants", "tail", "config"]
+COMMANDS = ["install", "uninstall", "attach", "apply", "detach", "status", "rules", "grants", "tail", "triggers", "config"]
 
 
 @test("every command has help, and help lists every command")

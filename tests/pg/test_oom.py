@@ -47,11 +47,19 @@ def _(db):
            "create role oom_owner; alter table calls owner to oom_owner; create type mood as enum ('a', 'b'); "
            "create domain small as int check (value < 100); create table demands (a small not null check (a > 0), "
            "m mood, t varchar(5) check (t in ('x', 'y') or length(t) > 3), n numeric(5,2), "
-           "check (n < a), check (lower(t) = t))")
+           "check (n < a), check (lower(t) = t)); create table checked (a int, " +
+           ", ".join(f"check (a > {-i})" for i in range(10)) + "); "
+           "insert into checked select 1 from generate_series(1, 2000); "
+           "create function told() returns trigger language plpgsql security definer as $$ begin notify x; "
+           "update demands set a = a + 1; update checked set a = 2; return null; end $$; "
+           "create trigger told after insert or update on demands for each row execute function told('x'); "
+           "create trigger told_too after update on demands for each row execute function told('x'); "
+           "create trigger back after update on checked for each row execute function told(); "
+           "select pg_stat_force_next_flush()")
     result = harness.run([os.path.join(harness.BUILD, "tests", "oom_admin"), db.conninfo()], timeout=280)
     check(result.code == 0, f"{result.out} {result.err}")
     tried = dict(line.rsplit(" ", 1) for line in result.out.strip().split("\n"))
-    check(all(int(tried[name]) > 5 for name in ("apply", "apply, otherwise", "grant consumer", "import")), f"{tried}")
+    check(all(int(tried[name]) > 5 for name in ("apply", "apply, otherwise", "grant consumer", "import", "advise")), f"{tried}")
     print("# " + ", ".join(f"{name} {count}" for name, count in tried.items()))
     check(db.value("select to_regnamespace('trigperf') is null") == "t", "the schema is left behind")
 

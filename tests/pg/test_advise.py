@@ -1,0 +1,371 @@
+#!/usr/bin/python3
+# suite: versions
+"""Triggers of a database and advice about them: figures, findings, and SQL that is run and undone."""
+
+import csv
+import io
+import json
+
+import harness
+from harness import check, contains, equal, test
+
+CATALOGS = """
+select 'trigger', concat_ws(' | ', pg_get_triggerdef(t.oid), tgenabled, tgparentid <> 0, obj_description(t.oid, 'pg_trigger'))
+  from pg_trigger t where not tgisinternal
+union all select 'function', concat_ws(' | ', p.oid::regprocedure, md5(prosrc), prosecdef, proconfig, provolatile)
+  from pg_proc p join pg_namespace n on n.oid = pronamespace where n.nspname !~ '^(pg_|information)'
+union all select 'constraint', concat_ws(' | ', conrelid::regclass, conname, pg_get_constraintdef(c.oid), convalidated,
+  obj_description(c.oid, 'pg_constraint')) from pg_constraint c
+union all select 'class', concat_ws(' | ', c.oid::regclass, relkind, relchecks) from pg_class c where c.oid >= 16384
+order by 1, 2"""
+
+FUNCTION = "create function {name}() returns trigger language plpgsql{more} as $body$ {body} $body$;"
+
+
+def function(db, name, body, more=""):
+    db.sql(FUNCTION.format(name=name, body=body, more=more))
+
+
+def advise(db, *args):
+    return json.loads(db.trigperf("triggers", *args, "--advise", "--format", "json").out)
+
+
+def findings(db, *args):
+    return {(one["id"], one["trigger"]): one for one in advise(db, *args)["findings"]}
+
+
+def ids(db, *args):
+    return sorted({one["id"] for one in advise(db, *args)["findings"]})
+
+
+def load(db, table, rows=20000, values="i, 1", columns="id, n"):
+    """Rows in one statement, whose statistics have arrived afterwards."""
+    db.sql(f"insert into {table}({columns}) select {values} from generate_series(1, {rows}) i")
+
+
+def settle(db):
+    """Waits until the statistics of what was written are there."""
+    db.sql("select pg_stat_force_next_flush(); vacuum analyze")
+
+
+def round_trip(db, finding):
+    """The SQL runs, changes the catalogs, and its undo brings them back."""
+    before = db.rows(CATALOGS)
+    check(finding["sql"] and finding["undo"], f"no SQL: {finding!r}")
+    db.sql(finding["sql"])
+    after = db.rows(CATALOGS)
+    check(after != before, f"the SQL changed nothing: {finding['sql']}")
+    db.sql(finding["undo"])
+    now = db.rows(CATALOGS)
+    equal([row for row in now if row not in before], [], f"what the undo left: {finding['undo']}")
+    equal([row for row in before if row not in now], [], f"what the undo did not bring back: {finding['undo']}")
+
+
+@test("an empty database has no triggers, and a clean schema no findings")
+def _(db):
+    equal(json.loads(db.trigperf("triggers", "--format", "json").out)["triggers"], [], "triggers")
+    equal(db.trigperf("triggers", "--format", "csv").out, "", "CSV")
+    equal(advise(db)["findings"], [], "findings of an empty database")
+    db.sql("""create table calls(id int primary key, n int check (n >= 0), updated_at timestamptz, doc json);
+        create table audit(id int, what text); create table totals(day date primary key, n bigint)""")
+    function(db, "touch", "begin new.updated_at := now(); return new; end")
+    function(db, "note", """begin -- NOTIFY in a comment, EXCEPTION WHEN too; UPDATE calls SET n = n + 1;
+        /* perform pg_notify('a', 'b'); /* nested */ execute 'x' */
+        insert into audit select id, 'notify; execute ''update calls set n = n + 1'' ' from changed where n > 0;
+        raise exception using message = 'never' where false; return null; exception_ := 1; end""".replace(
+            "raise exception using message = 'never' where false; ", "").replace(" exception_ := 1;", ""))
+    function(db, "add_up", """begin insert into totals select current_date, count(*) from changed where true
+        on conflict (day) do update set n = excluded.n; return null; end""", " security definer set search_path = public, pg_temp")
+    db.sql("""create trigger touch before update on calls for each row execute function touch();
+        create trigger note after insert on calls referencing new table as changed for each statement execute function note();
+        create trigger add_up after insert on calls referencing new table as changed for each statement execute function add_up()""")
+    load(db, "calls", 3000)
+    settle(db)
+    equal(advise(db)["findings"], [], "findings of a clean schema")
+
+
+@test("triggers of ours give no findings")
+def _(installed):
+    installed.sql("create table calls(id int primary key, n int)")
+    installed.attach("calls", "--key", "id", "--rule", "call:{id}", "--granularity", "row")
+    installed.sql("create table others(id int primary key, n int)")
+    installed.attach("others", "--key", "id", "--rule", "other:{id}", "--isolate", "full")
+    load(installed, "calls")
+    load(installed, "others")
+    settle(installed)
+    equal(advise(installed)["findings"], [], "findings")
+    listed = json.loads(installed.trigperf("triggers", "--format", "json").out)["triggers"]
+    check(listed and all(one["ours"] for one in listed), f"ours: {listed!r}")
+
+
+@test("triggers are listed with what they are, whatever their names")
+def _(db):
+    db.sql("""create schema "My Schema"; create table "My Schema"."Cal""ls"(id int primary key, "a b" int, doc json);
+        create table plain(id int); create view v as select id from plain;
+        create table parts(id int, k int) partition by list (k); create table parts_1 partition of parts for values in (1)""")
+    function(db, '"My Schema"."we ird"', "begin return new; end")
+    db.sql("""create trigger "T,1" before update of "a b" on "My Schema"."Cal""ls" for each row
+          when (old."a b" is distinct from new."a b") execute function "My Schema"."we ird"('x', 'y\\z');
+        create trigger two after insert or delete on plain for each statement execute function "My Schema"."we ird"();
+        create trigger three instead of insert on v for each row execute function "My Schema"."we ird"();
+        create trigger four after insert on parts for each row execute function "My Schema"."we ird"();
+        create constraint trigger five after insert on plain for each row execute function "My Schema"."we ird"();
+        alter table plain disable trigger two; alter table "My Schema"."Cal""ls" enable always trigger "T,1" """)
+    db.sql(f"alter database {db.name} set track_functions = 'none'")
+    answer = json.loads(db.trigperf("triggers", "--format", "json").out)
+    listed = {(one["table"], one["trigger"]): one for one in answer["triggers"]}
+    equal(sorted(listed), [('"My Schema"."Cal""ls"', "T,1"), ("public.parts", "four"), ("public.parts_1", "four"),
+                           ("public.plain", "five"), ("public.plain", "two"), ("public.v", "three")], "triggers")
+    one = listed['"My Schema"."Cal""ls"', "T,1"]
+    equal([one[name] for name in ("timing", "level", "events", "update_of", "when", "enabled", "language", "ours")],
+          ["before", "row", ["update"], ["a b"], True, "always", "plpgsql", False], "the first")
+    equal(one["calls"], None, "calls that were not measured")
+    equal(listed["public.plain", "two"]["enabled"], "off", "a trigger switched off")
+    equal(listed["public.v", "three"]["timing"], "instead of", "a view's")
+    check(listed["public.parts_1", "four"]["inherited"] and listed["public.plain", "five"]["constraint"], "kinds")
+    contains(answer["hint"], "track_functions", "how to measure")
+    rows = list(csv.DictReader(io.StringIO(db.trigperf("triggers", "--format", "csv").out, newline="")))
+    equal(len(rows), 6, "rows of the CSV")
+    equal((rows[0]["table"], rows[0]["trigger"], rows[0]["calls"]), ('"My Schema"."Cal""ls"', "T,1", ""), "CSV")
+    shown = db.trigperf("triggers")
+    contains(shown.out, '"My Schema"."we ird"', "text")
+    contains(shown.err, "track_functions", "hint of the text")
+    equal(len(json.loads(db.trigperf("triggers", "plain", "--format", "json").out)["triggers"]), 2, "of one table")
+    contains(db.trigperf("triggers", "nowhere", ok=1).err, "nowhere", "an unknown table")
+
+
+@test("calls and times are those that the server measured")
+def _(db):
+    db.sql("create table calls(id int, n int)")
+    function(db, "one", "begin return null; end")
+    db.sql("""create trigger a after insert on calls for each row execute function one();
+        create trigger b after update on calls for each row execute function one()""")
+    db.sql("set track_functions = 'pl'; insert into calls select i, i from generate_series(1, 50) i; select pg_stat_force_next_flush()")
+    listed = json.loads(db.trigperf("triggers", "--format", "json").out)["triggers"]
+    equal([(one["calls"], one["shared_by"]) for one in listed], [(50, 2), (50, 2)], "calls")
+    check(listed[0]["total_ms"] >= listed[0]["mean_ms"] > 0, f"times: {listed[0]!r}")
+    contains(db.trigperf("triggers").err, "several triggers", "what shared figures mean")
+
+
+@test("a role without any right lists and advises")
+def _(db):
+    db.sql("create role nobody_at_all login")
+    db.sql("create schema hidden; revoke all on schema hidden from public; create table hidden.t(id int)")
+    function(db, "hidden.f", "begin notify x; return new; end")
+    db.sql("create trigger t after insert on hidden.t for each row execute function hidden.f()")
+    other = db.as_user("nobody_at_all")
+    equal(len(json.loads(other.trigperf("triggers", "--format", "json").out)["triggers"]), 1, "triggers")
+    equal(ids(other), ["notify_on_write_path"], "findings")
+
+
+@test("a row trigger on a table written in bulk")
+def _(db):
+    db.sql("""create table calls(id int primary key, n int); create table g(id int, n int, d int generated always as (n * 2) stored);
+        create table p(id int, n int) partition by range (id); create table p1 partition of p for values from (0) to (1000000)""")
+    function(db, "work", "begin return new; end")
+    db.sql("""create trigger twice after insert or update on calls for each row execute function work('a', 'b''c\\d');
+        create trigger only_update after update on calls for each row execute function work();
+        create trigger early before update on g for each row execute function work();
+        create trigger late after update on g for each row execute function work();
+        create trigger part after update on p for each row execute function work();
+        create trigger off after update on calls for each row execute function work();
+        alter table calls disable trigger off; alter table calls enable replica trigger only_update;
+        comment on trigger only_update on calls is 'it''s mine'""")
+    for table in ("calls", "g", "p"):
+        load(db, table)
+        db.sql(f"update {table} set n = n + 1; update {table} set n = n + 1")
+    settle(db)
+    found = findings(db)
+    equal(sorted(key for key in found), [("row_trigger_on_bulk_table", name) for name in
+                                         ("early", "late", "only_update", "part", "twice")], "findings")
+    for name in ("twice", "only_update", "late", "part"):
+        round_trip(db, found["row_trigger_on_bulk_table", name])
+    equal(found["row_trigger_on_bulk_table", "early"]["sql"], None, "a row with generated columns is not seen before")
+    equal(found["row_trigger_on_bulk_table", "twice"]["evidence"]["rows"], 60000, "rows")
+    db.sql(found["row_trigger_on_bulk_table", "twice"]["sql"])
+    definitions = db.rows("select tgname, pg_get_triggerdef(oid) from pg_trigger where tgname like 'twice%' order by 1")
+    contains(definitions[0][1], "AFTER INSERT ON public.calls FOR EACH ROW EXECUTE FUNCTION work('a', ", "the first half")
+    contains(definitions[1][1], "*<> new.*)", "the second half")
+
+
+@test("rows for each statement come from pg_stat_statements where it is")
+def _():
+    try:
+        cluster = harness.Cluster(options=["-c shared_preload_libraries=pg_stat_statements"])
+    except harness.Failure:
+        harness.skip("this server has no pg_stat_statements")
+    with cluster:
+        db = cluster.database()
+        db.sql("create schema stats; create extension pg_stat_statements schema stats; create table calls(id int, n int)")
+        function(db, "work", "begin return new; end")
+        db.sql("create trigger work after insert on calls for each row execute function work()")
+        for _ in range(4):
+            db.sql("/* a load */ insert into calls select i, 1 from generate_series(1, 5000) i")
+        settle(db)
+        answer = advise(db)
+        equal(answer["statements_from"], "pg_stat_statements", "source")
+        equal([(one["id"], one["evidence"]["rows_per_statement"], one["evidence"]["estimated_from"], one["sql"])
+               for one in answer["findings"]],
+              [("row_trigger_on_bulk_table", 5000, "pg_stat_statements", None)], "findings")
+        other = db.as_user("postgres")
+        db.sql("drop extension pg_stat_statements")
+        equal(advise(other)["statements_from"], "counters", "source without the extension")
+
+
+@test("guards go to WHEN, updates without condition are told")
+def _(db):
+    db.sql("create table calls(id int primary key, n int, \"Odd n\" int, status text)")
+    function(db, "guarded", """begin if (NEW.status is distinct from OLD.status) or new."Odd n" <> old."Odd n" -- yes
+        then insert into calls values (-new.id) on conflict do nothing; end if; return null; end;""")
+    function(db, "other", "declare x int; begin if new.n > 5 then x := 1; else x := 2; end if; return null; end")
+    db.sql("""create trigger guarded after update on calls for each row execute function guarded();
+        create trigger other after update on calls for each row execute function other();
+        create trigger of_one after update of n on calls for each row execute function other('x')""")
+    db.sql("insert into calls values (1, 1), (2, 1)")
+    db.sql("do $$ begin for i in 1..10050 loop update calls set n = i where id = 1; commit; end loop; end $$")
+    settle(db)
+    found = findings(db)
+    equal(sorted(found), [("guard_inside_function", "guarded"), ("update_trigger_without_condition", "other")], "findings")
+    round_trip(db, found["guard_inside_function", "guarded"])
+    round_trip(db, found["update_trigger_without_condition", "other"])
+    db.sql(found["guard_inside_function", "guarded"]["sql"])
+    db.sql("update calls set status = 'x' where id = 1")
+    equal(db.value("select count(*) from calls where id = -1"), "1", "the trigger still runs when it should")
+
+
+@test("what functions do on the write path")
+def _(db):
+    db.sql("create table calls(id int primary key, n int, at timestamptz); create table stats(k int primary key, n int, at timestamptz); create table log(id int)")
+    function(db, "notifies", "begin perform pg_catalog.pg_notify('c', new.id::text); return null; end")
+    function(db, "notifies_dynamically", "begin EXECUTE $q$ NOTIFY c, 'x' $q$; return null; end")
+    function(db, "counts", "begin insert into stats values (1, 1) on conflict (k) do update set n = stats.n + 1; return null; end")
+    function(db, "catches", "begin begin insert into log values (new.id); exception when others then null; end; return null; end")
+    function(db, "pastes", "begin execute 'insert into log values (' || new.id || ')'; return null; end")
+    function(db, "plans", "begin execute 'insert into log values ($1)' using new.id; return null; end")
+    function(db, "limits", """begin if exists (select from stats where k = new.n and at > now() - interval '1 minute') then return null; end if;
+        insert into log values (1); return null; end""")
+    function(db, "limits_too", "begin update stats set at = now(), n = 1 where k = new.n and at < clock_timestamp() - interval '1 minute'; return null; end")
+    function(db, "sweeps", "begin delete from stats where at < now() - interval '30 days'; return null; end")
+    for name in ("notifies", "notifies_dynamically", "counts", "catches", "pastes", "plans", "limits", "limits_too", "sweeps"):
+        db.sql(f"create trigger {name} after insert on calls for each row execute function {name}()")
+    db.sql("do $$ begin for i in 1..10050 loop insert into calls values (i, 1); commit; end loop; end $$")
+    settle(db)
+    found = {key: one for key, one in findings(db).items() if key[0] != "row_trigger_on_bulk_table"}
+    equal(sorted(found), [("counter_updated_per_row", "counts"), ("dynamic_sql", "notifies_dynamically"),
+                          ("dynamic_sql", "pastes"), ("dynamic_sql", "plans"), ("exception_block_in_hot_trigger", "catches"),
+                          ("notify_on_write_path", "notifies"), ("notify_on_write_path", "notifies_dynamically"),
+                          ("skip_if_recent", "limits"), ("skip_if_recent", "limits_too")], "findings")
+    equal([found["dynamic_sql", name]["severity"] for name in ("pastes", "plans")], ["critical", "info"], "dynamic SQL")
+    equal(found["exception_block_in_hot_trigger", "catches"]["evidence"]["blocks_that_write"], 1, "blocks")
+    round_trip(db, found["notify_on_write_path", "notifies"])
+    text = db.trigperf("triggers", "--advise")
+    check(all(line.startswith("--") or not line for line in text.out.split("\n")), "text is comments")
+    contains(text.out, "-- undo:", "text")
+
+
+@test("SECURITY DEFINER, duplicates, recursion, circles")
+def _(db):
+    db.sql("""create schema app; create table app.a(id int primary key, n int); create table app.b(id int primary key, n int);
+        create table solo(id int, n int, sum int)""")
+    function(db, "app.definer", "begin return new; end", " security definer")
+    function(db, "app.to_b", "begin update app.b set n = new.n where id = new.id; return null; end")
+    function(db, "app.to_a", "begin update app.a set n = new.n where id = new.id; return null; end")
+    function(db, "app.once", "begin if pg_trigger_depth() = 1 then update app.a set n = 1 where id = 0; end if; return null; end")
+    function(db, "again", "begin update solo set sum = n + 1 where id = new.id; return null; end")
+    db.sql("""create trigger d1 before insert on app.a for each row execute function app.definer();
+        create trigger d2 before insert or update on app.a for each row execute function app.definer();
+        comment on trigger d1 on app.a is 'old'; alter table app.a enable always trigger d1; alter table app.a enable always trigger d2;
+        create trigger d3 before insert on app.b for each row execute function app.definer();
+        create trigger d4 after insert on app.b for each row execute function app.definer();
+        create trigger d5 before insert on app.b for each row when (new.n > 0) execute function app.definer();
+        create trigger to_b after update on app.a for each row execute function app.to_b();
+        create trigger to_a after update on app.b for each row execute function app.to_a();
+        create trigger once after update on app.b for each row execute function app.once();
+        create trigger again after update on solo for each row when (new.n is not null) execute function again();
+        create trigger other after update of n on solo for each row execute function again()""")
+    settle(db)
+    found = findings(db)
+    equal(sorted(found), [("duplicate_trigger", "d1"), ("duplicate_trigger", "d5"), ("recursion", "again"),
+                          ("security_definer_without_search_path", "d1"), ("trigger_cycle", "to_b")], "findings")
+    for finding in found.values():
+        round_trip(db, finding)
+    definer = found["security_definer_without_search_path", "d1"]
+    contains(definer["sql"], "ALTER FUNCTION app.definer() SET search_path = pg_catalog, \"app\", pg_temp", "SQL")
+    db.sql(definer["sql"] + found["recursion", "again"]["sql"] + found["trigger_cycle", "to_b"]["sql"]
+           + found["duplicate_trigger", "d1"]["sql"] + found["duplicate_trigger", "d5"]["sql"])
+    equal(ids(db), [], "findings after the SQL was run")
+    db.sql("insert into solo values (1, 1); update solo set n = 2; insert into app.a values (1, 1); update app.a set n = 2")
+
+
+@test("full recomputes, and a suppressing trigger that never acts")
+def _(db):
+    db.sql("create table calls(id int, n int, updated_at timestamptz); create table sums(n bigint); create materialized view m as select count(*) from calls")
+    function(db, "redo", "begin delete from sums; insert into sums select count(*) from calls; return null; end")
+    function(db, "refresh", "begin refresh materialized view m; return null; end")
+    function(db, "touch", "begin new.updated_at = now(); return new; end")
+    db.sql("""create trigger redo after insert or update on calls execute function redo();
+        create trigger refresh after insert on calls execute function refresh();
+        create trigger a_touch before update on calls for each row execute function touch();
+        create trigger suppress before update on calls for each row execute function suppress_redundant_updates_trigger()""")
+    settle(db)
+    found = findings(db)
+    equal(sorted(found), [("full_recompute", "redo"), ("full_recompute", "refresh"), ("suppress_never_acts", "suppress")],
+          "findings")
+    round_trip(db, found["suppress_never_acts", "suppress"])
+    db.sql("insert into calls values (1, 1); " + found["suppress_never_acts", "suppress"]["sql"])
+    contains(db.sql("update calls set n = 1 returning id; select updated_at is null from calls"), "t", "suppressed")
+
+
+def checked(db, name, number=12, column="n"):
+    db.sql(f"create table {name}(id int primary key, {column} int, \"Odd n\" numeric, note text, born date, " +
+           ", ".join(f"constraint c{i} check ({column} > {-i} or note::text ~ '^n{i}')" for i in range(number - 2)) +
+           ", constraint \"it's odd\" check (\"Odd n\" >= 0 and length(note) < 100), " +
+           "constraint days check (extract(year from born) > 1900))")
+    db.sql(f"comment on constraint c1 on {name} is 'one'")
+
+
+@test("tables with many CHECK constraints")
+def _(db):
+    checked(db, "bulk")
+    checked(db, "single")
+    checked(db, "small")
+    checked(db, "unclear", column="year")
+    db.sql("insert into bulk(id, n) select i, 1 from generate_series(1, 200000) i")
+    for table in ("single", "unclear"):
+        db.sql(f"insert into {table}(id) values (1)")
+        db.sql(f"do $$ begin for i in 1..1500 loop update {table} set note = i where id = 1; commit; end loop; end $$")
+    settle(db)
+    found = {one["table"]: one for one in advise(db)["findings"]}
+    equal(sorted(found), ["public.bulk", "public.single", "public.unclear"], "tables")
+    equal({one["id"] for one in found.values()}, {"many_checks"}, "ids")
+    contains(found["public.bulk"]["sql"], "AND (", "one CHECK")
+    contains(found["public.single"]["sql"], "CREATE TRIGGER", "a trigger")
+    equal(found["public.unclear"]["sql"], None, "a column named year is not told from EXTRACT's word")
+    for table in ("bulk", "single"):
+        round_trip(db, found[f"public.{table}"])
+    wrong = ["(2, -50, 1, 'x', null)", "(2, 1, -1, 'x', null)", "(2, 1, 1, 'x', '1850-01-01')", "(2, 1, 1, repeat('x', 200), null)"]
+    right = ["(3, null, null, null, null)", "(4, 1, 0, 'n3', '2000-01-01')", "(5, -50, 0, 'n1', null)"]
+    before = [[db.fails(f"insert into single values {row}").split("\n")[0] for row in wrong[:1] + wrong[1:]]]
+    db.sql(found["public.single"]["sql"])
+    for row in wrong:
+        said = db.fails(f"insert into single values {row}")
+        contains(said, "23514", "SQLSTATE")
+        contains(said, "violates check constraint", "message")
+    equal([db.fails(f"insert into single values {row}").split("\n")[0].split("ERROR")[1] for row in wrong],
+          [line.split("ERROR")[1] for line in before[0]], "messages")
+    db.sql("".join(f"insert into single values {row};" for row in right if not row.startswith("(5")))
+
+
+@test("a thousand triggers")
+def _(db):
+    function(db, "work", "begin perform pg_notify('a', 'b'); return new; end")
+    db.sql("""do $$ begin for i in 1..250 loop execute format('create table %I(id int)', 't "' || i);
+        for k in 1..4 loop execute format('create trigger %I after insert on %I for each row when (new.id = %s) execute function work()',
+        'g' || k, 't "' || i, k); end loop; end loop; end $$""")
+    equal(len(json.loads(db.trigperf("triggers", "--format", "json").out)["triggers"]), 1000, "triggers")
+    equal(len(advise(db)["findings"]), 1000, "findings")
+    equal(len(advise(db, 'public."t ""7"')["findings"]), 4, "findings of one table")
+
+
+if __name__ == "__main__":
+    harness.main()
