@@ -14,6 +14,7 @@
 #include <trigperf/dedup.h>
 #include <trigperf/error.h>
 #include <trigperf/fence.h>
+#include <trigperf/health.h>
 #include <trigperf/histogram.h>
 #include <trigperf/push.h>
 #include <trigperf/reading.h>

@@ -106,8 +106,7 @@ void trigperf_admin_free(trigperf_admin *admin) {
     }
 }
 
-/* Hands text over when the caller wants it; on failure the text goes. */
-static int32_t hand_over(tp_strbuf *text, char **out, int32_t status, trigperf_error **err) {
+int32_t tp_admin_hand_over(tp_strbuf *text, char **out, int32_t status, trigperf_error **err) {
     if (status == TRIGPERF_OK && out != NULL) {
         char *taken = tp_strbuf_take(text);
         if (taken == NULL) {
@@ -128,7 +127,7 @@ int32_t trigperf_admin_install(trigperf_admin *admin, int32_t dry_run, char **sq
                                trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_migrate_install(admin->connection, dry_run != 0, &text, error);
-    return hand_over(&text, sql, status, error);
+    return tp_admin_hand_over(&text, sql, status, error);
 }
 
 int32_t trigperf_admin_uninstall(trigperf_admin *admin, int32_t dry_run, char **sql,
@@ -144,7 +143,7 @@ int32_t trigperf_admin_uninstall(trigperf_admin *admin, int32_t dry_run, char **
                                       &text, error);
     }
     tp_strbuf_free(&detach);
-    return hand_over(&text, sql, status, error);
+    return tp_admin_hand_over(&text, sql, status, error);
 }
 
 int32_t trigperf_admin_attach(trigperf_admin *admin, const trigperf_attachment *attachment,
@@ -155,7 +154,7 @@ int32_t trigperf_admin_attach(trigperf_admin *admin, const trigperf_attachment *
         status =
             tp_attach(admin->connection, attachment, admin->max_keys, dry_run != 0, &text, error);
     }
-    return hand_over(&text, sql, status, error);
+    return tp_admin_hand_over(&text, sql, status, error);
 }
 
 int32_t trigperf_admin_detach(trigperf_admin *admin, const char *table, int32_t dry_run, char **sql,
@@ -165,7 +164,7 @@ int32_t trigperf_admin_detach(trigperf_admin *admin, const char *table, int32_t 
     if (status == TRIGPERF_OK) {
         status = tp_detach(admin->connection, table, dry_run != 0, &text, error);
     }
-    return hand_over(&text, sql, status, error);
+    return tp_admin_hand_over(&text, sql, status, error);
 }
 
 static int32_t rule_spec(const char *table, const char *scope, const char *operations,
@@ -208,13 +207,13 @@ int32_t trigperf_admin_rules(trigperf_admin *admin, char **json, trigperf_error 
     if (status == TRIGPERF_OK) {
         status = tp_rules_list(admin->connection, &text, error);
     }
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }
 
 int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_inspect(admin->connection, &text, error);
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }
 
 int32_t trigperf_admin_apply(trigperf_admin *admin, const trigperf_attachment *attachment,
@@ -222,7 +221,7 @@ int32_t trigperf_admin_apply(trigperf_admin *admin, const trigperf_attachment *a
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status =
         tp_apply(admin->connection, attachment, admin->max_keys, dry_run != 0, &text, error);
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }
 
 int32_t trigperf_admin_attachments(trigperf_admin *admin, char **json, trigperf_error **error) {
@@ -231,7 +230,7 @@ int32_t trigperf_admin_attachments(trigperf_admin *admin, char **json, trigperf_
     if (status == TRIGPERF_OK) {
         status = tp_inspect_attachments(admin->connection, &text, error);
     }
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }
 
 int32_t trigperf_admin_grants(trigperf_admin *admin, const char *kind, const char *role,
@@ -240,7 +239,7 @@ int32_t trigperf_admin_grants(trigperf_admin *admin, const char *kind, const cha
     tp_strbuf text = TP_STRBUF_INIT;
     tp_grants_spec spec = {kind, role, tables, count, revoke != 0};
     int32_t status = tp_grants(admin->connection, &spec, dry_run != 0, &text, error);
-    return hand_over(&text, sql, status, error);
+    return tp_admin_hand_over(&text, sql, status, error);
 }
 
 int32_t trigperf_admin_triggers(trigperf_admin *admin, const char *table, char **json,

@@ -391,6 +391,9 @@ def _(db):
     listed = json.loads(LIB.text("trigperf_admin_triggers", admin, b"public.calls"))["triggers"]
     check(listed and all(one["ours"] for one in listed), "triggers")
     equal(json.loads(LIB.text("trigperf_admin_advise", admin, None))["findings"], [], "advice")
+    equal(json.loads(LIB.text("trigperf_admin_collect", admin))["collected"], True, "collected")
+    equal(json.loads(LIB.text("trigperf_admin_report", admin, 86400, 0))["format"], 1, "format of the report")
+    LIB.fails(INVALID, "trigperf_admin_report", admin, 60, 60, None)
     contains(LIB.text("trigperf_admin_grants", admin, b"writer", db.user.encode(), None, 0, 0, 1),
              "no right", "grants of a writer")
     LIB.fails(INVALID, "trigperf_admin_grants", admin, b"reader", db.user.encode(), None, 0, 0, 1, None)

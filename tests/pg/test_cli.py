@@ -67,7 +67,8 @@ def refused(db, *args, code=1, says=(), hint=True, env=None):
 
 # --- help and usage ----------------------------------------------------------------------------
 
-COMMANDS = ["install", "uninstall", "attach", "apply", "detach", "status", "rules", "grants", "tail", "triggers", "config"]
+COMMANDS = ["install", "uninstall", "attach", "apply", "detach", "status", "rules", "grants", "collect", "tail", "triggers",
+            "config"]
 
 
 @test("every command has help, and help lists every command")

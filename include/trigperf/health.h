@@ -1,0 +1,62 @@
+/**
+ * @file health.h
+ * @brief What triggers cost: measuring them in the database, and the report. Blocking calls on the
+ *        connection of an administrator's handle (admin.h), which belongs to one thread at a time.
+ *
+ * A context with a database measures by itself every `metrics.collect_ms`; one of all contexts does
+ * it. See doc/metrics.md for what is measured and how, and doc/sql.md for the tables.
+ */
+#ifndef TRIGPERF_HEALTH_H
+#define TRIGPERF_HEALTH_H
+
+#include <stdint.h>
+
+#include <trigperf/admin.h>
+#include <trigperf/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/**
+ * @brief Looks at the server's counters of trigger functions and at sampled executions now, and
+ * adds what is new to `trigperf.trigger_performance_metrics`. Takes some milliseconds; time and
+ *        again does no harm. The first look only notes where the counters stand.
+ * @param admin the handle; its role needs the rights of `metrics` (see `trigperf grants`).
+ * @param[out] json receives
+ * `{"collected":true,"at","first","statistics_lost","functions","samples",
+ *        "duration_ms","track_functions","hint"}`: `first` when nothing was known before,
+ *        `statistics_lost` when the server's counters had begun anew, `functions` how many had been
+ *        called, `samples` sampled executions, `hint` how to switch the counters on or null. Or
+ *        `{"collected":false,"reason"}` when another session is at it. Release with
+ *        trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND (schema not installed), #TRIGPERF_E_VERSION,
+ *         #TRIGPERF_E_PERMISSION, #TRIGPERF_E_SERVER, #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_admin_collect(trigperf_admin *admin, char **json, trigperf_error **error);
+
+/**
+ * @brief What was measured in a time, as one JSON document, which the command's report, the page
+ *        and a host all show. Hours are whole: the first one is that in which the time begins.
+ *
+ * `{"format":1,"generated_at","since","until","database":{..},"triggers":[..],"timeline":[..],
+ * "slowest":[..],"errors":[..],"series":[..],"alerts":[..],"delivery":{..},"overhead":{..}}`;
+ * doc/metrics.md lists the members. What was not measured is null, never 0.
+ * @param admin   the handle; its role needs the rights of `metrics`.
+ * @param since_s how many seconds ago, by the server's clock, the time begins; 1 to 3,660 days.
+ * @param until_s how many seconds ago it ends; 0: now. Less than since_s.
+ * @param[out] json receives the document; release with trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_collect(); #TRIGPERF_E_INVALID (the times).
+ */
+int32_t trigperf_admin_report(trigperf_admin *admin, int64_t since_s, int64_t until_s, char **json,
+                              trigperf_error **error);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

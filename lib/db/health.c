@@ -1,0 +1,56 @@
+/* The server does the work, in functions that others can call without this library: it has the
+ * counters, and the clock that decides which hour it is. */
+#include "db/health.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "db/migrate.h"
+#include "db/sqltext.h"
+
+#define OLDEST_S (INT64_C(3660) * 86400)
+
+/* Runs a query that yields one JSON document. */
+static int32_t one_document(PGconn *connection, const char *sql, int count,
+                            const char *const *values, const char *what, tp_strbuf *json,
+                            trigperf_error **err) {
+    int32_t version = 0;
+    PGresult *result = NULL;
+    int32_t status = tp_migrate_check(connection, true, &version, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_sql_query(connection, sql, count, values, what, &result, err);
+    }
+    if (status == TRIGPERF_OK) {
+        tp_strbuf_puts(json, PQgetvalue(result, 0, 0));
+        status = json->failed ? tp_error_nomem(err) : TRIGPERF_OK;
+    }
+    PQclear(result);
+    return status;
+}
+
+int32_t tp_health_collect(PGconn *connection, tp_strbuf *json, trigperf_error **err) {
+    return one_document(connection, "SELECT trigperf.collect()", 0, NULL, "measuring triggers",
+                        json, err);
+}
+
+int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, tp_strbuf *json,
+                         trigperf_error **err) {
+    char since[24];
+    char until[24];
+    if (since_s < 1 || since_s > OLDEST_S || until_s < 0 || until_s >= since_s) {
+        return tp_error_set(err, TRIGPERF_E_INVALID, "the last day is 86400 and 0",
+                            "expected a time that began 1 to %" PRId64 " seconds ago and ended "
+                            "later, got %" PRId64 " and %" PRId64,
+                            OLDEST_S, since_s, until_s);
+    }
+    snprintf(since, sizeof since, "%" PRId64, since_s);
+    snprintf(until, sizeof until, "%" PRId64, until_s);
+    const char *values[] = {since, until};
+    return one_document(
+        connection,
+        "SELECT trigperf.report(c.now OPERATOR(pg_catalog.-)"
+        " pg_catalog.make_interval(secs => $1::pg_catalog.float8), c.now OPERATOR(pg_catalog.-)"
+        " pg_catalog.make_interval(secs => $2::pg_catalog.float8))"
+        " FROM pg_catalog.clock_timestamp() AS c(now)",
+        2, values, "reading the report", json, err);
+}

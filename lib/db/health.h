@@ -1,0 +1,18 @@
+/* Measuring triggers, and the report of what was measured. */
+#ifndef TP_DB_HEALTH_H
+#define TP_DB_HEALTH_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+/* trigperf.collect(): one JSON object. */
+int32_t tp_health_collect(PGconn *connection, tp_strbuf *json, trigperf_error **err);
+
+/* trigperf.report() of the time from so many seconds ago to so many. */
+int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, tp_strbuf *json,
+                         trigperf_error **err);
+
+#endif

@@ -1,0 +1,1106 @@
+-- Version 5: what triggers cost. Tables of measurements, histograms in SQL, collecting, the series of
+-- hosts, retention, and the report.
+--
+-- Rule of the house: what was not measured is NULL, never 0.
+
+-- ---------------------------------------------------------------------------------------------
+-- Tables
+
+-- One row for each measured thing and hour (UTC; day is the hour's). A function that serves one
+-- trigger is measured as that trigger; one that serves several is measured as a whole, since the
+-- server counts by function: trigger_name is null and shared_by says how many.
+--
+--   measured   trigger, function   pg_stat_user_functions, and the sampled executions of ours
+--              bracket             the triggers of a table between a first and a last one, sampled
+--              host                what update_trigger_performance_metrics() was told
+CREATE TABLE trigperf.trigger_performance_metrics (
+    hour          timestamptz NOT NULL,
+    day           date NOT NULL GENERATED ALWAYS AS ((hour AT TIME ZONE 'UTC')::date) STORED,
+    measured      text NOT NULL CHECK (measured IN ('trigger', 'function', 'bracket', 'host')),
+    table_name    text,
+    trigger_name  text,
+    function_name text,
+    shared_by     int,
+    ours          boolean NOT NULL DEFAULT false,
+    executions    bigint CHECK (executions >= 0),
+    estimated     boolean NOT NULL DEFAULT false,
+    total_ms      double precision CHECK (total_ms >= 0),
+    self_ms       double precision CHECK (self_ms >= 0),
+    mean_ms       double precision GENERATED ALWAYS AS
+        (CASE WHEN executions > 0 THEN total_ms / executions END) STORED,
+    max_ms        double precision,
+    samples       bigint,
+    histogram     bigint[],
+    encoding      smallint NOT NULL DEFAULT 1 CHECK (encoding = 1),
+    errors        bigint,
+    skipped       bigint,
+    updated_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    UNIQUE NULLS NOT DISTINCT (hour, table_name, trigger_name, function_name)
+) WITH (fillfactor = 70);
+COMMENT ON COLUMN trigperf.trigger_performance_metrics.estimated IS
+    'executions and total_ms are extrapolated from samples';
+COMMENT ON COLUMN trigperf.trigger_performance_metrics.max_ms IS 'the longest one that was sampled';
+COMMENT ON COLUMN trigperf.trigger_performance_metrics.histogram IS
+    'sampled durations in ns, each counted as many times as the executions it stands for';
+COMMENT ON COLUMN trigperf.trigger_performance_metrics.skipped IS
+    'executions that found nothing to do, extrapolated from samples';
+
+-- Sampled executions. Readers of new rows compare transaction ids with a snapshot, as those of the
+-- outbox do, so that a row is counted once whatever the order of commits.
+CREATE TABLE trigperf.trigger_execution_log (
+    xid           xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    source        text NOT NULL CHECK (source IN ('capture', 'bracket', 'host')),
+    table_name    text,
+    trigger_name  text,
+    function_name text,
+    operation     text,
+    duration_ms   double precision NOT NULL,
+    row_count     bigint,
+    skipped       boolean,
+    weight        int NOT NULL DEFAULT 1 CHECK (weight > 0),
+    error_sqlstate text,
+    error_message  text
+);
+COMMENT ON COLUMN trigperf.trigger_execution_log.weight IS
+    'how many executions this one stands for: 100 when one in a hundred is sampled';
+CREATE INDEX trigger_execution_log_at ON trigperf.trigger_execution_log (at);
+CREATE INDEX trigger_execution_log_xid ON trigperf.trigger_execution_log (xid);
+
+-- Errors are counted in the same way.
+ALTER TABLE trigperf.trigger_error_log ADD COLUMN xid xid8;
+ALTER TABLE trigperf.trigger_error_log ALTER COLUMN xid SET DEFAULT pg_catalog.pg_current_xact_id();
+CREATE INDEX trigger_error_log_xid ON trigperf.trigger_error_log (xid);
+
+-- Where the server's counters stood when they were last looked at.
+CREATE TABLE trigperf.function_snapshot (
+    funcid   oid PRIMARY KEY,
+    calls    bigint NOT NULL,
+    total_ms double precision NOT NULL,
+    self_ms  double precision NOT NULL
+) WITH (fillfactor = 70);
+
+CREATE TABLE trigperf.collect_state (
+    singleton       boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    in_database     oid,
+    measured_since  timestamptz,
+    collected_at    timestamptz,
+    database_reset  timestamptz,
+    shared_reset    timestamptz,
+    commits         bigint,
+    sampled         pg_snapshot,
+    execution_us    double precision,
+    gauged_at       timestamptz,
+    merged_at       timestamptz,
+    swept_at        timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN trigperf.collect_state.commits IS
+    'pg_stat_database.xact_commit: it only goes back when the server lost its statistics';
+COMMENT ON COLUMN trigperf.collect_state.execution_us IS
+    'what sampling costs a trigger execution on average, as last gauged';
+INSERT INTO trigperf.collect_state DEFAULT VALUES;
+
+-- What collecting itself cost; and which transaction ids had been given out at what time.
+CREATE TABLE trigperf.collect_run (
+    at          timestamptz PRIMARY KEY,
+    next_xid    xid8 NOT NULL,
+    duration_ms double precision NOT NULL,
+    functions   int NOT NULL,
+    samples     bigint NOT NULL
+);
+
+-- Series of hosts. Each process writes one row a series and hour, which it overwrites: values since
+-- the hour began for it, so that writing them twice changes nothing and hours add up. Rows of hours
+-- that a process has left are merged into one whose instance is all zeroes.
+CREATE TABLE trigperf.host_series_name (
+    id     int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name   text NOT NULL,
+    labels jsonb NOT NULL DEFAULT '{}',
+    kind   text NOT NULL CHECK (kind IN ('counter', 'gauge', 'histogram')),
+    help   text,
+    UNIQUE (name, labels)
+);
+
+CREATE TABLE trigperf.host_series (
+    series_id  int NOT NULL,
+    hour       timestamptz NOT NULL,
+    instance   uuid NOT NULL,
+    sequence   bigint NOT NULL,
+    count      bigint,
+    sum_ns     bigint,
+    max_ns     bigint,
+    value      double precision,
+    histogram  bigint[],
+    encoding   smallint NOT NULL DEFAULT 1 CHECK (encoding = 1),
+    flushed_at timestamptz NOT NULL,
+    PRIMARY KEY (hour, series_id, instance)
+) WITH (fillfactor = 70);
+COMMENT ON COLUMN trigperf.host_series.count IS
+    'increase of a counter, or durations of a histogram, in this hour; null for gauges';
+
+CREATE TABLE trigperf.host_process (
+    instance    uuid PRIMARY KEY,
+    application text,
+    hour        timestamptz,
+    sequence    bigint NOT NULL,
+    flush_ms    double precision,
+    seen_at     timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN trigperf.host_process.hour IS
+    'the hour it writes to; null once that was merged because nothing was heard of it';
+
+CREATE TABLE trigperf.alert_history (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    rule      text NOT NULL,
+    subject   text NOT NULL DEFAULT '',
+    labels    jsonb NOT NULL DEFAULT '{}',
+    level     text NOT NULL CHECK (level IN ('ok', 'warning', 'critical')),
+    previous  text CHECK (previous IN ('ok', 'warning', 'critical')),
+    value     double precision,
+    threshold double precision,
+    usual     double precision,
+    samples   bigint,
+    message   text NOT NULL,
+    source    text
+);
+CREATE INDEX alert_history_at ON trigperf.alert_history (at);
+
+-- sample_rate: which share of the executions of our own triggers is timed and logged. It is written
+-- into a capture function when its table is attached.
+INSERT INTO trigperf.setting (name, value) VALUES
+    ('sample_rate', '0.01');
+
+-- ---------------------------------------------------------------------------------------------
+-- Histograms, encoding version 1: bigint[] of bucket << 48 | count, ascending. Bucket 0 is below
+-- 1,024 ns; then each octave is cut into 32; 865 is everything from 2^37 ns on.
+
+CREATE FUNCTION trigperf.histogram_bucket(p_ns bigint) RETURNS int
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN p_ns < 1024 THEN 0
+            WHEN p_ns >= 137438953472 THEN 865
+            ELSE (((get_byte(float8send(p_ns::float8), 0) & 127) * 16
+                   + (get_byte(float8send(p_ns::float8), 1) >> 4)) - 1033) * 32
+                 + (get_byte(float8send(p_ns::float8), 1) & 15) * 2
+                 + (get_byte(float8send(p_ns::float8), 2) >> 7) + 1 END;
+COMMENT ON FUNCTION trigperf.histogram_bucket(bigint) IS
+    'bucket of a duration in ns: exponent and the five digits behind the leading one, as float8 has them';
+
+CREATE FUNCTION trigperf.histogram_lower(p_bucket int) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN p_bucket <= 0 THEN 0
+            ELSE (32 + ((LEAST(p_bucket, 865) - 1) & 31))::bigint << (5 + ((LEAST(p_bucket, 865) - 1) >> 5))
+       END;
+
+CREATE FUNCTION trigperf.histogram_middle(p_bucket int) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN p_bucket >= 865 THEN 137438953472
+            ELSE (trigperf.histogram_lower(p_bucket) + trigperf.histogram_lower(p_bucket + 1)) / 2 END;
+
+-- What stands for the durations of a bucket: its middle, but never above a known maximum.
+CREATE FUNCTION trigperf.histogram_value(p_bucket int, p_max_ns bigint DEFAULT 0) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_max_ns > 0 AND p_max_ns >= trigperf.histogram_lower(p_bucket)
+            THEN LEAST(p_max_ns, trigperf.histogram_middle(p_bucket))
+            ELSE trigperf.histogram_middle(p_bucket) END;
+
+CREATE FUNCTION trigperf.histogram_of(p_ns bigint[]) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT COALESCE(array_agg(b.bucket::bigint << 48 | b.count ORDER BY b.bucket), '{}')
+    FROM (SELECT trigperf.histogram_bucket(d), count(*) FROM unnest(p_ns) AS d WHERE d IS NOT NULL GROUP BY 1)
+         AS b(bucket, count)
+$$;
+
+CREATE FUNCTION trigperf.histogram_merge(p_a bigint[], p_b bigint[]) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN p_a IS NULL THEN p_b WHEN p_b IS NULL THEN p_a
+                ELSE (SELECT COALESCE(array_agg(m.bucket << 48 | LEAST(m.count, 281474976710655)::bigint
+                                                ORDER BY m.bucket), '{}')
+                      FROM (SELECT e >> 48, sum(e & 281474976710655) FROM unnest(p_a || p_b) AS e GROUP BY 1)
+                           AS m(bucket, count)) END
+$$;
+
+-- For a few histograms. Of many rows unnest, GROUP BY e >> 48 and one array_agg are five times as
+-- quick; doc/sql shows how.
+CREATE AGGREGATE trigperf.histogram_sum(bigint[]) (
+    SFUNC = trigperf.histogram_merge, STYPE = bigint[], COMBINEFUNC = trigperf.histogram_merge,
+    PARALLEL = SAFE);
+
+CREATE FUNCTION trigperf.histogram_count(p_histogram bigint[]) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT COALESCE(sum(e & 281474976710655), 0)::bigint FROM unnest(p_histogram) AS e
+$$;
+
+-- Quantiles as percentile_disc() defines them, in ns; null of an empty histogram.
+CREATE FUNCTION trigperf.histogram_quantiles(p_histogram bigint[], p_q float8[], p_max_ns bigint DEFAULT 0)
+RETURNS bigint[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM unnest(p_q) AS q WHERE NOT q BETWEEN 0 AND 1) THEN
+        RAISE EXCEPTION 'expected quantiles from 0 to 1, got %', p_q
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'the median is 0.5';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(p_histogram) AS e WHERE NOT (e >> 48) BETWEEN 0 AND 865) THEN
+        RAISE EXCEPTION 'expected a histogram with buckets 0 to 865'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'pass one of encoding version 1';
+    END IF;
+    RETURN (
+        WITH entries AS MATERIALIZED (
+            SELECT b.bucket, sum(b.count) OVER (ORDER BY b.bucket) AS passed, sum(b.count) OVER () AS total
+            FROM (SELECT (e >> 48)::int, sum(e & 281474976710655)
+                  FROM unnest(p_histogram) AS e GROUP BY 1) AS b(bucket, count))
+        SELECT array_agg((SELECT trigperf.histogram_value(min(n.bucket), p_max_ns) FROM entries n
+                          WHERE n.passed >= LEAST(GREATEST(ceil(q.q * n.total::float8), 1), n.total::float8)
+                            AND n.total > 0)
+                         ORDER BY q.place)
+        FROM unnest(p_q) WITH ORDINALITY AS q(q, place));
+END
+$$;
+
+CREATE FUNCTION trigperf.histogram_quantile(p_histogram bigint[], p_q float8, p_max_ns bigint DEFAULT 0)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT (trigperf.histogram_quantiles(p_histogram, ARRAY[p_q], p_max_ns))[1]
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- Which triggers there are, and which function each calls. Clones that partitions have of a row
+-- trigger count as the one of the partitioned table; those of constraints are the server's own.
+
+CREATE FUNCTION trigperf.triggers() RETURNS TABLE (
+    relid oid, table_name text, trigger_name text, funcid oid, function_name text, ours boolean,
+    enabled boolean, level text, timing text, events text[], captured_id int)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT g.tgrelid, format('%I.%I', n.nspname, c.relname), g.tgname::text, g.tgfoid,
+           format('%I.%I', m.nspname, p.proname), m.nspname = 'trigperf', g.tgenabled IN ('O', 'A'),
+           CASE WHEN g.tgtype & 1 = 1 THEN 'row' ELSE 'statement' END,
+           CASE WHEN g.tgtype & 64 <> 0 THEN 'instead of' WHEN g.tgtype & 2 <> 0 THEN 'before' ELSE 'after' END,
+           array_remove(ARRAY[CASE WHEN g.tgtype & 4 <> 0 THEN 'insert' END,
+                              CASE WHEN g.tgtype & 16 <> 0 THEN 'update' END,
+                              CASE WHEN g.tgtype & 8 <> 0 THEN 'delete' END,
+                              CASE WHEN g.tgtype & 32 <> 0 THEN 'truncate' END], NULL),
+           t.id
+    FROM pg_trigger g
+    JOIN pg_class c ON c.oid = g.tgrelid AND c.relpersistence <> 't'
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_proc p ON p.oid = g.tgfoid
+    JOIN pg_namespace m ON m.oid = p.pronamespace
+    LEFT JOIN trigperf.captured_table t ON m.nspname = 'trigperf' AND t.function_name = p.proname
+    WHERE NOT g.tgisinternal AND g.tgparentid = 0
+$$;
+
+-- What a function's figures are filed under. Of a captured table it is the table, whatever parts of
+-- it have triggers; of a function that several tables share, no table.
+CREATE FUNCTION trigperf.trigger_functions() RETURNS TABLE (
+    funcid oid, function_name text, ours boolean, measured text, table_name text, trigger_name text,
+    shared_by int, captured_id int)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.oid, format('%I.%I', m.nspname, p.proname), m.nspname = 'trigperf',
+           CASE WHEN s.count = 1 THEN 'trigger' ELSE 'function' END,
+           CASE WHEN t.id IS NOT NULL THEN format('%I.%I', t.schema_name, t.table_name)
+                WHEN s.first_table = s.last_table THEN s.first_table END,
+           CASE WHEN s.count = 1 THEN s.first_trigger END, COALESCE(s.count, 0)::int, t.id
+    FROM pg_proc p
+    JOIN pg_namespace m ON m.oid = p.pronamespace
+    LEFT JOIN trigperf.captured_table t ON m.nspname = 'trigperf' AND t.function_name = p.proname
+    LEFT JOIN (SELECT g.funcid, count(*), min(g.table_name), max(g.table_name), min(g.trigger_name)
+               FROM trigperf.triggers() g GROUP BY g.funcid)
+         AS s(funcid, count, first_table, last_table, first_trigger) ON s.funcid = p.oid
+    WHERE p.prorettype = 'trigger'::regtype
+$$;
+
+-- How to switch the server's counters on, in the words of whoever runs it; null when they are on.
+CREATE FUNCTION trigperf.track_functions_hint() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN current_setting('track_functions') <> 'none' THEN NULL
+        WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_superuser') THEN
+            'set track_functions = pl in the parameter group of the instance'
+        WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'cloudsqlsuperuser') THEN
+            'set the database flag track_functions = pl of the instance'
+        WHEN EXISTS (SELECT FROM pg_roles WHERE rolname IN ('azure_pg_admin', 'azuresu')) THEN
+            'set the server parameter track_functions = PL'
+        ELSE format('as a superuser: ALTER DATABASE %I SET track_functions = ''pl''; or let a role do so: '
+                    'GRANT SET ON PARAMETER track_functions TO ..; sessions that are open keep what they had',
+                    current_database())
+    END
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- Collecting. The server counts calls of functions since some moment; what was added since the last
+-- look belongs to the present hour. A count is new, and all of it counts, when the server lost or
+-- reset its statistics, when the function's own count went back, and when the function was not there
+-- at the last look. The very first look only notes where the counters stand.
+--
+-- Statistics of the database are reset by pg_stat_reset(), which dates pg_stat_database, and lost in
+-- a crash, which takes that date away, or, where there was none, is told by a count of commits that
+-- went back. pg_stat_bgwriter alone does not tell: its own reset leaves functions as they are, so it
+-- counts only together with a function whose calls became fewer or vanished.
+
+CREATE FUNCTION trigperf.statistics_lost(p_state trigperf.collect_state) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT d.stats_reset IS DISTINCT FROM p_state.database_reset
+           OR d.xact_commit < p_state.commits
+           OR ((SELECT stats_reset FROM pg_stat_bgwriter) IS DISTINCT FROM p_state.shared_reset
+               AND EXISTS (SELECT FROM trigperf.function_snapshot f
+                           WHERE COALESCE(pg_stat_get_function_calls(f.funcid), 0) < f.calls))
+    FROM pg_stat_database d WHERE d.datname = current_database()
+$$;
+
+-- Adds what functions did since the last look; returns how many did something. With p_first nothing
+-- is added, with p_lost all of what stands there.
+CREATE FUNCTION trigperf.collect_functions(p_hour timestamptz, p_first boolean, p_lost boolean) RETURNS int
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    active int;
+BEGIN
+    WITH present AS MATERIALIZED (
+        SELECT p.oid AS funcid, pg_stat_get_function_calls(p.oid) AS calls,
+               pg_stat_get_function_total_time(p.oid) AS total_ms,
+               pg_stat_get_function_self_time(p.oid) AS self_ms
+        FROM pg_proc p WHERE p.prorettype = 'trigger'::regtype),
+    compared AS MATERIALIZED (
+        SELECT n.*, f.calls AS old_calls,
+               f.funcid IS NULL OR p_lost OR n.calls < f.calls OR n.total_ms < f.total_ms AS fresh,
+               f.total_ms AS old_total_ms, f.self_ms AS old_self_ms
+        FROM present n LEFT JOIN trigperf.function_snapshot f ON f.funcid = n.funcid
+        WHERE n.calls IS NOT NULL),
+    gone AS (
+        DELETE FROM trigperf.function_snapshot f
+        WHERE NOT EXISTS (SELECT FROM compared c WHERE c.funcid = f.funcid)),
+    noted AS (
+        INSERT INTO trigperf.function_snapshot AS f (funcid, calls, total_ms, self_ms)
+        SELECT c.funcid, c.calls, c.total_ms, c.self_ms FROM compared c
+        WHERE c.calls IS DISTINCT FROM c.old_calls OR c.fresh OR c.total_ms <> c.old_total_ms
+        ON CONFLICT (funcid) DO UPDATE
+            SET calls = EXCLUDED.calls, total_ms = EXCLUDED.total_ms, self_ms = EXCLUDED.self_ms),
+    added AS MATERIALIZED (
+        SELECT c.funcid, CASE WHEN c.fresh THEN c.calls ELSE c.calls - c.old_calls END AS calls,
+               CASE WHEN c.fresh THEN c.total_ms ELSE c.total_ms - c.old_total_ms END AS total_ms,
+               CASE WHEN c.fresh THEN c.self_ms ELSE GREATEST(c.self_ms - c.old_self_ms, 0) END AS self_ms
+        FROM compared c WHERE NOT p_first)
+    INSERT INTO trigperf.trigger_performance_metrics AS m
+        (hour, measured, table_name, trigger_name, function_name, shared_by, ours, executions, total_ms,
+         self_ms, errors)
+    SELECT p_hour, t.measured, t.table_name, t.trigger_name, t.function_name, t.shared_by, t.ours,
+           a.calls, a.total_ms, a.self_ms, CASE WHEN t.captured_id IS NOT NULL THEN 0 END
+    FROM added a JOIN trigperf.trigger_functions() t ON t.funcid = a.funcid
+    WHERE a.calls > 0
+    ON CONFLICT (hour, table_name, trigger_name, function_name) DO UPDATE
+        SET executions = COALESCE(m.executions, 0) + EXCLUDED.executions,
+            total_ms = COALESCE(m.total_ms, 0) + EXCLUDED.total_ms,
+            self_ms = COALESCE(m.self_ms, 0) + EXCLUDED.self_ms,
+            errors = COALESCE(m.errors, EXCLUDED.errors),
+            shared_by = EXCLUDED.shared_by, updated_at = clock_timestamp();
+    GET DIAGNOSTICS active = ROW_COUNT;
+    RETURN active;
+END
+$$;
+
+-- Adds sampled executions that became visible between two snapshots; returns how many rows they were.
+-- A row of ours is filed under its function, one of a bracket or a host under what it names.
+CREATE FUNCTION trigperf.collect_samples(p_from pg_snapshot, p_to pg_snapshot) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    running xid8[] := ARRAY(SELECT pg_snapshot_xip(p_from));
+    folded  bigint;
+BEGIN
+    WITH fresh AS MATERIALIZED (
+        SELECT l.*, date_trunc('hour', l.at, 'UTC') AS hour, round(l.duration_ms * 1000000)::bigint AS ns
+        FROM trigperf.trigger_execution_log l
+        WHERE (l.xid >= pg_snapshot_xmax(p_from) OR l.xid = ANY (running))
+          AND pg_visible_in_snapshot(l.xid, p_to)),
+    filed AS MATERIALIZED (
+        SELECT f.hour, f.ns, f.weight, f.duration_ms, f.skipped, f.error_sqlstate, f.error_message,
+               CASE WHEN f.source = 'capture' THEN COALESCE(t.measured, 'function') ELSE f.source END AS measured,
+               CASE WHEN t.captured_id IS NOT NULL THEN t.table_name ELSE f.table_name END AS table_name,
+               CASE WHEN f.source = 'capture' THEN t.trigger_name ELSE f.trigger_name END AS trigger_name,
+               f.function_name, COALESCE(t.shared_by, 1) AS shared_by
+        FROM fresh f
+        LEFT JOIN (SELECT * FROM trigperf.trigger_functions() x
+                   WHERE x.function_name IN (SELECT DISTINCT function_name FROM fresh)) AS t
+          ON t.function_name = f.function_name),
+    buckets AS (
+        SELECT b.hour, b.table_name, b.trigger_name, b.function_name,
+               array_agg(b.bucket << 48 | LEAST(b.count, 281474976710655) ORDER BY b.bucket) AS histogram
+        FROM (SELECT f.hour, f.table_name, f.trigger_name, f.function_name,
+                     trigperf.histogram_bucket(f.ns)::bigint, sum(f.weight)::bigint
+              FROM filed f GROUP BY 1, 2, 3, 4, 5)
+             AS b(hour, table_name, trigger_name, function_name, bucket, count)
+        GROUP BY 1, 2, 3, 4),
+    sums AS (
+        SELECT f.hour, f.table_name, f.trigger_name, f.function_name, min(f.measured) AS measured,
+               max(f.shared_by) AS shared_by, count(*) AS samples, sum(f.weight) AS executions,
+               sum(f.weight * f.duration_ms) AS total_ms, max(f.duration_ms) AS max_ms,
+               COALESCE(sum(f.weight) FILTER (WHERE f.skipped), 0) AS skipped,
+               count(*) FILTER (WHERE f.error_message IS NOT NULL OR f.error_sqlstate IS NOT NULL) AS errors,
+               bool_or(f.skipped IS NOT NULL) AS tells_skips
+        FROM filed f GROUP BY 1, 2, 3, 4),
+    written AS (
+        INSERT INTO trigperf.trigger_performance_metrics AS m
+            (hour, measured, table_name, trigger_name, function_name, shared_by, ours, executions,
+             estimated, total_ms, max_ms, samples, histogram, errors, skipped)
+        SELECT s.hour, s.measured, s.table_name, s.trigger_name, s.function_name, s.shared_by,
+               s.measured IN ('trigger', 'function'),
+               CASE WHEN s.measured IN ('bracket', 'host') THEN s.executions END,
+               s.measured IN ('bracket', 'host'),
+               CASE WHEN s.measured IN ('bracket', 'host') THEN s.total_ms END,
+               s.max_ms, s.samples, b.histogram,
+               CASE WHEN s.measured = 'host' THEN s.errors WHEN s.measured <> 'bracket' THEN 0 END,
+               CASE WHEN s.tells_skips THEN s.skipped END
+        FROM sums s JOIN buckets b
+          ON b.hour = s.hour AND b.table_name IS NOT DISTINCT FROM s.table_name
+         AND b.trigger_name IS NOT DISTINCT FROM s.trigger_name
+         AND b.function_name IS NOT DISTINCT FROM s.function_name
+        ON CONFLICT (hour, table_name, trigger_name, function_name) DO UPDATE
+            SET executions = CASE WHEN m.estimated THEN m.executions + EXCLUDED.executions ELSE m.executions END,
+                total_ms = CASE WHEN m.estimated THEN m.total_ms + EXCLUDED.total_ms ELSE m.total_ms END,
+                max_ms = GREATEST(m.max_ms, EXCLUDED.max_ms),
+                samples = COALESCE(m.samples, 0) + EXCLUDED.samples,
+                histogram = trigperf.histogram_merge(m.histogram, EXCLUDED.histogram),
+                errors = CASE WHEN m.measured = 'host' THEN m.errors + EXCLUDED.errors ELSE m.errors END,
+                skipped = CASE WHEN COALESCE(m.skipped, EXCLUDED.skipped) IS NOT NULL
+                               THEN COALESCE(m.skipped, 0) + COALESCE(EXCLUDED.skipped, 0) END,
+                updated_at = clock_timestamp())
+    SELECT count(*) INTO folded FROM fresh;
+    RETURN folded;
+END
+$$;
+
+-- Adds errors of capture functions that became visible between two snapshots.
+CREATE FUNCTION trigperf.collect_errors(p_from pg_snapshot, p_to pg_snapshot) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    running xid8[] := ARRAY(SELECT pg_snapshot_xip(p_from));
+BEGIN
+    INSERT INTO trigperf.trigger_performance_metrics AS m
+        (hour, measured, table_name, trigger_name, function_name, shared_by, ours, errors)
+    SELECT e.hour, t.measured, t.table_name, t.trigger_name, t.function_name, t.shared_by, true, sum(e.count)
+    FROM (SELECT date_trunc('hour', l.occurred_at, 'UTC'), l.table_name, count(*)
+          FROM trigperf.trigger_error_log l
+          WHERE (l.xid >= pg_snapshot_xmax(p_from) OR l.xid = ANY (running))
+            AND pg_visible_in_snapshot(l.xid, p_to)
+            AND l.operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+          GROUP BY 1, 2) AS e(hour, table_name, count)
+    JOIN trigperf.captured_table c
+      ON e.table_name IN (format('%I.%I', c.schema_name, c.table_name), c.relid::regclass::text)
+      OR pg_partition_root(to_regclass(e.table_name)) = c.relid
+    JOIN trigperf.trigger_functions() t ON t.captured_id = c.id
+    GROUP BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (hour, table_name, trigger_name, function_name) DO UPDATE
+        SET errors = COALESCE(m.errors, 0) + EXCLUDED.errors, updated_at = clock_timestamp();
+END
+$$;
+
+-- What sampling costs an execution, in microseconds: the prologue, gauged against an empty loop, and
+-- the share of executions that write a row, gauged by writing some (which are removed again).
+CREATE FUNCTION trigperf.sampling_cost() RETURNS double precision
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rounds  int := 5000;
+    rows    int := 20;
+    rate    double precision := (SELECT value::double precision FROM trigperf.setting WHERE name = 'sample_rate');
+    begun   timestamptz;
+    started timestamptz;
+    hits    int := 0;
+    empty   double precision;
+    prologue double precision;
+    writing double precision;
+BEGIN
+    begun := clock_timestamp();
+    FOR i IN 1 .. rounds LOOP
+        NULL;
+    END LOOP;
+    empty := EXTRACT(epoch FROM clock_timestamp() - begun);
+    begun := clock_timestamp();
+    FOR i IN 1 .. rounds LOOP
+        started := pg_catalog.clock_timestamp();
+        IF pg_catalog.interval_hash(started OPERATOR(pg_catalog.-) '2000-01-01 00:00:00+00')
+           OPERATOR(pg_catalog.<) (-2147483648) THEN
+            hits := hits + 1;
+        END IF;
+    END LOOP;
+    prologue := EXTRACT(epoch FROM clock_timestamp() - begun);
+    begun := clock_timestamp();
+    FOR i IN 1 .. rows LOOP
+        INSERT INTO trigperf.trigger_execution_log (source, trigger_name, duration_ms)
+        VALUES ('host', 'trigperf gauges itself', 0);
+    END LOOP;
+    writing := EXTRACT(epoch FROM clock_timestamp() - begun);
+    DELETE FROM trigperf.trigger_execution_log WHERE xid = pg_current_xact_id() AND source = 'host'
+        AND trigger_name = 'trigperf gauges itself';
+    RETURN GREATEST((prologue - empty) * 1000000 / rounds, 0) + rate * writing * 1000000 / rows;
+END
+$$;
+
+-- One look. Only one session looks at a time; another is told so. With p_unless_within_ms nothing is
+-- done when the last look was less long ago: then anyone may call it as often as he likes.
+CREATE FUNCTION trigperf.collect(p_unless_within_ms int DEFAULT 0) RETURNS json
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+DECLARE
+    begun    timestamptz := clock_timestamp();
+    here     oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    state    trigperf.collect_state;
+    present  pg_snapshot;
+    lost     boolean;
+    first    boolean;
+    active   int;
+    samples  bigint := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7460391845612005) THEN
+        RETURN json_build_object('collected', false, 'reason', 'another session is collecting');
+    END IF;
+    SELECT * INTO STRICT state FROM trigperf.collect_state;
+    IF state.collected_at > begun - make_interval(secs => p_unless_within_ms / 1000.0)
+        AND state.collected_at <= begun THEN
+        RETURN json_build_object('collected', false, 'reason', 'collected a moment ago');
+    END IF;
+    present := pg_current_snapshot();
+    first := state.in_database IS DISTINCT FROM here
+             OR pg_snapshot_xmax(state.sampled) > pg_snapshot_xmax(present);
+    lost := NOT first AND trigperf.statistics_lost(state);
+    IF first THEN
+        DELETE FROM trigperf.function_snapshot;
+    END IF;
+    active := trigperf.collect_functions(date_trunc('hour', begun, 'UTC'), first, COALESCE(lost, false));
+    IF NOT first THEN
+        samples := trigperf.collect_samples(state.sampled, present);
+        PERFORM trigperf.collect_errors(state.sampled, present);
+    END IF;
+    IF state.gauged_at IS NULL OR state.gauged_at < begun - interval '1 hour' OR state.gauged_at > begun THEN
+        state.execution_us := trigperf.sampling_cost();
+        state.gauged_at := begun;
+    END IF;
+    UPDATE trigperf.collect_state c
+    SET in_database = here, measured_since = CASE WHEN first THEN begun ELSE c.measured_since END,
+        collected_at = begun, sampled = present, execution_us = state.execution_us, gauged_at = state.gauged_at,
+        database_reset = d.stats_reset, commits = d.xact_commit,
+        shared_reset = (SELECT stats_reset FROM pg_stat_bgwriter)
+    FROM pg_stat_database d WHERE d.datname = current_database();
+    INSERT INTO trigperf.collect_run (at, next_xid, duration_ms, functions, samples)
+    VALUES (begun, pg_snapshot_xmax(present), EXTRACT(epoch FROM clock_timestamp() - begun) * 1000, active, samples)
+    ON CONFLICT DO NOTHING;
+    RETURN json_build_object('collected', true, 'at', begun, 'first', first, 'statistics_lost', lost,
+        'functions', active, 'samples', samples,
+        'duration_ms', EXTRACT(epoch FROM clock_timestamp() - begun) * 1000,
+        'track_functions', current_setting('track_functions'), 'hint', trigperf.track_functions_hint());
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- Series of hosts. A process names the hour that its values count from (null: it does not know yet)
+-- and is told the present one; when that is another, it counts from what it has just written. Its
+-- hour in host_process moves only when it writes to the next one, which proves that it was told. A
+-- statement that comes late, from a connection given up long ago, has a smaller number and is ignored.
+-- A process that was given up (accepted false) counts anew from what it knows to be written: the
+-- number that is returned says which.
+CREATE FUNCTION trigperf.series_flush(p_instance uuid, p_application text, p_sequence bigint,
+    p_hour timestamptz, p_flush_ms double precision, p_names text[], p_labels text[], p_kinds text[],
+    p_helps text[], p_counts bigint[], p_sums bigint[], p_maxima bigint[], p_values double precision[],
+    p_histograms text[], OUT hour timestamptz, OUT accepted boolean, OUT sequence bigint)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    known trigperf.host_process;
+    place timestamptz;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7460391845612006);
+    hour := date_trunc('hour', clock_timestamp(), 'UTC');
+    SELECT * INTO known FROM trigperf.host_process h WHERE h.instance = p_instance FOR UPDATE;
+    sequence := known.sequence;
+    accepted := known.instance IS NULL AND p_hour IS NULL OR known.hour IS NOT NULL;
+    place := CASE WHEN accepted THEN COALESCE(p_hour, known.hour, hour) ELSE hour END;
+    INSERT INTO trigperf.host_process AS h (instance, application, hour, sequence, flush_ms, seen_at)
+    VALUES (p_instance, p_application, place, p_sequence, p_flush_ms, clock_timestamp())
+    ON CONFLICT (instance) DO UPDATE
+        SET application = EXCLUDED.application, hour = EXCLUDED.hour, sequence = EXCLUDED.sequence,
+            flush_ms = COALESCE(EXCLUDED.flush_ms, h.flush_ms), seen_at = EXCLUDED.seen_at
+        WHERE h.sequence < EXCLUDED.sequence;
+    IF NOT FOUND OR NOT accepted THEN
+        RETURN;
+    END IF;
+    sequence := p_sequence;
+    INSERT INTO trigperf.host_series_name (name, labels, kind, help)
+    SELECT u.name, u.labels::jsonb, u.kind, u.help
+    FROM unnest(p_names, p_labels, p_kinds, p_helps) AS u(name, labels, kind, help)
+    WHERE NOT EXISTS (SELECT FROM trigperf.host_series_name n
+                      WHERE n.name = u.name AND n.labels = u.labels::jsonb)
+    ON CONFLICT DO NOTHING;
+    INSERT INTO trigperf.host_series AS s
+        (series_id, hour, instance, sequence, count, sum_ns, max_ns, value, histogram, flushed_at)
+    SELECT n.id, place, p_instance, p_sequence, u.count, u.sum_ns, u.max_ns, u.value, u.histogram::bigint[],
+           clock_timestamp()
+    FROM unnest(p_names, p_labels, p_counts, p_sums, p_maxima, p_values, p_histograms)
+         AS u(name, labels, count, sum_ns, max_ns, value, histogram)
+    JOIN trigperf.host_series_name n ON n.name = u.name AND n.labels = u.labels::jsonb
+    ON CONFLICT (hour, series_id, instance) DO UPDATE
+        SET sequence = EXCLUDED.sequence, count = EXCLUDED.count, sum_ns = EXCLUDED.sum_ns,
+            max_ns = EXCLUDED.max_ns, value = EXCLUDED.value, histogram = EXCLUDED.histogram,
+            flushed_at = EXCLUDED.flushed_at
+        WHERE s.sequence < EXCLUDED.sequence;
+END
+$$;
+
+-- Merges rows of hours that their processes have left. Whoever was silent for an hour is given up.
+CREATE FUNCTION trigperf.series_merge() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    nobody constant uuid := '00000000-0000-0000-0000-000000000000';
+    merged bigint;
+BEGIN
+    UPDATE trigperf.host_process h SET hour = NULL
+    WHERE h.hour IS NOT NULL AND h.seen_at < clock_timestamp() - interval '1 hour';
+    WITH left_behind AS MATERIALIZED (
+        SELECT s.series_id, s.hour, s.instance
+        FROM (SELECT s.*, count(*) OVER (PARTITION BY s.hour, s.series_id) AS rows
+              FROM trigperf.host_series s
+              WHERE s.hour > clock_timestamp() - interval '3 days'
+                AND NOT EXISTS (SELECT FROM trigperf.host_process h
+                                WHERE h.instance = s.instance AND h.hour <= s.hour)) AS s
+        WHERE s.rows > 1),
+    taken AS (
+        DELETE FROM trigperf.host_series s USING left_behind l
+        WHERE s.hour = l.hour AND s.series_id = l.series_id AND s.instance = l.instance
+          AND s.instance <> nobody
+        RETURNING s.*),
+    buckets AS (
+        SELECT b.series_id, b.hour, array_agg(b.bucket << 48 | b.count ORDER BY b.bucket) AS histogram
+        FROM (SELECT t.series_id, t.hour, e >> 48, LEAST(sum(e & 281474976710655), 281474976710655)::bigint
+              FROM taken t CROSS JOIN LATERAL unnest(t.histogram) AS e GROUP BY 1, 2, 3)
+             AS b(series_id, hour, bucket, count)
+        GROUP BY 1, 2),
+    sums AS (
+        SELECT t.series_id, t.hour, LEAST(sum(t.count), 9223372036854775807)::bigint AS count,
+               LEAST(sum(t.sum_ns), 9223372036854775807)::bigint AS sum_ns,
+               CASE WHEN bool_and(t.max_ns > 0 OR t.count = 0) THEN max(t.max_ns) ELSE 0 END AS max_ns,
+               sum(t.value) AS value, max(t.flushed_at) AS flushed_at
+        FROM taken t GROUP BY 1, 2),
+    written AS (
+        INSERT INTO trigperf.host_series AS s
+            (series_id, hour, instance, sequence, count, sum_ns, max_ns, value, histogram, flushed_at)
+        SELECT t.series_id, t.hour, nobody, 0, t.count, t.sum_ns, t.max_ns, t.value, b.histogram, t.flushed_at
+        FROM sums t LEFT JOIN buckets b ON b.series_id = t.series_id AND b.hour = t.hour
+        ON CONFLICT (hour, series_id, instance) DO UPDATE
+            SET count = LEAST(s.count::numeric + EXCLUDED.count, 9223372036854775807)::bigint,
+                sum_ns = LEAST(s.sum_ns::numeric + EXCLUDED.sum_ns, 9223372036854775807)::bigint,
+                max_ns = CASE WHEN s.max_ns > 0 AND EXCLUDED.max_ns > 0
+                              THEN GREATEST(s.max_ns, EXCLUDED.max_ns) ELSE 0 END,
+                value = s.value + EXCLUDED.value,
+                histogram = trigperf.histogram_merge(s.histogram, EXCLUDED.histogram),
+                flushed_at = GREATEST(s.flushed_at, EXCLUDED.flushed_at))
+    SELECT count(*) INTO merged FROM taken;
+    RETURN merged;
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- Retention, in batches: each call removes at most p_batch rows of each table; returns how many.
+
+CREATE FUNCTION trigperf.metrics_cleanup(p_days int DEFAULT 30, p_batch int DEFAULT 10000) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kept    timestamptz := clock_timestamp() - make_interval(days => p_days);
+    removed bigint := 0;
+    rows    bigint;
+    place   record;
+BEGIN
+    IF p_days < 1 OR p_batch < 1 THEN
+        RAISE EXCEPTION 'expected at least one day and a batch of at least one row, got % and %', p_days, p_batch
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'the default keeps 30 days';
+    END IF;
+    FOR place IN
+        SELECT * FROM (VALUES ('trigger_performance_metrics', 'hour'), ('trigger_execution_log', 'at'),
+                              ('trigger_error_log', 'occurred_at'), ('host_series', 'hour'),
+                              ('host_process', 'seen_at'), ('alert_history', 'at'), ('collect_run', 'at'))
+               AS p(relation, moment)
+    LOOP
+        EXECUTE format('DELETE FROM trigperf.%1$I WHERE ctid = ANY (ARRAY('
+                       'SELECT ctid FROM trigperf.%1$I WHERE %2$I < $1 LIMIT $2))', place.relation, place.moment)
+        USING kept, p_batch;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        removed := removed + rows;
+    END LOOP;
+    RETURN removed;
+END
+$$;
+
+-- Names that no row uses any more, while nobody writes any.
+CREATE FUNCTION trigperf.series_sweep() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    removed bigint := 0;
+BEGIN
+    IF pg_try_advisory_xact_lock(7460391845612006) THEN
+        DELETE FROM trigperf.host_series_name n
+        WHERE NOT EXISTS (SELECT FROM trigperf.host_series s WHERE s.series_id = n.id);
+        GET DIAGNOSTICS removed = ROW_COUNT;
+    END IF;
+    RETURN removed;
+END
+$$;
+
+-- What contexts call every now and then: collects when the last look is p_collect_ms ago (0: never),
+-- merges every quarter of an hour, and keeps retention. A part that fails does not keep the others
+-- from their work; it is logged once an hour.
+CREATE FUNCTION trigperf.metrics_upkeep(p_collect_ms int, p_retention_days int) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+DECLARE
+    state trigperf.collect_state;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7460391845612007) THEN
+        RETURN;
+    END IF;
+    BEGIN
+        IF p_collect_ms > 0 THEN
+            PERFORM trigperf.collect((p_collect_ms::bigint * 9 / 10)::int);
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM trigperf.check_failed(NULL, 'collecting: ' || SQLERRM, SQLSTATE);
+    END;
+    SELECT * INTO STRICT state FROM trigperf.collect_state;
+    BEGIN
+        PERFORM trigperf.metrics_cleanup(p_retention_days);
+        IF state.merged_at > clock_timestamp() - interval '15 minutes' THEN
+            RETURN;
+        END IF;
+        PERFORM trigperf.series_merge();
+        UPDATE trigperf.collect_state SET merged_at = clock_timestamp();
+        IF state.swept_at > clock_timestamp() - interval '1 day' THEN
+            RETURN;
+        END IF;
+        PERFORM trigperf.series_sweep();
+        UPDATE trigperf.collect_state SET swept_at = clock_timestamp();
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM trigperf.check_failed(NULL, 'retention: ' || SQLERRM, SQLSTATE);
+    END;
+END
+$$;
+
+CREATE FUNCTION trigperf.cleanup_trigger_error_log(p_days int DEFAULT 30, p_batch int DEFAULT 10000)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    IF p_days < 0 OR p_batch < 1 THEN
+        RAISE EXCEPTION 'expected days from 0 on and a batch of at least one row, got % and %', p_days, p_batch
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'the default keeps 30 days';
+    END IF;
+    DELETE FROM trigperf.trigger_error_log WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM trigperf.trigger_error_log
+        WHERE occurred_at < clock_timestamp() - make_interval(days => p_days) LIMIT p_batch));
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- For triggers that measure themselves: appends a row, which takes no lock that another writer could
+-- wait for; a table of counters did, and took three quarters of the throughput of eight writers.
+-- p_share is the share of executions that the caller tells about (0.01: one in a hundred); errors are
+-- always worth telling, with a share of 1.
+
+CREATE FUNCTION trigperf.update_trigger_performance_metrics(p_trigger text, p_table text,
+    p_duration_ms double precision, p_error text DEFAULT NULL, p_skipped boolean DEFAULT NULL,
+    p_rows bigint DEFAULT NULL, p_operation text DEFAULT NULL, p_share double precision DEFAULT 1,
+    p_sqlstate text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_duration_ms IS NULL OR NOT p_duration_ms BETWEEN 0 AND 1e12 OR p_share IS NULL
+        OR NOT (p_share > 0 AND p_share <= 1) THEN
+        RAISE EXCEPTION 'expected a duration from 0 to 1e12 ms and a share above 0 and up to 1, got % and %',
+            p_duration_ms, p_share
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'EXTRACT(epoch FROM clock_timestamp() - started) * 1000 is a duration in ms';
+    END IF;
+    INSERT INTO trigperf.trigger_execution_log
+        (source, table_name, trigger_name, operation, duration_ms, row_count, skipped, weight, error_sqlstate,
+         error_message)
+    VALUES ('host', p_table, p_trigger, p_operation, p_duration_ms, p_rows, p_skipped,
+            LEAST(round(1 / p_share), 1000000)::int, p_sqlstate, p_error);
+END
+$$;
+
+-- Without arguments: brings the table up to date now.
+CREATE FUNCTION trigperf.update_trigger_performance_metrics() RETURNS json
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT trigperf.collect()
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- Health of cache triggers: those of attached tables, and those that call notify_cache_invalidation().
+
+CREATE FUNCTION trigperf.get_cache_trigger_health(p_hours int DEFAULT 24) RETURNS TABLE (
+    table_name text, trigger_name text, source text, enabled boolean, health text, finding text, fix text,
+    executions bigint, mean_ms double precision, p95_ms double precision, errors bigint,
+    error_rate double precision, last_error text, last_error_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH figures AS MATERIALIZED (
+        SELECT m.function_name, m.table_name, sum(m.executions)::bigint AS executions,
+               sum(m.total_ms) AS total_ms, sum(m.errors)::bigint AS errors,
+               trigperf.histogram_sum(m.histogram) AS histogram
+        FROM trigperf.trigger_performance_metrics m
+        WHERE m.hour >= date_trunc('hour', clock_timestamp() - make_interval(hours => p_hours), 'UTC')
+          AND m.measured IN ('trigger', 'function')
+        GROUP BY 1, 2)
+    SELECT g.table_name, g.trigger_name, CASE WHEN g.captured_id IS NULL THEN 'notify' ELSE 'outbox' END,
+           g.enabled,
+           CASE WHEN NOT g.enabled OR COALESCE(s.state, 'ok') NOT IN ('ok', 'disabled') THEN 'critical'
+                WHEN r.error_rate > 0.15 OR r.mean_ms > 500 THEN 'critical'
+                WHEN r.error_rate > 0.05 OR r.mean_ms > 100 THEN 'warning'
+                WHEN f.executions IS NULL THEN 'unknown' ELSE 'ok' END,
+           CASE WHEN NOT g.enabled THEN 'the trigger is disabled'
+                WHEN COALESCE(s.state, 'ok') NOT IN ('ok', 'disabled') THEN 'the table is ' || s.state
+                WHEN r.error_rate > 0.05 THEN 'it fails too often'
+                WHEN r.mean_ms > 100 THEN 'it is slow'
+                WHEN f.executions IS NULL THEN 'not measured' END,
+           CASE WHEN NOT g.enabled THEN format('ALTER TABLE %s ENABLE TRIGGER %I', g.table_name, g.trigger_name)
+                WHEN s.fix IS NOT NULL THEN s.fix
+                WHEN f.executions IS NULL THEN trigperf.track_functions_hint() END,
+           f.executions, r.mean_ms,
+           trigperf.histogram_quantile(f.histogram, 0.95)::float8 / 1e6::float8, f.errors, r.error_rate,
+           e.error_message, e.occurred_at
+    FROM trigperf.triggers() g
+    LEFT JOIN trigperf.status_tables() s ON s.id = g.captured_id
+    LEFT JOIN trigperf.trigger_functions() t ON t.funcid = g.funcid
+    LEFT JOIN figures f ON f.function_name = g.function_name AND f.table_name IS NOT DISTINCT FROM t.table_name
+    CROSS JOIN LATERAL (
+        SELECT f.total_ms / NULLIF(f.executions, 0), f.errors::double precision / NULLIF(f.executions, 0)
+    ) AS r(mean_ms, error_rate)
+    LEFT JOIN LATERAL (
+        SELECT x.error_message, x.occurred_at FROM trigperf.trigger_error_log x
+        WHERE x.table_name = g.table_name ORDER BY x.occurred_at DESC LIMIT 1) AS e ON true
+    WHERE g.captured_id IS NOT NULL OR g.function_name = 'trigperf.notify_cache_invalidation'
+    ORDER BY 1, 2
+$$;
+
+-- Proves the path of an attached table (all of them without an argument), by hand. Nothing of the
+-- user's is written: what is told is a resync, which costs its readers a refresh and never a wrong
+-- answer. The step 'told' is about the row in the outbox, or the message in the log; who reads it, and
+-- how far behind he was, follows.
+CREATE FUNCTION trigperf.test_cache_invalidation(p_table regclass DEFAULT NULL)
+RETURNS TABLE (table_name text, step text, passed boolean, detail text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    state     record;
+    found_one boolean := false;
+BEGIN
+    FOR state IN
+        SELECT s.id, s.name, s.state, s.fix, s.granularity, s.triggers, c.relid
+        FROM trigperf.status_tables() s JOIN trigperf.captured_table c ON c.id = s.id
+        WHERE p_table IS NULL OR c.relid = p_table ORDER BY s.name
+    LOOP
+        found_one := true;
+        table_name := state.name;
+        step := 'attached';
+        passed := state.state = 'ok';
+        detail := CASE WHEN passed AND state.granularity = 'wal' THEN 'published'
+                       WHEN passed THEN state.triggers || ' triggers, enabled'
+                       ELSE state.state || COALESCE(': ' || state.fix, '') END;
+        RETURN NEXT;
+        PERFORM trigperf.resync(state.id);
+        step := 'told';
+        passed := state.granularity = 'wal' OR EXISTS (
+            SELECT FROM trigperf.outbox o
+            WHERE o.xid = pg_current_xact_id() AND o.table_id = state.id AND o.op = 'B');
+        detail := 'a resync of transaction ' || pg_current_xact_id()::text;
+        RETURN NEXT;
+        step := 'read';
+        SELECT count(*) > 0, count(*) || ' contexts were heard of in the last 30 seconds' INTO passed, detail
+        FROM trigperf.member m WHERE m.seen_at > clock_timestamp() - interval '30 seconds';
+        RETURN NEXT;
+    END LOOP;
+    IF NOT found_one THEN
+        table_name := COALESCE(p_table::text, '*');
+        step := 'attached';
+        passed := false;
+        detail := 'not attached: trigperf attach';
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- The report: one JSON document, the same figures for command, page and host. Ranges are whole hours.
+
+CREATE FUNCTION trigperf.report_triggers(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
+    table_name text, trigger_name text, function_name text, ours boolean, enabled boolean, level text,
+    timing text, events text[], measured text, shared_by int, executions bigint, estimated boolean,
+    total_ms double precision, self_ms double precision, max_ms double precision, samples bigint,
+    quantiles bigint[], errors bigint, skipped bigint, sampled_executions bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH metrics AS MATERIALIZED (
+        SELECT * FROM trigperf.trigger_performance_metrics m WHERE m.hour >= p_since AND m.hour < p_until),
+    histograms AS (
+        SELECT b.table_name, b.trigger_name, b.function_name,
+               array_agg(b.bucket << 48 | b.count ORDER BY b.bucket) AS histogram, sum(b.count)::bigint AS count
+        FROM (SELECT m.table_name, m.trigger_name, m.function_name, e >> 48,
+                     sum(e & 281474976710655)::bigint
+              FROM metrics m CROSS JOIN LATERAL unnest(m.histogram) AS e GROUP BY 1, 2, 3, 4)
+             AS b(table_name, trigger_name, function_name, bucket, count)
+        GROUP BY 1, 2, 3),
+    sums AS (
+        SELECT m.table_name, m.trigger_name, m.function_name, min(m.measured) AS measured,
+               max(m.shared_by) AS shared_by, bool_or(m.ours) AS ours, bool_or(m.estimated) AS estimated,
+               sum(m.executions)::bigint AS executions, sum(m.total_ms) AS total_ms,
+               sum(m.self_ms) AS self_ms, max(m.max_ms) AS max_ms, sum(m.samples)::bigint AS samples,
+               sum(m.errors)::bigint AS errors, sum(m.skipped)::bigint AS skipped
+        FROM metrics m GROUP BY 1, 2, 3),
+    figures AS MATERIALIZED (
+        SELECT s.*, h.count AS sampled_executions,
+               trigperf.histogram_quantiles(h.histogram, ARRAY[0.5, 0.95, 0.99],
+                                            round(s.max_ms * 1000000)::bigint) AS quantiles
+        FROM sums s LEFT JOIN histograms h
+          ON h.function_name IS NOT DISTINCT FROM s.function_name
+         AND h.trigger_name IS NOT DISTINCT FROM s.trigger_name
+         AND h.table_name IS NOT DISTINCT FROM s.table_name)
+    SELECT COALESCE(g.table_name, f.table_name), COALESCE(g.trigger_name, f.trigger_name),
+           COALESCE(g.function_name, f.function_name), COALESCE(g.ours, f.ours), g.enabled, g.level, g.timing,
+           g.events, f.measured, COALESCE(t.shared_by, f.shared_by, 1), f.executions, f.estimated, f.total_ms,
+           f.self_ms, f.max_ms, f.samples, f.quantiles, f.errors, f.skipped, f.sampled_executions
+    FROM trigperf.triggers() g
+    JOIN trigperf.trigger_functions() t ON t.funcid = g.funcid
+    FULL JOIN figures f ON f.function_name = g.function_name AND f.trigger_name = g.trigger_name
+                       AND f.table_name = g.table_name
+$$;
+
+CREATE FUNCTION trigperf.report_series(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
+    name text, labels jsonb, kind text, count bigint, sum_ns bigint, value double precision, quantiles bigint[])
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH taken AS MATERIALIZED (
+        SELECT * FROM trigperf.host_series s WHERE s.hour >= p_since AND s.hour < p_until),
+    histograms AS (
+        SELECT b.series_id, array_agg(b.bucket << 48 | b.count ORDER BY b.bucket) AS histogram
+        FROM (SELECT t.series_id, e >> 48, sum(e & 281474976710655)::bigint
+              FROM taken t CROSS JOIN LATERAL unnest(t.histogram) AS e GROUP BY 1, 2)
+             AS b(series_id, bucket, count)
+        GROUP BY 1),
+    latest AS (
+        SELECT t.series_id, sum(t.value) AS value
+        FROM (SELECT t.*, rank() OVER (PARTITION BY t.series_id ORDER BY t.hour DESC) AS age FROM taken t) AS t
+        WHERE t.age = 1 GROUP BY 1),
+    sums AS (
+        SELECT t.series_id, LEAST(sum(t.count), 9223372036854775807)::bigint AS count,
+               LEAST(sum(t.sum_ns), 9223372036854775807)::bigint AS sum_ns,
+               CASE WHEN bool_and(t.max_ns > 0 OR t.count = 0) THEN max(t.max_ns) ELSE 0 END AS max_ns
+        FROM taken t GROUP BY 1)
+    SELECT n.name, n.labels, n.kind, s.count, s.sum_ns, CASE WHEN n.kind = 'gauge' THEN l.value END,
+           CASE WHEN n.kind = 'histogram'
+                THEN trigperf.histogram_quantiles(h.histogram, ARRAY[0.5, 0.95, 0.99], s.max_ns) END
+    FROM sums s
+    JOIN trigperf.host_series_name n ON n.id = s.series_id
+    LEFT JOIN histograms h ON h.series_id = s.series_id
+    LEFT JOIN latest l ON l.series_id = s.series_id
+$$;
+
+-- How far behind readers of the outbox are: the oldest change that they have not passed, dated by the
+-- server where it keeps commit timestamps, else by the looks of collect(), which know which transaction
+-- ids had been given out when. Of readers of the log, when they acknowledged last.
+CREATE FUNCTION trigperf.report_consumers() RETURNS TABLE (
+    name text, source text, lag_seconds double precision, lag_bytes bigint, connected boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.name, 'outbox',
+           CASE WHEN u.xid IS NULL THEN 0
+                ELSE GREATEST(0, EXTRACT(epoch FROM clock_timestamp() - COALESCE(
+                         (SELECT max(r.at) FROM trigperf.collect_run r WHERE r.next_xid <= u.xid),
+                         c.acked_at, c.created_at))) END::double precision,
+           NULL::bigint, c.seen_at > clock_timestamp() - interval '30 seconds'
+    FROM trigperf.consumer c
+    CROSS JOIN LATERAL (
+        SELECT min(o.xid) FROM trigperf.outbox o
+        WHERE o.xid >= pg_snapshot_xmin(c.position) AND NOT pg_visible_in_snapshot(o.xid, c.position)) AS u(xid)
+    UNION ALL
+    SELECT w.name, 'wal',
+           CASE WHEN s.unconfirmed_bytes = 0 THEN 0
+                ELSE EXTRACT(epoch FROM clock_timestamp() - COALESCE(w.acked_at, w.created_at)) END::double precision,
+           s.unconfirmed_bytes, COALESCE(s.active, false)
+    FROM trigperf.wal_consumer w LEFT JOIN trigperf.wal_slots() s ON s.consumer = w.name
+$$;
+
+CREATE FUNCTION trigperf.report(p_since timestamptz, p_until timestamptz) RETURNS json
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    since timestamptz := date_trunc('hour', p_since, 'UTC');
+    state trigperf.collect_state;
+BEGIN
+    SELECT * INTO STRICT state FROM trigperf.collect_state;
+    RETURN json_build_object(
+        'format', 1,
+        'generated_at', clock_timestamp(),
+        'since', since,
+        'until', p_until,
+        'database', json_build_object(
+            'name', current_database(), 'server_version', current_setting('server_version'),
+            'schema_version', (SELECT max(version) FROM trigperf.migration),
+            'track_functions', current_setting('track_functions'),
+            'track_functions_hint', trigperf.track_functions_hint(),
+            'measured_since', state.measured_since, 'collected_at', state.collected_at),
+        'triggers', (SELECT COALESCE(json_agg(json_build_object(
+                'table', t.table_name, 'trigger', t.trigger_name, 'function', t.function_name, 'ours', t.ours,
+                'enabled', t.enabled, 'level', t.level, 'timing', t.timing, 'events', t.events,
+                'measured', t.measured, 'shared_by', t.shared_by, 'executions', t.executions,
+                'estimated', COALESCE(t.estimated, false), 'total_ms', t.total_ms, 'self_ms', t.self_ms,
+                'mean_ms', t.total_ms / NULLIF(t.executions, 0), 'max_ms', t.max_ms, 'samples', t.samples,
+                'p50_ms', t.quantiles[1]::float8 / 1e6::float8, 'p95_ms', t.quantiles[2]::float8 / 1e6::float8, 'p99_ms', t.quantiles[3]::float8 / 1e6::float8,
+                'errors', t.errors, 'error_rate', t.errors::float8 / NULLIF(t.executions, 0),
+                'skipped', t.skipped, 'no_op_share', t.skipped::float8 / NULLIF(t.sampled_executions, 0))
+                ORDER BY t.total_ms DESC NULLS LAST, t.table_name, t.trigger_name), '[]')
+            FROM trigperf.report_triggers(since, p_until) t),
+        'timeline', (SELECT COALESCE(json_agg(json_build_object(
+                'at', m.hour, 'table', m.table_name, 'trigger', m.trigger_name, 'function', m.function_name,
+                'executions', m.executions, 'total_ms', m.total_ms, 'p50_ms', q.q[1]::float8 / 1e6::float8,
+                'p95_ms', q.q[2]::float8 / 1e6::float8, 'p99_ms', q.q[3]::float8 / 1e6::float8, 'errors', m.errors)
+                ORDER BY m.hour, m.table_name, m.trigger_name, m.function_name), '[]')
+            FROM trigperf.trigger_performance_metrics m
+            LEFT JOIN LATERAL (
+                SELECT trigperf.histogram_quantiles(m.histogram, ARRAY[0.5, 0.95, 0.99],
+                                                    round(m.max_ms * 1000000)::bigint)
+                WHERE m.histogram IS NOT NULL) AS q(q) ON true
+            WHERE m.hour >= since AND m.hour < p_until),
+        'slowest', (SELECT COALESCE(json_agg(json_build_object(
+                'at', l.at, 'source', l.source, 'table', l.table_name, 'trigger', l.trigger_name,
+                'function', l.function_name, 'operation', l.operation, 'duration_ms', l.duration_ms,
+                'rows', l.row_count, 'skipped', l.skipped, 'sqlstate', l.error_sqlstate,
+                'error', l.error_message) ORDER BY l.duration_ms DESC, l.at), '[]')
+            FROM (SELECT * FROM trigperf.trigger_execution_log x WHERE x.at >= since AND x.at < p_until
+                  ORDER BY x.duration_ms DESC LIMIT 20) AS l),
+        'errors', (SELECT COALESCE(json_agg(json_build_object(
+                'at', e.occurred_at, 'table', e.table_name, 'operation', e.operation,
+                'message', e.error_message, 'sqlstate', e.sqlstate) ORDER BY e.occurred_at DESC), '[]')
+            FROM (SELECT * FROM trigperf.trigger_error_log x
+                  WHERE x.occurred_at >= since AND x.occurred_at < p_until
+                  ORDER BY x.occurred_at DESC LIMIT 50) AS e),
+        'series', (SELECT COALESCE(json_agg(json_build_object(
+                'name', s.name, 'labels', s.labels, 'kind', s.kind, 'count', s.count, 'sum', s.sum_ns::float8 / 1e9::float8,
+                'p50', s.quantiles[1]::float8 / 1e9::float8, 'p95', s.quantiles[2]::float8 / 1e9::float8, 'p99', s.quantiles[3]::float8 / 1e9::float8,
+                'value', s.value) ORDER BY s.name, s.labels::text), '[]')
+            FROM trigperf.report_series(since, p_until) s),
+        'alerts', (SELECT COALESCE(json_agg(json_build_object(
+                'at', a.at, 'rule', a.rule, 'subject', a.subject, 'labels', a.labels, 'level', a.level,
+                'previous', a.previous, 'value', a.value, 'threshold', a.threshold, 'usual', a.usual,
+                'samples', a.samples, 'message', a.message, 'source', a.source) ORDER BY a.id DESC), '[]')
+            FROM (SELECT * FROM trigperf.alert_history x WHERE x.at >= since AND x.at < p_until
+                  ORDER BY x.id DESC LIMIT 200) AS a),
+        'delivery', json_build_object(
+            'outbox_bytes', (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i
+                             WHERE i.inhparent = 'trigperf.outbox'::regclass),
+            'outbox_rows_estimate', (SELECT sum(COALESCE(u.n_live_tup, 0)) FROM pg_inherits i
+                                     LEFT JOIN pg_stat_user_tables u ON u.relid = i.inhrelid
+                                     WHERE i.inhparent = 'trigperf.outbox'::regclass),
+            'consumers', (SELECT COALESCE(json_agg(row_to_json(c) ORDER BY c.source, c.name), '[]')
+                          FROM trigperf.report_consumers() c),
+            'slots', (SELECT COALESCE(json_agg(row_to_json(w) ORDER BY w.slot), '[]')
+                      FROM trigperf.wal_slots() w)),
+        'overhead', json_build_object(
+            'collect_ms', (SELECT avg(r.duration_ms) FROM trigperf.collect_run r
+                           WHERE r.at >= since AND r.at < p_until),
+            'flush_ms', (SELECT avg(h.flush_ms) FROM trigperf.host_process h WHERE h.seen_at >= since),
+            'per_execution_us', state.execution_us,
+            'sample_rate', (SELECT value::float8 FROM trigperf.setting WHERE name = 'sample_rate')));
+END
+$$;
+
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;
