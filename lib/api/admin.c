@@ -246,12 +246,12 @@ int32_t trigperf_admin_triggers(trigperf_admin *admin, const char *table, char *
                                 trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_triggers_list(admin->connection, table, &text, error);
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }
 
 int32_t trigperf_admin_advise(trigperf_admin *admin, const char *table, char **json,
                               trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_advice_write(admin->connection, table, &text, error);
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }
