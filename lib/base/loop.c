@@ -20,6 +20,8 @@ struct tp_loop {
     int epoll;
     int timer;
     int event;
+    int nap; /* another timer, opened when it is first wanted */
+    bool napping;
     atomic_bool woken; /* the eventfd is readable, or about to be */
     uint64_t deadline_ms;
 };
@@ -59,7 +61,8 @@ int32_t tp_loop_new(tp_loop **out, trigperf_error **err) {
     if (loop == NULL) {
         return tp_error_nomem(err);
     }
-    loop->epoll = loop->timer = loop->event = -1;
+    loop->epoll = loop->timer = loop->event = loop->nap = -1;
+    loop->napping = false;
     loop->deadline_ms = UINT64_MAX;
     atomic_init(&loop->woken, false);
     int32_t status = open_all(loop, err);
@@ -81,6 +84,7 @@ void tp_loop_free(tp_loop *loop) {
     if (loop == NULL) {
         return;
     }
+    close_fd(loop->nap);
     close_fd(loop->event);
     close_fd(loop->timer);
     close_fd(loop->epoll);
@@ -125,6 +129,27 @@ void tp_loop_deadline(tp_loop *loop, uint64_t now_ms, uint64_t deadline_ms) {
     timerfd_settime(loop->timer, 0, &spec, NULL);
 }
 
+static bool open_nap(tp_loop *loop) {
+    if (loop->nap < 0) {
+        loop->nap = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (loop->nap >= 0 && add_own(loop, loop->nap, NULL) != TRIGPERF_OK) {
+            close(loop->nap);
+            loop->nap = -1;
+        }
+    }
+    return loop->nap >= 0;
+}
+
+bool tp_loop_nap(tp_loop *loop, uint32_t us) {
+    struct itimerspec spec = {{0, 0}, {(time_t)(us / 1000000), (long)(us % 1000000) * 1000}};
+    loop->napping = open_nap(loop) && timerfd_settime(loop->nap, 0, &spec, NULL) == 0;
+    return loop->napping;
+}
+
+bool tp_loop_napping(const tp_loop *loop) {
+    return loop->napping;
+}
+
 void tp_loop_wake(tp_loop *loop) {
     const uint64_t one = 1;
     if (atomic_exchange(&loop->woken, true)) {
@@ -150,6 +175,9 @@ int32_t tp_loop_wait(tp_loop *loop, int32_t timeout_ms, trigperf_error **err) {
         if (events[i].data.fd == loop->timer) {
             drain(loop->timer);
             loop->deadline_ms = UINT64_MAX;
+        } else if (events[i].data.fd == loop->nap) {
+            drain(loop->nap);
+            loop->napping = false;
         } else if (events[i].data.fd == loop->event) {
             drain(loop->event);
             atomic_exchange(&loop->woken, false);

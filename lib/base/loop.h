@@ -24,6 +24,12 @@ int32_t tp_loop_watch(tp_loop *loop, int fd, uint32_t interest, trigperf_error *
 /* Makes the descriptor readable at a monotonic time in ms; UINT64_MAX: never. */
 void tp_loop_deadline(tp_loop *loop, uint64_t now_ms, uint64_t deadline_ms);
 
+/* Makes the descriptor readable once after so many microseconds, beside the deadline. False when
+ * that cannot be had. */
+bool tp_loop_nap(tp_loop *loop, uint32_t us);
+/* Whether the last nap has not been noticed by tp_loop_wait() yet. */
+bool tp_loop_napping(const tp_loop *loop);
+
 /* Makes the descriptor readable now. Any thread, async-signal-safe. */
 void tp_loop_wake(tp_loop *loop);
 

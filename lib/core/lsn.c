@@ -33,6 +33,20 @@ bool tp_lsn_parse(const char *text, uint64_t *out) {
     return true;
 }
 
+/* The digits end before `end`; returns where they begin. */
+static char *put_half(char *end, uint32_t value) {
+    do {
+        *--end = "0123456789ABCDEF"[value % 16];
+        value /= 16;
+    } while (value != 0);
+    return end;
+}
+
 void tp_lsn_format(uint64_t lsn, tp_strbuf *out) {
-    tp_strbuf_printf(out, "%X/%X", (unsigned)(lsn >> 32), (unsigned)(lsn & 0xFFFFFFFFu));
+    char text[17];
+    char *end = text + sizeof text;
+    char *at = put_half(end, (uint32_t)lsn);
+    *--at = '/';
+    at = put_half(at, (uint32_t)(lsn >> 32));
+    tp_strbuf_add(out, at, (size_t)(end - at));
 }

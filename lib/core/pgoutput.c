@@ -14,28 +14,39 @@ typedef struct cursor {
     bool failed;
 } cursor;
 
-static uint64_t number(cursor *c, size_t bytes) {
-    uint64_t value = 0;
+static uint32_t trusted_u32(const unsigned char *at) {
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* So many bytes, or NULL past the end. */
+static const unsigned char *take(cursor *c, size_t bytes) {
+    const unsigned char *found = c->at;
     if (c->failed || (size_t)(c->end - c->at) < bytes) {
         c->failed = true;
-        return 0;
+        return NULL;
     }
-    for (size_t i = 0; i < bytes; i++) {
-        value = value << 8 | *c->at++;
-    }
-    return value;
+    c->at += bytes;
+    return found;
 }
 
 static uint8_t byte(cursor *c) {
-    return (uint8_t)number(c, 1);
+    const unsigned char *at = take(c, 1);
+    return at == NULL ? 0 : *at;
+}
+
+static uint32_t u16(cursor *c) {
+    const unsigned char *at = take(c, 2);
+    return at == NULL ? 0 : (uint32_t)at[0] << 8 | at[1];
 }
 
 static uint32_t u32(cursor *c) {
-    return (uint32_t)number(c, 4);
+    const unsigned char *at = take(c, 4);
+    return at == NULL ? 0 : trusted_u32(at);
 }
 
 static uint64_t u64(cursor *c) {
-    return number(c, 8);
+    uint64_t high = u32(c);
+    return high << 32 | u32(c);
 }
 
 static const char *text(cursor *c) {
@@ -50,15 +61,11 @@ static const char *text(cursor *c) {
 }
 
 static void skip(cursor *c, size_t bytes) {
-    if (c->failed || (size_t)(c->end - c->at) < bytes) {
-        c->failed = true;
-    } else {
-        c->at += bytes;
-    }
+    (void)take(c, bytes);
 }
 
 static uint32_t columns(cursor *c) {
-    uint32_t count = (uint32_t)number(c, 2);
+    uint32_t count = u16(c);
     c->failed = c->failed || count > COLUMNS_MAX;
     return c->failed ? 0 : count;
 }
@@ -214,30 +221,24 @@ static const parser parsers[] = {{TP_PGO_INSERT, true, parse_insert},
 bool tp_pgo_parse(const void *bytes, size_t length, bool streaming, tp_pgo_message *out,
                   const char **why) {
     cursor c = {bytes, (const unsigned char *)bytes + length, false};
-    tp_pgo_message message = {.schema = "", .name = ""};
-    message.kind = (char)byte(&c);
+    *out = (tp_pgo_message){.kind = (char)byte(&c), .schema = "", .name = ""};
     for (size_t i = 0; i < sizeof parsers / sizeof parsers[0]; i++) {
-        if (parsers[i].kind != message.kind) {
+        if (parsers[i].kind != out->kind) {
             continue;
         }
         if (streaming && parsers[i].in_stream) {
-            message.xid = u32(&c);
+            out->xid = u32(&c);
         }
-        parsers[i].parse(&c, &message);
+        parsers[i].parse(&c, out);
         if (c.failed || c.at != c.end) {
             *why = c.failed ? "a message ends too early, or holds a kind that is not known"
                             : "a message is longer than its contents";
             return false;
         }
-        *out = message;
         return true;
     }
     *why = "a kind of message that is not known";
     return false;
-}
-
-static uint32_t trusted_u32(const unsigned char *at) {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 tp_pgo_column tp_pgo_column_next(const unsigned char **at) {

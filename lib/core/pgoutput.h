@@ -66,7 +66,7 @@ typedef struct tp_pgo_message {
 
 /* Parses one message to its end; every column, attribute and name is checked, so that walking them
  * afterwards cannot fail. streaming: between a Stream Start and its Stream Stop. False: not a
- * message that is known, with a sentence in *why. */
+ * message that is known, with a sentence in *why; *out says nothing then. */
 bool tp_pgo_parse(const void *bytes, size_t length, bool streaming, tp_pgo_message *out,
                   const char **why);
 

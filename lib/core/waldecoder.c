@@ -22,6 +22,7 @@
 #include "core/walrel.h"
 
 #define SPACE 64 /* for a key whose text is not the server's */
+#define SPARE_MAX 256
 
 struct tp_waldecoder {
     tp_hash_key key;
@@ -34,6 +35,9 @@ struct tp_waldecoder {
     bool streaming;
     tp_waltx *first; /* list: committed */
     tp_waltx *last;
+    tp_waltx
+        *spare; /* list: done with, for those to come, so that a small one costs no allocation */
+    uint32_t spare_count;
     uint64_t waiting_bytes;
     uint64_t running_bytes;
     uint64_t changes;
@@ -70,6 +74,9 @@ void tp_waldecoder_reset(tp_waldecoder *decoder) {
     tp_waltx_free(decoder->open);
     free_list(decoder->running);
     free_list(decoder->first);
+    free_list(decoder->spare);
+    decoder->spare = NULL;
+    decoder->spare_count = 0;
     decoder->open = NULL;
     decoder->running = NULL;
     decoder->piece = NULL;
@@ -133,24 +140,24 @@ static tp_value render(const tp_pgo_column *column, uint8_t form, char *space) {
 
 typedef struct row {
     const tp_walrel *rel;
-    tp_pgo_column keys[TP_WAL_KEYS_MAX];
-    bool unknown; /* a key did not change, and is not sent */
+    bool unknown;                        /* a key did not change, and is not sent */
+    tp_pgo_column keys[TP_WAL_KEYS_MAX]; /* as many as the table has */
 } row;
 
 /* The keys of a tuple; those that did not change are taken from the old row, which may be NULL. */
-static row read_row(const tp_walrel *rel, tp_pgo_tuple tuple, const row *old) {
-    row out = {.rel = rel};
+static void read_row(const tp_walrel *rel, tp_pgo_tuple tuple, const row *old, row *out) {
+    out->rel = rel;
+    out->unknown = false;
     for (uint32_t column = 0; column < tuple.count; column++) {
         tp_pgo_column value = tp_pgo_column_next(&tuple.at);
         for (uint32_t i = 0; i < rel->spec->key_count; i++) {
             if (rel->key_at[i] == column) {
                 bool missing = value.kind == 'u';
-                out.unknown = out.unknown || (missing && (old == NULL || old->unknown));
-                out.keys[i] = missing && old != NULL ? old->keys[i] : value;
+                out->unknown = out->unknown || (missing && (old == NULL || old->unknown));
+                out->keys[i] = missing && old != NULL ? old->keys[i] : value;
             }
         }
     }
-    return out;
 }
 
 static void add_row(tp_waldecoder *decoder, tp_waltx *tx, uint32_t subxid, uint32_t op,
@@ -192,25 +199,27 @@ static void take_update(tp_waldecoder *decoder, tp_waltx *tx, const tp_walrel *r
     if (message->old_kind == 'O' && !differs(rel, message->before, message->after)) {
         return;
     }
-    row old = {.rel = rel};
+    row old;
+    row new;
     if (message->old_kind != 0) {
-        old = read_row(rel, message->before, NULL);
+        read_row(rel, message->before, NULL, &old);
         add_row(decoder, tx, message->xid, TP_OP_UPDATE, &old);
     }
-    row new = read_row(rel, message->after, message->old_kind == 0 ? NULL : &old);
+    read_row(rel, message->after, message->old_kind == 0 ? NULL : &old, &new);
     add_row(decoder, tx, message->xid, TP_OP_UPDATE, &new);
 }
 
 static void take_row(tp_waldecoder *decoder, tp_waltx *tx, const tp_walrel *rel,
                      const tp_pgo_message *message) {
+    row one;
     if (message->kind == TP_PGO_UPDATE) {
         take_update(decoder, tx, rel, message);
     } else if (message->kind == TP_PGO_INSERT) {
-        row new = read_row(rel, message->after, NULL);
-        add_row(decoder, tx, message->xid, TP_OP_INSERT, &new);
+        read_row(rel, message->after, NULL, &one);
+        add_row(decoder, tx, message->xid, TP_OP_INSERT, &one);
     } else if (rel->identity_covers) {
-        row old = read_row(rel, message->before, NULL);
-        add_row(decoder, tx, message->xid, TP_OP_DELETE, &old);
+        read_row(rel, message->before, NULL, &one);
+        add_row(decoder, tx, message->xid, TP_OP_DELETE, &one);
     } else {
         tp_waltx_resync(tx, rel->spec->id);
     }
@@ -343,8 +352,31 @@ static void commit(tp_waldecoder *decoder, tp_waltx *tx, const tp_pgo_message *m
     decoder->last = tx;
 }
 
+static void put_aside(tp_waldecoder *decoder, tp_waltx *tx) {
+    if (decoder->spare_count == SPARE_MAX || !tp_waltx_renew(tx)) {
+        tp_waltx_free(tx);
+        return;
+    }
+    *tp_waltx_link(tx) = decoder->spare;
+    decoder->spare = tx;
+    decoder->spare_count++;
+}
+
+/* NULL when memory is short. */
+static tp_waltx *new_transaction(tp_waldecoder *decoder, uint32_t xid) {
+    tp_waltx *tx = decoder->spare;
+    if (tx == NULL) {
+        return tp_waltx_new(&decoder->key, xid);
+    }
+    decoder->spare = *tp_waltx_link(tx);
+    decoder->spare_count--;
+    *tp_waltx_link(tx) = NULL;
+    tp_waltx_facts_of(tx)->xid = xid;
+    return tx;
+}
+
 static int32_t begin(tp_waldecoder *decoder, uint32_t xid, tp_waltx **out, trigperf_error **err) {
-    tp_waltx *tx = tp_waltx_new(&decoder->key, xid);
+    tp_waltx *tx = new_transaction(decoder, xid);
     if (tx == NULL) {
         return tp_error_nomem(err);
     }
@@ -471,7 +503,7 @@ void tp_waldecoder_drop_first(tp_waldecoder *decoder) {
     decoder->first = *tp_waltx_link(tx);
     decoder->last = decoder->first == NULL ? NULL : decoder->last;
     decoder->waiting_bytes -= tp_waltx_bytes(tx);
-    tp_waltx_free(tx);
+    put_aside(decoder, tx);
 }
 
 bool tp_waldecoder_between(const tp_waldecoder *decoder) {

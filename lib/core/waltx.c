@@ -15,6 +15,8 @@
 
 #define PARTS_MAX 64u
 #define TABLE_BYTES_MAX (UINT64_C(16) << 20)
+#define KEEP_UNITS 128u /* of tuples: 1 KB */
+#define KEEP_TABLES 64u
 
 typedef struct part {
     uint32_t subxid;
@@ -33,6 +35,7 @@ struct tp_waltx {
     tp_waltx_facts facts;
     part *parts;
     uint32_t part_count;
+    uint32_t part_made; /* of a former transaction: the first may have memory, though not counted */
     uint32_t part_capacity;
     uint32_t part_last; /* used last */
     state *tables;
@@ -50,16 +53,33 @@ tp_waltx *tp_waltx_new(const tp_hash_key *key, uint32_t xid) {
     return tx;
 }
 
+static void free_parts(tp_waltx *tx, uint32_t from) {
+    for (uint32_t i = from; i < tx->part_made; i++) {
+        tp_keyset_free(&tx->parts[i].tuples);
+    }
+    tx->part_made = tx->part_made < from ? tx->part_made : from;
+}
+
 void tp_waltx_free(tp_waltx *tx) {
     if (tx == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < tx->part_count; i++) {
-        tp_keyset_free(&tx->parts[i].tuples);
-    }
+    free_parts(tx, 0);
     free(tx->parts);
     free(tx->tables);
     free(tx);
+}
+
+bool tp_waltx_renew(tp_waltx *tx) {
+    free_parts(tx, 1);
+    if (tx->table_capacity > KEEP_TABLES ||
+        (tx->part_made > 0 && tx->parts[0].tuples.arena.capacity > KEEP_UNITS)) {
+        return false;
+    }
+    tx->facts = (tp_waltx_facts){0};
+    tx->part_count = 0;
+    tx->table_count = 0;
+    return true;
 }
 
 tp_waltx_facts *tp_waltx_facts_of(tp_waltx *tx) {
@@ -114,6 +134,25 @@ void tp_waltx_truncate(tp_waltx *tx, int32_t table) {
     }
 }
 
+/* At the end of the list; with the memory of a former transaction's, if there is any. */
+static part *add_part(tp_waltx *tx, uint32_t subxid) {
+    part *parts =
+        tp_array_reserve(tx->parts, &tx->part_capacity, tx->part_count + 1, sizeof *parts);
+    if (parts == NULL) {
+        return NULL;
+    }
+    tx->parts = parts;
+    part *added = &parts[tx->part_count++];
+    if (tx->part_count <= tx->part_made) {
+        added->subxid = subxid;
+        tp_keyset_clear(&added->tuples);
+    } else {
+        *added = (part){.subxid = subxid};
+        tx->part_made = tx->part_count;
+    }
+    return added;
+}
+
 /* NULL: too many, or memory is short. */
 static part *find_part(tp_waltx *tx, uint32_t subxid) {
     if (tx->part_last < tx->part_count && tx->parts[tx->part_last].subxid == subxid) {
@@ -123,18 +162,11 @@ static part *find_part(tp_waltx *tx, uint32_t subxid) {
     while (i < tx->part_count && tx->parts[i].subxid != subxid) {
         i++;
     }
-    if (i == tx->part_count) {
-        part *parts = i == PARTS_MAX
-                          ? NULL
-                          : tp_array_reserve(tx->parts, &tx->part_capacity, i + 1, sizeof *parts);
-        if (parts == NULL) {
-            return NULL;
-        }
-        tx->parts = parts;
-        tx->parts[tx->part_count++] = (part){.subxid = subxid};
-    }
     tx->part_last = i;
-    return &tx->parts[i];
+    if (i < tx->part_count) {
+        return &tx->parts[i];
+    }
+    return i == PARTS_MAX ? NULL : add_part(tx, subxid);
 }
 
 /* The table's index and the tuple as one string of bytes; NULL when it is too long. */

@@ -24,6 +24,9 @@ typedef struct tp_waltx_facts {
 /* key must outlive it. NULL when memory is short. */
 tp_waltx *tp_waltx_new(const tp_hash_key *key, uint32_t xid);
 void tp_waltx_free(tp_waltx *tx);
+/* Empties it for another transaction, whose xid is still to be set, and keeps its memory. False: it
+ * is too large to be kept for that. */
+bool tp_waltx_renew(tp_waltx *tx);
 tp_waltx_facts *tp_waltx_facts_of(tp_waltx *tx);
 uint64_t tp_waltx_bytes(const tp_waltx *tx);
 

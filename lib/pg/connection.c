@@ -22,6 +22,8 @@
 #include "pg/resolver.h"
 
 #define RESULTS_PER_TURN 4096
+#define BUSY 4      /* readings in a row, after which a stream is left alone for a moment */
+#define REST_US 250 /* as little as a local socket holds is gone by then */
 
 typedef struct queued {
     struct queued *prev;
@@ -48,6 +50,9 @@ struct tp_connection {
     uint32_t known_count;
     uint32_t known_capacity;
     bool copying;      /* the running statement is a replication stream */
+    bool resting;      /* it is not read until the loop's nap is over */
+    uint32_t dry;      /* how often, in quick succession, all that had come was taken */
+    uint64_t taken_ms; /* when something was taken last */
     uint64_t deadline; /* of connecting, or of the running statement */
 };
 
@@ -107,6 +112,8 @@ static void drop_queue(tp_connection *connection) {
     connection->paused = false;
     connection->known_count = 0;
     connection->copying = false;
+    connection->resting = false;
+    connection->dry = 0;
 }
 
 void tp_connection_close(tp_connection *connection) {
@@ -357,7 +364,7 @@ static int32_t flush(tp_connection *connection, trigperf_error **err) {
     if (pending < 0) {
         return fail(connection, "sending to the server", err);
     }
-    uint32_t interest = connection->paused ? 0 : (uint32_t)TP_LOOP_READ;
+    uint32_t interest = connection->paused || connection->resting ? 0 : (uint32_t)TP_LOOP_READ;
     interest |= pending > 0 ? (uint32_t)TP_LOOP_WRITE : 0;
     return watch(connection, interest, err);
 }
@@ -450,11 +457,22 @@ static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
     return status;
 }
 
-static int32_t take_copy(tp_connection *connection, trigperf_error **err) {
+/* The server sends each message by itself, so that a busy stream would wake us for every two or
+ * three. Once it has run dry several times in a row, it is left alone for a moment. */
+static void rest(tp_connection *connection, uint64_t now_ms) {
+    connection->dry = now_ms - connection->taken_ms <= 1 ? connection->dry + 1 : 0;
+    connection->taken_ms = now_ms;
+    connection->resting = connection->dry >= BUSY && tp_loop_nap(connection->loop, REST_US);
+}
+
+static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
     char *bytes = NULL;
     for (int i = 0; i < RESULTS_PER_TURN && !connection->paused; i++) {
         int length = PQgetCopyData(connection->pg, &bytes, 1);
         if (length == 0) {
+            if (i > 0) {
+                rest(connection, now_ms);
+            }
             return TRIGPERF_OK;
         }
         if (length < 0) {
@@ -481,12 +499,16 @@ bool tp_connection_put(tp_connection *connection, const char *bytes, size_t leng
 }
 
 static int32_t process_open(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
+    if (connection->resting && tp_loop_napping(connection->loop)) {
+        return flush(connection, err);
+    }
+    connection->resting = false;
     if (!connection->paused && PQconsumeInput(connection->pg) == 0) {
         return fail(connection, "reading from the server", err);
     }
     take_results(connection, now_ms);
     if (connection->pg != NULL && connection->copying) {
-        int32_t status = take_copy(connection, err);
+        int32_t status = take_copy(connection, now_ms, err);
         if (status != TRIGPERF_OK) {
             return status;
         }

@@ -25,11 +25,11 @@ void tp_wal_ack_tell(tp_wal_ack *ack, uint64_t now_ms) {
     uint64_t reached = tp_wal_stream_reached(ack->stream);
     uint64_t lsn = 0;
     tp_pipeline_counters counters;
+    tp_pipeline *pipeline = tp_engine_lock(ack->engine);
     if (tp_waldecoder_between(ack->decoder) && reached > ack->checkpointed &&
-        tp_wal_checkpoint(ack->engine, reached)) {
+        tp_wal_checkpoint(pipeline, reached)) {
         ack->checkpointed = reached;
     }
-    tp_pipeline *pipeline = tp_engine_lock(ack->engine);
     tp_pipeline_counters_get(pipeline, &counters);
     const char *position = tp_pipeline_position(pipeline);
     bool moved = position != NULL && tp_lsn_parse(position, &lsn);

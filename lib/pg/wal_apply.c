@@ -1,9 +1,13 @@
-/* Under one lock of the engine, so that a transaction arrives as a whole. Tuples of a table that
+/* Under one lock of the engine, so that a transaction arrives as a whole, and several of them with
+ * one checkpoint: a host that acknowledges only some of them gets the others again after a crash,
+ * which a position for each would not save it often enough to be worth it. Tuples of a table that
  * was attached anew with other keys meanwhile cannot be matched: the table is resynced. */
 #include "pg/wal_apply.h"
 
 #include "core/lsn.h"
 #include "core/tuple.h"
+
+#define GROUP_MAX 64
 
 typedef struct work {
     const tp_registry *registry;
@@ -11,16 +15,25 @@ typedef struct work {
     tp_pipeline *pipeline;
     uint64_t now_ms;
     uint64_t lsn;
+    /* looked up last, as most changes of a transaction are of one table */
+    int32_t table; /* 0: none */
+    const tp_walspec *spec;
+    const tp_registry_table *known; /* NULL: not of this source, or detached */
 } work;
 
-static const tp_registry_table *find(const work *w, int32_t table) {
-    return tp_wal_specs_find(w->specs, table) == NULL ? NULL : tp_registry_find(w->registry, table);
+static void look_up(work *w, int32_t table) {
+    if (table != w->table) {
+        w->table = table;
+        w->spec = tp_wal_specs_find(w->specs, table);
+        w->known = w->spec == NULL ? NULL : tp_registry_find(w->registry, table);
+    }
 }
 
-static void apply_table(const work *w, const tp_waltx_table *state) {
-    const tp_registry_table *known = find(w, state->table);
-    if (known == NULL) {
-        return; /* not of this source, or detached */
+static void apply_table(work *w, const tp_waltx_table *state) {
+    look_up(w, state->table);
+    const tp_registry_table *known = w->known;
+    if (known == NULL || !(state->truncated || state->resync)) {
+        return;
     }
     tp_value nulls[TP_REGISTRY_KEYS_MAX] = {{NULL, 0}};
     tp_change change = {known->table, TP_OP_TRUNCATE, nulls, w->lsn};
@@ -31,14 +44,14 @@ static void apply_table(const work *w, const tp_waltx_table *state) {
     }
 }
 
-static void apply_change(const work *w, const tp_waltx_change *change) {
-    const tp_walspec *spec = tp_wal_specs_find(w->specs, change->table);
-    const tp_registry_table *known = find(w, change->table);
+static void apply_change(work *w, const tp_waltx_change *change) {
     tp_value values[TP_REGISTRY_KEYS_MAX];
+    look_up(w, change->table);
+    const tp_registry_table *known = w->known;
     if (known == NULL) {
         return;
     }
-    bool fine = !known->coarse && known->table->key_count == spec->key_count;
+    bool fine = !known->coarse && known->table->key_count == w->spec->key_count;
     for (uint32_t i = 0; fine && i < known->table->key_count; i++) {
         values[i] = tp_tuple_value(change->tuple, i);
     }
@@ -52,7 +65,7 @@ static void apply_change(const work *w, const tp_waltx_change *change) {
     }
 }
 
-static bool checkpoint(tp_pipeline *pipeline, uint64_t lsn) {
+bool tp_wal_checkpoint(tp_pipeline *pipeline, uint64_t lsn) {
     tp_strbuf text = TP_STRBUF_INIT;
     tp_lsn_format(lsn, &text);
     bool set = !text.failed &&
@@ -61,15 +74,18 @@ static bool checkpoint(tp_pipeline *pipeline, uint64_t lsn) {
     return set;
 }
 
-bool tp_wal_apply(tp_waltx *tx, const tp_registry *registry, const tp_wal_specs *specs,
-                  tp_engine *engine, uint64_t now_ms) {
+static void apply(tp_waltx *tx, const tp_wal_group *group, tp_pipeline *pipeline) {
     const tp_waltx_facts *facts = tp_waltx_facts_of(tx);
     tp_waltx_cursor cursor = {0, NULL};
     tp_waltx_change change;
     tp_waltx_table state;
-    work w = {registry, specs, tp_engine_lock(engine), now_ms, facts->end_lsn};
+    work w = {.registry = group->registry,
+              .specs = group->specs,
+              .pipeline = pipeline,
+              .now_ms = group->now_ms,
+              .lsn = facts->end_lsn};
     if (facts->everything) {
-        tp_pipeline_resync(w.pipeline, now_ms, NULL, 0, w.lsn);
+        tp_pipeline_resync(pipeline, w.now_ms, NULL, 0, w.lsn);
     }
     for (uint32_t i = 0; tp_waltx_table_at(tx, i, &state); i++) {
         apply_table(&w, &state);
@@ -77,13 +93,27 @@ bool tp_wal_apply(tp_waltx *tx, const tp_registry *registry, const tp_wal_specs 
     while (tp_waltx_next(tx, &cursor, &change)) {
         apply_change(&w, &change);
     }
-    bool set = checkpoint(w.pipeline, facts->end_lsn);
-    tp_engine_unlock(engine);
-    return set;
 }
 
-bool tp_wal_checkpoint(tp_engine *engine, uint64_t lsn) {
-    bool set = checkpoint(tp_engine_lock(engine), lsn);
-    tp_engine_unlock(engine);
-    return set;
+/* The oldest transaction that waits, if it may be applied now. */
+static tp_waltx *next_visible(const tp_wal_group *group) {
+    tp_waltx *tx = tp_waldecoder_first(group->decoder);
+    bool may = tx != NULL && tp_wal_look_visible(group->look, tp_waltx_facts_of(tx)->xid) &&
+               (!tp_waltx_facts_of(tx)->registry || group->loaded);
+    return may ? tx : NULL;
+}
+
+void tp_wal_apply_group(tp_wal_group *group, tp_pipeline *pipeline) {
+    tp_waltx *tx;
+    while (group->count < GROUP_MAX && group->mark == 0 && !tp_pipeline_full(pipeline) &&
+           (tx = next_visible(group)) != NULL) {
+        const tp_waltx_facts *facts = tp_waltx_facts_of(tx);
+        group->mark = facts->mark;
+        group->end_lsn = facts->end_lsn;
+        group->loaded = false;
+        group->count++;
+        apply(tx, group, pipeline);
+        tp_waldecoder_drop_first(group->decoder);
+    }
+    group->checkpointed = group->count > 0 && tp_wal_checkpoint(pipeline, group->end_lsn);
 }

@@ -156,18 +156,25 @@ static void became_ready(tp_wal *source) {
 
 static void load_registry(tp_wal *source);
 
-static void apply(tp_wal *source, tp_waltx *tx) {
-    tp_waltx_facts facts = *tp_waltx_facts_of(tx);
-    if (tp_wal_apply(tx, tp_wal_catalog_registry(source->parts.catalog),
-                     tp_wal_catalog_specs(source->parts.catalog), source->engine, source->now_ms)) {
-        source->parts.ack.checkpointed = facts.end_lsn;
+/* False: the oldest transaction must wait, or there is none. */
+static bool apply_group(tp_wal *source) {
+    tp_wal_group group = {.decoder = source->parts.decoder,
+                          .look = &source->parts.look,
+                          .registry = tp_wal_catalog_registry(source->parts.catalog),
+                          .specs = tp_wal_catalog_specs(source->parts.catalog),
+                          .now_ms = source->now_ms,
+                          .loaded = source->loaded};
+    tp_wal_apply_group(&group, tp_engine_lock(source->engine));
+    tp_engine_unlock(source->engine);
+    source->loaded = group.loaded;
+    source->transactions += group.count;
+    if (group.checkpointed) {
+        source->parts.ack.checkpointed = group.end_lsn;
     }
-    source->loaded = false;
-    source->transactions++;
-    tp_waldecoder_drop_first(source->parts.decoder);
-    if (tp_wal_mark_take(&source->parts.mark, facts.mark)) {
+    if (group.count > 0 && tp_wal_mark_take(&source->parts.mark, group.mark)) {
         became_ready(source);
     }
+    return group.count > 0;
 }
 
 static bool full(const tp_wal *source) {
@@ -176,32 +183,31 @@ static bool full(const tp_wal *source) {
     return is;
 }
 
-/* Applies what is visible, in commit order. */
+/* Applies what is visible, in commit order, and asks for what keeps the next one waiting. */
 static void pump(tp_wal *source) {
-    tp_waltx *tx;
-    while (source->session_up && !source->loading && !full(source) &&
-           (tx = tp_waldecoder_first(source->parts.decoder)) != NULL) {
-        uint32_t xid = tp_waltx_facts_of(tx)->xid;
-        if (!tp_wal_look_visible(&source->parts.look, xid)) {
-            trigperf_error *error = NULL;
-            int32_t status = tp_wal_look_ask(&source->parts.look, xid, source->now_ms, &error);
-            check(source, status, error);
-            return;
-        }
-        if (tp_waltx_facts_of(tx)->registry && !source->loaded) {
-            load_registry(source);
-            return;
-        }
-        apply(source, tx);
+    while (source->session_up && !source->loading && apply_group(source)) {
     }
+    tp_waltx *tx = tp_waldecoder_first(source->parts.decoder);
+    if (!source->session_up || source->loading || tx == NULL || full(source)) {
+        return;
+    }
+    uint32_t xid = tp_waltx_facts_of(tx)->xid;
+    if (tp_wal_look_visible(&source->parts.look, xid)) {
+        load_registry(source);
+        return;
+    }
+    trigperf_error *error = NULL;
+    int32_t status = tp_wal_look_ask(&source->parts.look, xid, source->now_ms, &error);
+    check(source, status, error);
+}
+
+static bool crowded(const tp_wal *source) {
+    return tp_waldecoder_waiting_bytes(source->parts.decoder) > source->options.max_bytes / 4 ||
+           tp_waldecoder_registry_changed(source->parts.decoder);
 }
 
 static void set_pause(tp_wal *source) {
-    bool crowded =
-        tp_waldecoder_waiting_bytes(source->parts.decoder) > source->options.max_bytes / 4;
-    tp_wal_stream_pause(source->parts.stream,
-                        crowded || full(source) ||
-                            tp_waldecoder_registry_changed(source->parts.decoder));
+    tp_wal_stream_pause(source->parts.stream, crowded(source) || full(source));
 }
 
 static void on_message(void *user, const char *bytes, size_t length) {
@@ -209,7 +215,7 @@ static void on_message(void *user, const char *bytes, size_t length) {
     trigperf_error *error = NULL;
     if (tp_waldecoder_feed(source->parts.decoder, bytes, length, &error) != TRIGPERF_OK) {
         on_stream_failed(source, error);
-    } else if (tp_waldecoder_first(source->parts.decoder) != NULL) {
+    } else if (crowded(source)) {
         set_pause(source);
     }
 }

@@ -101,6 +101,12 @@ static bool read_spec(const PGresult *result, int row, tp_walspec *spec, owned *
     return fine;
 }
 
+static int by_id(const void *a, const void *b) {
+    int32_t one = ((const tp_walspec *)a)->id;
+    int32_t other = ((const tp_walspec *)b)->id;
+    return one < other ? -1 : one > other;
+}
+
 int32_t tp_wal_specs_new(const PGresult *result, tp_wal_specs **out, trigperf_error **err) {
     int rows = PQntuples(result);
     tp_wal_specs *specs = calloc(1, sizeof *specs);
@@ -125,6 +131,7 @@ int32_t tp_wal_specs_new(const PGresult *result, tp_wal_specs **out, trigperf_er
         tp_wal_specs_free(specs);
         return tp_error_nomem(err);
     }
+    qsort(specs->list, specs->count, sizeof *specs->list, by_id);
     *out = specs;
     return TRIGPERF_OK;
 }
@@ -135,10 +142,6 @@ const tp_walspec *tp_wal_specs_all(const tp_wal_specs *specs, uint32_t *count) {
 }
 
 const tp_walspec *tp_wal_specs_find(const tp_wal_specs *specs, int32_t id) {
-    for (uint32_t i = 0; i < specs->count; i++) {
-        if (specs->list[i].id == id) {
-            return &specs->list[i];
-        }
-    }
-    return NULL;
+    tp_walspec wanted = {.id = id};
+    return bsearch(&wanted, specs->list, specs->count, sizeof *specs->list, by_id);
 }

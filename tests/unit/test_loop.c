@@ -174,6 +174,23 @@ static void test_a_closed_descriptor_number_used_again(void **state) {
     tp_loop_free(loop);
 }
 
+static void test_nap(void **state) {
+    (void)state;
+    tp_loop *loop = fresh();
+    assert_false(tp_loop_napping(loop));
+    assert_true(tp_loop_nap(loop, 1));
+    assert_true(tp_loop_napping(loop));
+    assert_int_equal(tp_loop_wait(loop, -1, NULL), 1);
+    assert_false(tp_loop_napping(loop));
+    assert_false(readable(loop, 0));
+    assert_true(tp_loop_nap(loop, 3600000000u));
+    tp_loop_deadline(loop, 10, 10); /* one does not replace the other */
+    assert_int_equal(tp_loop_wait(loop, -1, NULL), 1);
+    assert_true(tp_loop_napping(loop));
+    assert_false(readable(loop, 0));
+    tp_loop_free(loop);
+}
+
 static void test_bad_descriptor(void **state) {
     (void)state;
     tp_loop *loop = fresh();
@@ -203,6 +220,7 @@ int main(void) {
         cmocka_unit_test(test_same_deadline_again_after_it_fired),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_a_closed_descriptor_number_used_again),
+        cmocka_unit_test(test_nap),
         cmocka_unit_test(test_bad_descriptor),
         cmocka_unit_test(test_out_of_memory),
     };

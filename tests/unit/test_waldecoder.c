@@ -490,6 +490,44 @@ static void test_oom(void **state) {
     }
 }
 
+static void feed_insert_of(tp_waldecoder *decoder, uint32_t xid) {
+    char id[24];
+    const char *row[] = {id, "7", NULL, NULL};
+    snprintf(id, sizeof id, "%u", xid);
+    feed_begin(decoder, xid);
+    feed_change(decoder, 'I', 0, 0, NULL, row);
+    feed_commit(decoder);
+}
+
+/* Transactions of before leave their memory, and nothing else, to those that come. */
+static void test_used_again(void **state) {
+    (void)state;
+    tp_walspec spec = spec_of(0, 1000);
+    tp_waldecoder *decoder = decoder_new(&spec);
+    char text[100];
+    char expected[100];
+    uint32_t last = 1;
+    feed_begin(decoder, 1);
+    feed_relation(decoder, 0, 'f', full_names);
+    feed_commit(decoder);
+    told(decoder, text);
+    for (uint32_t xid = 2; xid < 2000; xid += 2) { /* two come, one goes, from time to time all */
+        feed_insert_of(decoder, xid);
+        feed_insert_of(decoder, xid + 1);
+        do {
+            snprintf(expected, sizeof expected, "2 7 %u;", ++last);
+            assert_int_equal(tp_waltx_facts_of(tp_waldecoder_first(decoder))->xid, last);
+            assert_string_equal(told(decoder, text), expected);
+        } while (xid % 700 == 0 && tp_waldecoder_first(decoder) != NULL);
+    }
+    assert_true(tp_waldecoder_waiting_bytes(decoder) > 0);
+    while (tp_waldecoder_first(decoder) != NULL) {
+        tp_waldecoder_drop_first(decoder);
+    }
+    assert_int_equal(tp_waldecoder_waiting_bytes(decoder), 0);
+    tp_waldecoder_free(decoder);
+}
+
 /* While much waits, transactions under way become resyncs instead of growing. */
 static void test_crowded(void **state) {
     (void)state;
@@ -523,6 +561,7 @@ int main(void) {
                                        cmocka_unit_test(test_altered),
                                        cmocka_unit_test(test_messages),
                                        cmocka_unit_test(test_order),
+                                       cmocka_unit_test(test_used_again),
                                        cmocka_unit_test(test_oom),
                                        cmocka_unit_test(test_crowded)};
     return cmocka_run_group_tests(tests, NULL, NULL);

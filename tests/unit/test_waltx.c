@@ -83,6 +83,48 @@ static void test_bytes(void **state) {
     tp_strbuf_free(&scratch);
 }
 
+/* A small one is used again as if it were new, a large one is not kept. */
+static void test_renew(void **state) {
+    (void)state;
+    tp_hash_key key;
+    tp_hash_key_seed(&key, 1);
+    tp_strbuf scratch = TP_STRBUF_INIT;
+    tp_waltx_cursor cursor = {0, NULL};
+    tp_waltx_change change;
+    tp_waltx_table table;
+    tp_waltx *tx = tp_waltx_new(&key, 9);
+    uint64_t empty = tp_waltx_bytes(tx);
+    assert_true(tp_waltx_renew(tx));
+    for (int i = 0; i < 3; i++) {
+        add(tx, 5, 1, TP_OP_INSERT, "a", &scratch);
+        add(tx, 6, 1, TP_OP_INSERT, "b", &scratch);
+        tp_waltx_resync(tx, 2);
+        tp_waltx_facts_of(tx)->mark = 3;
+        tp_waltx_facts_of(tx)->everything = true;
+        assert_true(tp_waltx_renew(tx));
+        assert_int_equal(tp_waltx_facts_of(tx)->mark, 0);
+        assert_false(tp_waltx_facts_of(tx)->everything);
+        assert_false(tp_waltx_table_at(tx, 0, &table));
+        cursor = (tp_waltx_cursor){0, NULL};
+        assert_false(tp_waltx_next(tx, &cursor, &change));
+        assert_true(tp_waltx_bytes(tx) >= empty);
+    }
+    add(tx, 0, 1, TP_OP_UPDATE, "c", &scratch);
+    cursor = (tp_waltx_cursor){0, NULL};
+    assert_true(tp_waltx_next(tx, &cursor, &change));
+    assert_string_equal(tp_tuple_value(change.tuple, 0).data, "c");
+    assert_int_equal(change.ops, TP_OP_UPDATE);
+    assert_false(tp_waltx_next(tx, &cursor, &change));
+    char text[24];
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        add(tx, 0, 1, TP_OP_INSERT, text, &scratch);
+    }
+    assert_false(tp_waltx_renew(tx));
+    tp_waltx_free(tx);
+    tp_strbuf_free(&scratch);
+}
+
 static void test_oom(void **state) {
     (void)state;
     tp_hash_key key;
@@ -112,6 +154,6 @@ static void test_oom(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_walk), cmocka_unit_test(test_bytes),
-                                       cmocka_unit_test(test_oom)};
+                                       cmocka_unit_test(test_renew), cmocka_unit_test(test_oom)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
