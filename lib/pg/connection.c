@@ -22,8 +22,10 @@
 #include "pg/resolver.h"
 
 #define RESULTS_PER_TURN 4096
-#define BUSY 4      /* readings in a row, after which a stream is left alone for a moment */
-#define REST_US 250 /* as little as a local socket holds is gone by then */
+#define BUSY 4 /* readings in a row, after which a stream is left alone for a moment */
+#define REST_US 1000
+#define REST_SHORT_US 250 /* a local socket holds some 200 messages, however small */
+#define MANY 64
 
 typedef struct queued {
     struct queued *prev;
@@ -458,11 +460,13 @@ static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
 }
 
 /* The server sends each message by itself, so that a busy stream would wake us for every two or
- * three. Once it has run dry several times in a row, it is left alone for a moment. */
-static void rest(tp_connection *connection, uint64_t now_ms) {
-    connection->dry = now_ms - connection->taken_ms <= 1 ? connection->dry + 1 : 0;
+ * three. Once it has run dry several times in a row, it is left alone for a moment: less than a
+ * window lasts, and short enough that the server need not wait for room to send. */
+static void rest(tp_connection *connection, int taken, uint64_t now_ms) {
+    connection->dry = now_ms - connection->taken_ms <= 2 ? connection->dry + 1 : 0;
     connection->taken_ms = now_ms;
-    connection->resting = connection->dry >= BUSY && tp_loop_nap(connection->loop, REST_US);
+    connection->resting = connection->dry >= BUSY &&
+                          tp_loop_nap(connection->loop, taken < MANY ? REST_US : REST_SHORT_US);
 }
 
 static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
@@ -471,7 +475,7 @@ static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_er
         int length = PQgetCopyData(connection->pg, &bytes, 1);
         if (length == 0) {
             if (i > 0) {
-                rest(connection, now_ms);
+                rest(connection, i, now_ms);
             }
             return TRIGPERF_OK;
         }

@@ -39,11 +39,11 @@ def options():
     return parser.parse_args()
 
 
-def main(suite, parts):
+def main(suite, parts, server_options=()):
     """Runs the parts [(name, function(bench))] of a suite on a server of their own."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = options()
-    with harness.Cluster(fast=False, options=SERVER_OPTIONS) as cluster, \
+    with harness.Cluster(fast=False, options=[*SERVER_OPTIONS, *server_options]) as cluster, \
             tempfile.TemporaryDirectory(prefix="tpb.", dir="/tmp") as folder:
         bench = Bench(suite, chosen, cluster, folder)
         bench.say(f"== {suite}: {machine(cluster)}")
@@ -157,10 +157,14 @@ class Bench:
     def server_cpu(self):
         """Seconds of processor time of the server so far, ended backends included."""
         parent = self.postmaster()
-        total = _cpu(parent, with_children=True)
+        total = sum(_times(parent)) / TICK
         with open(f"/proc/{parent}/task/{parent}/children", encoding="utf-8") as file:
             children = file.read().split()
-        return total + sum(_cpu(int(child)) for child in children)
+        return total + sum(cpu(int(child)) for child in children)
+
+    def ended_cpu(self):
+        """Seconds of processor time of the backends that have ended."""
+        return sum(_times(self.postmaster())[2:]) / TICK
 
     def server_cpu_of(self, function):
         """(result, seconds of processor time the server used meanwhile)."""
@@ -183,13 +187,18 @@ class Bench:
         return tps, cpu * 1e6 / max(count, 1)
 
 
-def _cpu(pid, with_children=False):
+def _times(pid):
+    """Ticks in user and system mode, then those of ended children."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
+            return [int(field) for field in file.read().rsplit(")", 1)[1].split()[11:15]]
     except OSError:
-        return 0.0
-    return sum(int(field) for field in fields[11:15 if with_children else 13]) / TICK
+        return [0, 0, 0, 0]
+
+
+def cpu(pid):
+    """Seconds of processor time of a process so far."""
+    return sum(_times(pid)[:2]) / TICK
 
 
 def pgbench_path():

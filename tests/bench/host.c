@@ -4,11 +4,16 @@
  *     bench_host follow CONNINFO CONSUMER [NAME=VALUE ..]   until SIGTERM, notes when each id came
  *     bench_host hold   CONNINFO CONSUMER [NAME=VALUE ..]   until SIGTERM, pulls nothing
  *     bench_host idle   CONNINFO CONSUMER [NAME=VALUE ..]   until SIGTERM, as 50 consumers
+ *     bench_host count  CONNINFO CONSUMER [NAME=VALUE ..]   until SIGTERM, and all that is visible
+ *     bench_host listen CONNINFO COUNT    [NAME=VALUE ..]   so many changes, without a name
  *
- * The value of the key `id` of every change is read, as a host would. `drain` prints the number of
- * changes, the sum of these values, resyncs, and the microseconds it took on the clock and on the
- * processor, connecting and storing the position included. The others print "ready" when they have
- * caught up; `follow` prints lines "ID NANOSECONDS" of CLOCK_MONOTONIC at its end.
+ * NAME=VALUE is a setting, or rule:TABLE=TEMPLATE a rule. The value of the last key of every change
+ * is read, as a host would. `drain` prints the number of changes, the sum of these values, resyncs,
+ * and the microseconds it took on the clock, on the processor and there in the kernel, connecting
+ * and storing the position included. The others print "ready" when they have caught up; `follow`
+ * prints lines "ID NANOSECONDS" of CLOCK_MONOTONIC at its end; `count` and `listen` what `drain`
+ * prints, from being ready on, with the moment of CLOCK_MONOTONIC in nanoseconds instead of the
+ * time it took.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -58,10 +63,31 @@ static uint64_t cpu_us(void) {
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+/* The part of the kernel, in microseconds. */
+static uint64_t system_us(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_stime.tv_sec * 1000000U + (uint64_t)usage.ru_stime.tv_usec;
+}
+
 static void set(trigperf_config *config, const char *name, const char *value) {
     trigperf_error *error = NULL;
     if (trigperf_config_set(config, name, value, &error) != TRIGPERF_OK) {
         die(name, error);
+    }
+}
+
+/* TABLE=TEMPLATE */
+static void add_rule(trigperf_config *config, const char *text) {
+    trigperf_error *error = NULL;
+    char table[128];
+    const char *template = strchr(text, '=');
+    if (template == NULL) {
+        die(text, NULL);
+    }
+    snprintf(table, sizeof table, "%.*s", (int)(template - text), text);
+    if (trigperf_config_rule(config, table, NULL, NULL, template + 1, 0, &error) != TRIGPERF_OK) {
+        die(text, error);
     }
 }
 
@@ -77,6 +103,10 @@ static trigperf_context *make(const char *conninfo, const char *consumer, char *
     for (; *settings != NULL; settings++) {
         char name[64];
         const char *value = strchr(*settings, '=');
+        if (strncmp(*settings, "rule:", 5) == 0) {
+            add_rule(config, *settings + 5);
+            continue;
+        }
         if (value == NULL) {
             die(*settings, NULL);
         }
@@ -94,7 +124,8 @@ static void read_batch(tally *tally, const trigperf_batch *batch) {
     uint32_t count = trigperf_batch_change_count(batch);
     uint64_t now = tally->note != NULL ? now_ns() : 0;
     for (uint32_t i = 0; i < count; i++) {
-        const char *value = trigperf_batch_change_key_value(batch, i, 1, NULL);
+        uint32_t last = trigperf_batch_change_key_count(batch, i) - 1;
+        const char *value = trigperf_batch_change_key_value(batch, i, last, NULL);
         uint64_t id = value != NULL ? strtoull(value, NULL, 10) : 0;
         tally->sum += id;
         if (tally->note != NULL && tally->notes < NOTES_MAX) {
@@ -161,8 +192,9 @@ static void drain(const char *conninfo, const char *consumer, char **settings) {
     trigperf_context *context = make(conninfo, consumer, settings);
     catch_up(context, &tally);
     close_context(context);
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", tally.changes,
-           tally.sum, tally.resyncs, (now_ns() - began) / 1000, cpu_us());
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+           tally.changes, tally.sum, tally.resyncs, (now_ns() - began) / 1000, cpu_us(),
+           system_us());
 }
 
 static void follow(const char *conninfo, const char *consumer, char **settings) {
@@ -180,6 +212,45 @@ static void follow(const char *conninfo, const char *consumer, char **settings) 
         printf("%" PRIu64 " %" PRIu64 "\n", tally.note[i].id, tally.note[i].ns);
     }
     free(tally.note);
+}
+
+static void say_tally(const tally *tally, uint64_t cpu_before) {
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+           tally->changes, tally->sum, tally->resyncs, now_ns(), cpu_us() - cpu_before,
+           system_us());
+    fflush(stdout);
+}
+
+static void count(const char *conninfo, const char *consumer, char **settings) {
+    tally tally = {0};
+    trigperf_context *context = make(conninfo, consumer, settings);
+    catch_up(context, &tally);
+    tally.changes = tally.sum = tally.resyncs = 0;
+    uint64_t before = cpu_us();
+    say_ready();
+    while (!stopping) {
+        turn(context, 100);
+        pull(context, &tally);
+    }
+    catch_up(context, &tally);
+    say_tally(&tally, before);
+    close_context(context);
+}
+
+static void listen_for(const char *conninfo, const char *wanted, char **settings) {
+    uint64_t changes = strtoull(wanted, NULL, 10);
+    tally tally = {0};
+    trigperf_context *context = make(conninfo, "", settings);
+    catch_up(context, &tally);
+    tally.changes = tally.sum = tally.resyncs = 0;
+    uint64_t before = cpu_us();
+    say_ready();
+    while (!stopping && tally.changes < changes) {
+        turn(context, 100);
+        pull(context, &tally);
+    }
+    say_tally(&tally, before);
+    close_context(context);
 }
 
 /* Prints the status at its end. */
@@ -232,7 +303,8 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(const char *, const char *, char **);
-    } modes[] = {{"drain", drain}, {"follow", follow}, {"hold", hold}, {"idle", idle}};
+    } modes[] = {{"drain", drain}, {"follow", follow}, {"hold", hold},
+                 {"idle", idle},   {"count", count},   {"listen", listen_for}};
     signal(SIGTERM, on_term);
     for (size_t i = 0; argc >= 4 && i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(argv[1], modes[i].name) == 0) {
@@ -240,6 +312,8 @@ int main(int argc, char **argv) {
             return 0;
         }
     }
-    fputs("usage: bench_host drain|follow|hold|idle CONNINFO CONSUMER [NAME=VALUE ..]\n", stderr);
+    fputs(
+        "usage: bench_host drain|follow|hold|idle|count|listen CONNINFO CONSUMER [NAME=VALUE ..]\n",
+        stderr);
     return 2;
 }

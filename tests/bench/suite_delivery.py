@@ -68,6 +68,21 @@ def line(child, patience=600):
     return text
 
 
+def listeners_here(work):
+    """Which of the libraries that listen can be had."""
+    found = []
+    modules = os.environ.get("BENCH_NODE_MODULES", "")
+    if os.path.isdir(os.path.join(modules, "pg-listen")) and shutil.which("node"):
+        found.append("pg-listen")
+    else:
+        work.skip("pg-listen", "node or the npm package is missing")
+    if harness.run(["/usr/bin/python3", "-c", "import asyncpg"]).code == 0:
+        found.append("asyncpg")
+    else:
+        work.skip("asyncpg", "python3-asyncpg is not installed")
+    return found
+
+
 class Setting:
     """A database whose changes go to everybody who can be had here."""
 
@@ -79,7 +94,7 @@ class Setting:
                              "--rule", "call:{id}", "--granularity", "statement")
         self.names = ["ours"]
         self._pgq()
-        self._listeners()
+        self.names += listeners_here(work)
 
     def _pgq(self):
         missing = bench.has_pgq(self.database)
@@ -92,17 +107,6 @@ class Setting:
             self.database.sql("select pgq.create_queue('bench'); "
                               "select pgq.register_consumer('bench', 'bench')")
         self.database.sql(ALSO.format(event=event))
-
-    def _listeners(self):
-        modules = os.environ.get("BENCH_NODE_MODULES", "")
-        if os.path.isdir(os.path.join(modules, "pg-listen")) and shutil.which("node"):
-            self.names.append("pg-listen")
-        else:
-            self.work.skip("pg-listen", "node or the npm package is missing")
-        if harness.run(["/usr/bin/python3", "-c", "import asyncpg"]).code == 0:
-            self.names.append("asyncpg")
-        else:
-            self.work.skip("asyncpg", "python3-asyncpg is not installed")
 
     def command(self, name, mode, count=0):
         info = self.database.conninfo()
