@@ -16,6 +16,7 @@
 #include <trigperf/fence.h>
 #include <trigperf/health.h>
 #include <trigperf/histogram.h>
+#include <trigperf/kpi.h>
 #include <trigperf/push.h>
 #include <trigperf/reading.h>
 #include <trigperf/series.h>

@@ -29,6 +29,7 @@ static const command *const commands[] = {
     &command_rules,
     &command_grants,
     &command_collect,
+    &command_kpi,
     &command_tail,
     &command_triggers,
     &command_config,

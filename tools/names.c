@@ -86,7 +86,7 @@ int names_key(const char *text, char **name, const char **expression) {
     const char *at = text;
     int code = take_name(&at, "=", name);
     if (code != EXIT_FINE) {
-        say_hint("the form is --key COLUMN or --key NAME=EXPRESSION");
+        say_hint("the form is NAME or NAME=EXPRESSION");
         return code;
     }
     *expression = *at == '=' ? at + 1 : NULL;

@@ -359,6 +359,25 @@ def _():
         LIB.fails(STATE, "trigperf_thread_stop", host.context)
 
 
+def kpis(db, admin):
+    kpi = LIB.made("trigperf_kpi_new", b"per_user", b"public.calls")
+    LIB.check("trigperf_kpi_group", kpi, b"user_id", None)
+    LIB.check("trigperf_kpi_value", kpi, b"calls", b"count(*)")
+    LIB.fails(EXISTS, "trigperf_kpi_value", kpi, b"calls", b"count(*)")
+    LIB.check("trigperf_kpi_set", kpi, b"where", b"id > 10")
+    LIB.fails(INVALID, "trigperf_kpi_set", kpi, b"mode", b"later")
+    contains(LIB.text("trigperf_admin_kpi_add", admin, kpi, 1), "CREATE TRIGGER", "SQL of the dry run")
+    LIB.check("trigperf_admin_kpi_add", admin, kpi, 0, None)
+    LIB.trigperf_kpi_free(kpi)
+    db.sql("insert into calls values (20, 3), (21, 3), (5, 3)")
+    equal(db.rows("select * from per_user"), [["3", "2"]], "the KPI")
+    equal(json.loads(LIB.text("trigperf_admin_kpis", admin))[0]["state"], "ok", "state")
+    equal(json.loads(LIB.text("trigperf_admin_kpi_refresh", admin, b"public.per_user", b"check"))[0]["rows"], 0, "differ")
+    LIB.fails(INVALID, "trigperf_admin_kpi_refresh", admin, None, b"soon", None)
+    LIB.check("trigperf_admin_kpi_drop", admin, b"per_user", 0, 0, None)
+    db.sql("delete from calls")
+
+
 @test("schema, tables and rules are administered; changes of the database arrive")
 def _(db):
     db.sql("create table calls(id int primary key, user_id int)")
@@ -397,6 +416,7 @@ def _(db):
     contains(LIB.text("trigperf_admin_grants", admin, b"writer", db.user.encode(), None, 0, 0, 1),
              "no right", "grants of a writer")
     LIB.fails(INVALID, "trigperf_admin_grants", admin, b"reader", db.user.encode(), None, 0, 0, 1, None)
+    kpis(db, admin)
     context = LIB.made("trigperf_context_new", handle)
     follow_one_change(db, context)
     LIB.check("trigperf_context_close", context, 10000)

@@ -19,6 +19,7 @@ static trigperf_admin *admin;
 static trigperf_attachment *table;
 static trigperf_attachment *other; /* of the same table, described otherwise */
 static trigperf_attachment *scope;
+static trigperf_kpi *kpi;
 
 static int32_t keep(int32_t status, char *text) {
     trigperf_string_free(text);
@@ -123,6 +124,31 @@ static int32_t recheck(trigperf_error **error) {
     return trigperf_validator_recheck(imported, admin, error);
 }
 
+static int32_t kpi_plan(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_kpi_add(admin, kpi, 1, &text, error), text);
+}
+
+static int32_t kpi_add(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_kpi_add(admin, kpi, 0, &text, error), text);
+}
+
+static int32_t kpi_list(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_kpis(admin, &text, error), text);
+}
+
+static int32_t kpi_refresh(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_kpi_refresh(admin, NULL, "rebuild", &text, error), text);
+}
+
+static int32_t kpi_drop(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_kpi_drop(admin, "oom_kpi", 0, 0, &text, error), text);
+}
+
 static int32_t detach(trigperf_error **error) {
     return trigperf_admin_detach(admin, "calls", 0, NULL, error);
 }
@@ -152,6 +178,11 @@ static const call calls[] = {{"install", install, 0},
                              {"advise", advise, 0},
                              {"import", import, 0},
                              {"recheck", recheck, 0},
+                             {"plan a KPI", kpi_plan, 0},
+                             {"add a KPI", kpi_add, TRIGPERF_E_EXISTS},
+                             {"list KPIs", kpi_list, 0},
+                             {"refresh KPIs", kpi_refresh, 0},
+                             {"drop a KPI", kpi_drop, TRIGPERF_E_NOT_FOUND},
                              {"detach", detach, TRIGPERF_E_NOT_FOUND},
                              {"uninstall", uninstall, TRIGPERF_E_NOT_FOUND}};
 
@@ -205,6 +236,11 @@ static void describe(void) {
     trigperf_attachment_set(other, "granularity", "row", NULL);
     trigperf_attachment_new_scope("call", &scope, NULL);
     trigperf_attachment_rule(scope, "report:{id}", NULL, 0, NULL);
+    trigperf_kpi_new("oom_kpi", "calls", &kpi, NULL);
+    trigperf_kpi_group(kpi, "low", "lower(note)", NULL);
+    trigperf_kpi_value(kpi, "first", "min(id) FILTER (WHERE note > 'a')", NULL);
+    trigperf_kpi_value(kpi, "notes", "count(note)", NULL);
+    trigperf_kpi_set(kpi, "where", "id > 0", NULL);
 }
 
 int main(int count, char **arguments) {
@@ -229,6 +265,7 @@ int main(int count, char **arguments) {
     trigperf_attachment_free(table);
     trigperf_attachment_free(other);
     trigperf_attachment_free(scope);
+    trigperf_kpi_free(kpi);
     trigperf_admin_free(admin);
     trigperf_config_free(config);
     return failed;
