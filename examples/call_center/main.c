@@ -5,7 +5,8 @@
  *   warm up      readers and writers with the cache
  *   load         the same, counted; then every entry of the cache is compared with the database
  *   lost         deliveries are dropped for a second: the same comparison must find stale entries
- *   latency      from commit to host, with the library's window and without */
+ *   latency      from commit to host, with the library's window and without
+ *   KPIs         tables of counts and dashboards in the database, by two kinds of triggers */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,7 +142,9 @@ static bool phases(cc_live *live, cc_world *world, cc_report *report) {
         }
         report->resyncs += report->latencies[i].resyncs;
     }
-    return !world_ending(world);
+    live_phase(live, world, "KPIs");
+    live_note(live, "the obvious triggers, and those that the library makes");
+    return !world_ending(world) && kpis_run(world->options, &report->kpis);
 }
 
 static bool set_up(const cc_options *options) {

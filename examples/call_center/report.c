@@ -121,6 +121,27 @@ static void print_latency(cc_latency *latency) {
            latency->samples.count);
 }
 
+static void print_kpis(const cc_kpis *kpis) {
+    printf(
+        "  %-22s %" PRId64 " updates: %" PRId64 " executions, %.0f ms; UPDATE OF and IF: %" PRId64
+        " executions, so %.1f %% skipped, %.0f ms\n",
+        "KPIs, single rows", kpis->writes, kpis->single.naive, kpis->single.naive_ms,
+        kpis->single.ours, 100 - share((uint64_t)kpis->single.ours, (uint64_t)kpis->single.naive),
+        kpis->single.ours_ms);
+    printf("  %-22s %" PRId64 " rows in one statement: %" PRId64
+           " writes, %.0f ms; grouped: %" PRId64 " writes, %.0f ms\n",
+           "KPIs, bulk", kpis->bulk, kpis->many.naive, kpis->many.naive_ms, kpis->many.ours,
+           kpis->many.ours_ms);
+    printf("  %-22s %" PRId64 " rows written: %" PRId64 " refreshes, %" PRId64 " of %" PRId64
+           " payloads stale at the end; dirty marks: %" PRId64 " refreshes, %" PRId64 " stale\n",
+           "dashboards, a burst", kpis->burst, kpis->refreshes.naive, kpis->naive_stale,
+           kpis->users, kpis->refreshes.ours, kpis->stale);
+    printf("  %-22s %.1f %% against a refresh for each row; %" PRId64
+           " waited for the end of their minute\n",
+           "cache updates saved",
+           100 - share((uint64_t)kpis->refreshes.ours, (uint64_t)kpis->burst), kpis->waiting);
+}
+
 static bool promise(bool held, const char *broken) {
     if (!held) {
         printf("  BROKEN: %s\n", broken);
@@ -146,6 +167,9 @@ static bool promises(const cc_report *report) {
         held &= promise(report->latencies[i].samples.count > 0, "no latency was measured");
         held &= promise(report->latencies[i].missing == 0, "a commit was never delivered");
     }
+    held &= promise(report->kpis.wrong == 0, "a KPI differs from a recomputation");
+    held &= promise(report->kpis.stale == 0, "a dashboard was stale after the burst");
+    held &= promise(report->kpis.naive_stale > 0, "the burst left nothing stale to be noticed");
     return held;
 }
 
@@ -158,6 +182,7 @@ bool report_print(cc_report *report) {
     for (int i = 0; i < LATENCIES; i++) {
         print_latency(&report->latencies[i]);
     }
+    print_kpis(&report->kpis);
     printf("  %-22s %" PRIu64 "\n", "resyncs after start", report->resyncs);
     printf("  %-22s %" PRIu64 " stale of %" PRIu64
            " entries, after one second of lost deliveries\n",

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "checker.h"
+#include "kpis.h"
 #include "latency.h"
 #include "samples.h"
 #include "world.h"
@@ -26,6 +27,7 @@ typedef struct cc_report {
     uint64_t resyncs;         /* after the start */
     int64_t window_ms;
     cc_latency latencies[LATENCIES];
+    cc_kpis kpis;
 } cc_report;
 
 /* The live line: rates since the last one. Starts anew with each phase. */

@@ -46,7 +46,7 @@ void trigperf_kpi_free(trigperf_kpi *kpi);
  * @param kpi        the description.
  * @param name       name of the column, in the source and in the target.
  * @param expression NULL for a column; else an immutable SQL expression over the source's row,
- *        such as `(started_at AT TIME ZONE 'UTC')::date`. NULL is a group like any other.
+ *        such as `CAST(started_at AT TIME ZONE 'UTC' AS date)`. NULL is a group like any other.
  * @param[out] error see error.h; may be NULL.
  * @return 0, #TRIGPERF_E_INVALID (empty), #TRIGPERF_E_EXISTS (named twice), #TRIGPERF_E_LIMIT,
  *         #TRIGPERF_E_NOMEM.
