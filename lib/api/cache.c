@@ -4,9 +4,12 @@
 
 #include "api/cache_call.h"
 #include "base/clock.h"
+#include "core/cache_many.h"
 
-static int32_t check_keys(trigperf_context *context, uint32_t validator, const char *const *keys,
-                          const uint64_t *lengths, uint32_t count, trigperf_error **error) {
+/* What is wrong with arguments of which something is. */
+static __attribute__((noinline)) int32_t complain(trigperf_context *context, uint32_t validator,
+                                                  const char *const *keys, const uint64_t *lengths,
+                                                  uint32_t count, trigperf_error **error) {
     int32_t status = tp_cache_check(context, validator, "", 0, error);
     if (status == TRIGPERF_OK && count > INT32_MAX) {
         status = tp_error_set(error, TRIGPERF_E_INVALID, "pass fewer keys at once",
@@ -17,11 +20,24 @@ static int32_t check_keys(trigperf_context *context, uint32_t validator, const c
                               "expected arrays of keys and lengths, got NULL");
     }
     for (uint32_t i = 0; status == TRIGPERF_OK && i < count; i++) {
-        if (!tp_cache_is_key(keys[i], lengths[i])) {
-            status = tp_cache_check(context, validator, keys[i], lengths[i], error);
-        }
+        status = tp_cache_check(context, validator, keys[i], lengths[i], error);
     }
     return status;
+}
+
+static int32_t check_keys(trigperf_context *context, uint32_t validator, const char *const *keys,
+                          const uint64_t *lengths, uint32_t count, trigperf_error **error) {
+    bool fine = tp_cache_is_clear(context, validator, "", 0) && count <= INT32_MAX &&
+                keys != NULL && lengths != NULL;
+    uint64_t longest = 0; /* or longer */
+    bool all = true;
+    for (uint32_t i = 0; fine && i < count; i++) {
+        longest |= lengths[i];
+        all &= keys[i] != NULL;
+    }
+    return fine && all && longest < TRIGPERF_KEY_MAX
+               ? TRIGPERF_OK
+               : complain(context, validator, keys, lengths, count, error);
 }
 
 /* The long way. */
@@ -168,9 +184,10 @@ int32_t trigperf_cache_get_many(trigperf_context *context, uint32_t validator,
     tp_cache *cache = tp_context_cache(context);
     tp_cache_call call = tp_cache_call_now(cache, validator);
     uint32_t hits = 0;
+    tp_cache_misses misses;
     for (uint32_t i = 0; i < count; i += TP_CACHE_AT_ONCE) {
         uint32_t part = count - i < TP_CACHE_AT_ONCE ? count - i : TP_CACHE_AT_ONCE;
-        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, NULL);
+        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, &misses);
     }
     return (int32_t)hits;
 }
@@ -198,16 +215,15 @@ int32_t trigperf_cache_put_many(trigperf_context *context, uint32_t validator,
 }
 
 /* The keys of a part that were not found, one after the other. */
-static int32_t fill_part(tp_cache *cache, tp_cache_call *call, const tp_cache_miss *misses,
-                         uint32_t count, trigperf_verdict_fn fn, void *user, int32_t *verdicts,
+static int32_t fill_part(tp_cache *cache, tp_cache_call *call, const tp_cache_misses *misses,
+                         trigperf_verdict_fn fn, void *user, int32_t *verdicts,
                          trigperf_error **error) {
     int32_t status = TRIGPERF_OK;
-    for (uint32_t i = 0; i < count && status == TRIGPERF_OK; i++) {
-        if (verdicts[i] < 0) {
-            uint32_t fresh = 0;
-            status = fill(cache, call, &misses[i], fn, user, &fresh, error);
-            verdicts[i] = status == TRIGPERF_OK ? (int32_t)fresh : verdicts[i];
-        }
+    for (uint32_t n = 0; n < misses->count && status == TRIGPERF_OK; n++) {
+        uint32_t fresh = 0;
+        uint32_t i = misses->which[n];
+        status = fill(cache, call, &misses->miss[i], fn, user, &fresh, error);
+        verdicts[i] = status == TRIGPERF_OK ? (int32_t)fresh : -1;
     }
     return status;
 }
@@ -216,7 +232,7 @@ int32_t trigperf_cache_compute_many(trigperf_context *context, uint32_t validato
                                     const char *const *keys, const uint64_t *lengths,
                                     uint32_t count, trigperf_verdict_fn fn, void *user,
                                     int32_t *verdicts, trigperf_error **error) {
-    tp_cache_miss misses[TP_CACHE_AT_ONCE];
+    tp_cache_misses misses;
     int32_t status = check_keys(context, validator, keys, lengths, count, error);
     if (status != TRIGPERF_OK) {
         return status;
@@ -226,8 +242,8 @@ int32_t trigperf_cache_compute_many(trigperf_context *context, uint32_t validato
     uint32_t hits = 0;
     for (uint32_t i = 0; i < count && status == TRIGPERF_OK; i += TP_CACHE_AT_ONCE) {
         uint32_t part = count - i < TP_CACHE_AT_ONCE ? count - i : TP_CACHE_AT_ONCE;
-        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, misses);
-        status = fill_part(cache, &call, misses, part, fn, user, verdicts + i, error);
+        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, &misses);
+        status = fill_part(cache, &call, &misses, fn, user, verdicts + i, error);
     }
     return status < 0 ? status : (int32_t)hits;
 }

@@ -187,8 +187,8 @@ static int32_t look_in_previous(tp_cache *cache, const tp_cache_call *call, tp_c
     return verdict;
 }
 
-static int32_t look(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table,
-                    tp_cache_probe *probe) {
+int32_t tp_cache_look(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table,
+                      tp_cache_probe *probe) {
     int32_t verdict = tp_cache_table_look(table, probe, time_of(cache, call));
     return verdict >= 0 ? verdict : look_in_previous(cache, call, table, probe);
 }
@@ -206,42 +206,9 @@ int32_t tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key
                          key, length, &m->probe);
     m->ticket = atomic_load_explicit(tp_cache_ticket_of(cache, &m->probe), memory_order_acquire);
     tp_cache_probe_match(&m->probe);
-    int32_t verdict = look(cache, call, m->table, &m->probe);
+    int32_t verdict = tp_cache_look(cache, call, m->table, &m->probe);
     count(cache, call, verdict >= 0 ? TP_LANE_HITS : TP_LANE_MISSES, 1);
     return verdict;
-}
-
-uint32_t tp_cache_get_many(tp_cache *cache, const tp_cache_call *call, const char *const *keys,
-                           const uint64_t *lengths, uint32_t number, int32_t *verdicts,
-                           tp_cache_miss *misses) {
-    tp_cache_miss here[TP_CACHE_AT_ONCE];
-    tp_cache_miss *m = misses == NULL ? here : misses;
-    tp_cache_table *table = atomic_load_explicit(&cache->table, memory_order_acquire);
-    uint64_t salt = tp_cache_validators_salt(&cache->validators, call->validator);
-    uint32_t hits = 0;
-    for (uint32_t i = 0; i < number && table == NULL; i++) {
-        m[i].probe.bytes = keys[i];
-        m[i].probe.length = (size_t)lengths[i];
-    }
-    for (uint32_t i = 0; i < number && table != NULL; i++) {
-        tp_cache_table_probe(table, salt, keys[i], (size_t)lengths[i], &m[i].probe);
-        tp_cache_probe_fetch(&m[i].probe);
-    }
-    for (uint32_t i = 0; i < number && table != NULL; i++) {
-        tp_cache_probe_match(&m[i].probe);
-        tp_cache_probe_fetch_entry(&m[i].probe);
-    }
-    for (uint32_t i = 0; i < number; i++) {
-        m[i].table = table;
-        m[i].ticket = table == NULL ? 0
-                                    : atomic_load_explicit(tp_cache_ticket_of(cache, &m[i].probe),
-                                                           memory_order_acquire);
-        verdicts[i] = table == NULL ? -1 : look(cache, call, table, &m[i].probe);
-        hits += verdicts[i] >= 0 ? 1 : 0;
-    }
-    count(cache, call, TP_LANE_HITS, hits);
-    count(cache, call, TP_LANE_MISSES, number - hits);
-    return hits;
 }
 
 /* ---- putting ---- */

@@ -12,8 +12,6 @@
 #include "core/cache_table.h"
 #include "core/cache_validators.h"
 
-#define TP_CACHE_AT_ONCE 32u /* keys of a batch that are fetched ahead */
-
 typedef struct tp_cache tp_cache;
 
 typedef struct tp_cache_options {
@@ -59,10 +57,6 @@ void tp_cache_free(tp_cache *cache);
 /* The verdict, or -1. miss may be NULL. */
 int32_t tp_cache_get(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
                      tp_cache_miss *miss);
-/* The same for up to TP_CACHE_AT_ONCE keys; misses may be NULL. Returns how many were found. */
-uint32_t tp_cache_get_many(tp_cache *cache, const tp_cache_call *call, const char *const *keys,
-                           const uint64_t *lengths, uint32_t count, int32_t *verdicts,
-                           tp_cache_miss *misses);
 /* Keeps the verdict of a key that was missed, unless it was invalidated since, or has come. */
 void tp_cache_fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_miss *miss,
                    uint32_t verdict);

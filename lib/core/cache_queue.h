@@ -21,8 +21,6 @@
 
 #include "core/cache_set.h"
 
-#define TP_QUEUE_INLINE static inline __attribute__((always_inline))
-
 /* The word `state` of a set:
  *   bits 0-1    the oldest of the small queue
  *   bits 2, 3   TP_SET_FULL, TP_SET_TERMS
@@ -44,7 +42,7 @@ typedef struct tp_queue {
     uint32_t high;
 } tp_queue;
 
-TP_QUEUE_INLINE bool tp_queue_is_dead(const tp_cache_set *set, uint32_t way,
+TP_CACHE_INLINE bool tp_queue_is_dead(const tp_cache_set *set, uint32_t way,
                                       const tp_set_owner *owner) {
     if (owner == NULL) {
         return false;
@@ -53,41 +51,41 @@ TP_QUEUE_INLINE bool tp_queue_is_dead(const tp_cache_set *set, uint32_t way,
     return terms != 0 && owner->dead(owner->user, set, way, terms);
 }
 
-TP_QUEUE_INLINE void tp_queue_moves(const tp_cache_set *set, const tp_set_owner *owner,
+TP_CACHE_INLINE void tp_queue_moves(const tp_cache_set *set, const tp_set_owner *owner,
                                     uint32_t from, uint32_t to) {
     if (owner != NULL && owner->move != NULL) {
         owner->move(owner->user, set, from, to);
     }
 }
 
-TP_QUEUE_INLINE uint32_t tp_queue_hand(const tp_queue *queue) {
+TP_CACHE_INLINE uint32_t tp_queue_hand(const tp_queue *queue) {
     return queue->state >> TP_QUEUE_HAND_SHIFT & 15;
 }
 
 /* The first way of a mask at the hand or behind it. */
-TP_QUEUE_INLINE uint32_t tp_queue_first(uint32_t mask, uint32_t hand) {
+TP_CACHE_INLINE uint32_t tp_queue_first(uint32_t mask, uint32_t hand) {
     uint32_t ahead = mask & ~0u << hand;
     return (uint32_t)__builtin_ctz(ahead != 0 ? ahead : mask);
 }
 
 /* The ways from the hand on up to that one, which is not among them. */
-TP_QUEUE_INLINE uint32_t tp_queue_passed(uint32_t hand, uint32_t way) {
+TP_CACHE_INLINE uint32_t tp_queue_passed(uint32_t hand, uint32_t way) {
     return (1u << way) - (1u << hand) - (way < hand ? 1u : 0u);
 }
 
-TP_QUEUE_INLINE void tp_queue_forget(tp_queue *queue, uint32_t ways) {
+TP_CACHE_INLINE void tp_queue_forget(tp_queue *queue, uint32_t ways) {
     queue->low &= ~ways;
     queue->high &= ~ways;
 }
 
 /* Takes a point from each of these ways, which have some. */
-TP_QUEUE_INLINE void tp_queue_lower(tp_queue *queue, uint32_t ways) {
+TP_CACHE_INLINE void tp_queue_lower(tp_queue *queue, uint32_t ways) {
     queue->high &= queue->low | ~ways;
     queue->low ^= ways;
 }
 
 /* Leaves the tag of who is turned away. */
-TP_QUEUE_INLINE void tp_queue_remember(tp_cache_set *set, tp_queue *queue, uint32_t way) {
+TP_CACHE_INLINE void tp_queue_remember(tp_cache_set *set, tp_queue *queue, uint32_t way) {
     uint32_t at = queue->state >> TP_QUEUE_GHOST_SHIFT & (TP_SET_GHOSTS - 1);
     uint32_t next = queue->state + (1u << TP_QUEUE_GHOST_SHIFT);
     atomic_store_explicit(&set->past.ghosts[at], (uint16_t)tp_set_tag(set, way),
@@ -95,7 +93,7 @@ TP_QUEUE_INLINE void tp_queue_remember(tp_cache_set *set, tp_queue *queue, uint3
     queue->state = next & ~(TP_SET_GHOSTS << TP_QUEUE_GHOST_SHIFT);
 }
 
-TP_QUEUE_INLINE tp_set_loss tp_queue_turn_away(tp_cache_set *set, tp_queue *queue, uint32_t way,
+TP_CACHE_INLINE tp_set_loss tp_queue_turn_away(tp_cache_set *set, tp_queue *queue, uint32_t way,
                                                bool remember, const tp_set_owner *owner) {
     bool dead = tp_queue_is_dead(set, way, owner);
     if (remember && !dead) {
@@ -106,7 +104,7 @@ TP_QUEUE_INLINE tp_set_loss tp_queue_turn_away(tp_cache_set *set, tp_queue *queu
 }
 
 /* The oldest of the main queue that is not proven; on the way, proves those who were asked for. */
-TP_QUEUE_INLINE uint32_t tp_queue_unproven(tp_queue *queue) {
+TP_CACHE_INLINE uint32_t tp_queue_unproven(tp_queue *queue) {
     uint32_t open = ~queue->state & TP_QUEUE_MAIN_WAYS;
     uint32_t idle = open & ~(queue->low | queue->high);
     uint32_t hand = tp_queue_hand(queue);
@@ -118,7 +116,7 @@ TP_QUEUE_INLINE uint32_t tp_queue_unproven(tp_queue *queue) {
 }
 
 /* Ways of the main queue whose entry is dead. */
-TP_QUEUE_INLINE uint32_t tp_queue_dead(const tp_cache_set *set, const tp_set_owner *owner) {
+TP_CACHE_INLINE uint32_t tp_queue_dead(const tp_cache_set *set, const tp_set_owner *owner) {
     uint32_t dead = 0;
     for (uint32_t way = TP_QUEUE_SMALL; owner != NULL && way < TP_SET_WAYS; way++) {
         dead |= tp_queue_is_dead(set, way, owner) ? 1u << way : 0;
@@ -126,7 +124,7 @@ TP_QUEUE_INLINE uint32_t tp_queue_dead(const tp_cache_set *set, const tp_set_own
     return dead;
 }
 
-TP_QUEUE_INLINE uint32_t tp_queue_clock(const tp_cache_set *set, tp_queue *queue,
+TP_CACHE_INLINE uint32_t tp_queue_clock(const tp_cache_set *set, tp_queue *queue,
                                         const tp_set_owner *owner) {
     uint32_t dead = tp_queue_dead(set, owner);
     uint32_t hand = tp_queue_hand(queue);
@@ -142,7 +140,7 @@ TP_QUEUE_INLINE uint32_t tp_queue_clock(const tp_cache_set *set, tp_queue *queue
 }
 
 /* A way of the main queue that is free now; TP_SET_NOWHERE when all others are worth more. */
-TP_QUEUE_INLINE uint32_t tp_queue_main(tp_cache_set *set, tp_queue *queue, bool proven,
+TP_CACHE_INLINE uint32_t tp_queue_main(tp_cache_set *set, tp_queue *queue, bool proven,
                                        uint32_t empty, const tp_set_owner *owner,
                                        tp_set_loss *loss) {
     uint32_t way = TP_SET_NOWHERE;
@@ -168,7 +166,7 @@ TP_QUEUE_INLINE uint32_t tp_queue_main(tp_cache_set *set, tp_queue *queue, bool 
     return way;
 }
 
-TP_QUEUE_INLINE void tp_queue_move(tp_cache_set *set, uint32_t from, uint32_t to) {
+TP_CACHE_INLINE void tp_queue_move(tp_cache_set *set, uint32_t from, uint32_t to) {
     for (uint32_t i = 0; i < 3; i++) {
         uint32_t word = atomic_load_explicit(&set->entries[from][i], memory_order_relaxed);
         atomic_store_explicit(&set->entries[to][i], word, memory_order_release);
@@ -177,7 +175,7 @@ TP_QUEUE_INLINE void tp_queue_move(tp_cache_set *set, uint32_t from, uint32_t to
 }
 
 /* A way of the small queue that is free now. */
-TP_QUEUE_INLINE uint32_t tp_queue_small(tp_cache_set *set, tp_queue *queue, uint32_t empty,
+TP_CACHE_INLINE uint32_t tp_queue_small(tp_cache_set *set, tp_queue *queue, uint32_t empty,
                                         const tp_set_owner *owner, tp_set_loss *loss) {
     if ((empty & TP_QUEUE_SMALL_WAYS) != 0) {
         return (uint32_t)__builtin_ctz(empty & TP_QUEUE_SMALL_WAYS);
@@ -200,7 +198,7 @@ TP_QUEUE_INLINE uint32_t tp_queue_small(tp_cache_set *set, tp_queue *queue, uint
 }
 
 /* A way that is free now for a new key, known or not; nothing of it is written yet. */
-TP_QUEUE_INLINE uint32_t tp_queue_way(tp_cache_set *set, bool known, uint32_t empty,
+TP_CACHE_INLINE uint32_t tp_queue_way(tp_cache_set *set, bool known, uint32_t empty,
                                       const tp_set_owner *owner, tp_set_loss *loss) {
     uint32_t points = atomic_load_explicit(&set->points, memory_order_relaxed);
     tp_queue queue = {tp_set_state(set), points & TP_SET_ALL, points >> 16};

@@ -40,6 +40,11 @@ static inline _Atomic uint32_t *tp_cache_ticket_of(tp_cache *cache, const tp_cac
     return &cache->tickets[probe->mark & (TP_CACHE_TICKETS - 1)];
 }
 
+/* The verdict of a key whose tag was compared, or -1; of what a table that is being replaced has,
+ * too. Not counted. */
+int32_t tp_cache_look(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table,
+                      tp_cache_probe *probe);
+
 /* The verdict, which is counted; or TP_CACHE_ABSENT, and probe can be put into a tp_cache_miss with
  * the table; or TP_CACHE_UNSURE: ask tp_cache_get(). */
 static inline __attribute__((always_inline)) int32_t
@@ -51,14 +56,17 @@ tp_cache_glance(tp_cache *cache, uint32_t validator, uintptr_t thread, const cha
     }
     uint64_t salt = tp_cache_validators_salt(&cache->validators, validator);
     tp_cache_table_probe(t, salt, key, length, probe);
-    int32_t verdict = tp_cache_table_glance(probe);
-    if (verdict >= 0) {
-        tp_lanes_count(&cache->lanes, thread, TP_LANE_HITS, 1);
+    tp_cache_probe_match(probe);
+    *table = t;
+    if (probe->ways != 0) {
+        int32_t verdict = tp_cache_probe_verdict(probe);
+        if (TP_LIKELY(verdict >= 0)) {
+            tp_lanes_count(&cache->lanes, thread, TP_LANE_HITS, 1);
+        }
         return verdict;
     }
-    *table = t;
-    return atomic_load_explicit(&cache->previous, memory_order_acquire) == NULL ? verdict
-                                                                                : TP_CACHE_UNSURE;
+    bool alone = atomic_load_explicit(&cache->previous, memory_order_acquire) == NULL;
+    return alone && tp_cache_probe_absent(probe) ? TP_CACHE_ABSENT : TP_CACHE_UNSURE;
 }
 
 #endif

@@ -19,6 +19,8 @@
 #include <emmintrin.h>
 #endif
 
+#define TP_CACHE_INLINE static inline __attribute__((always_inline))
+
 #define TP_SET_WAYS 16u
 #define TP_SET_ALL 0xFFFFu
 #define TP_SET_GHOSTS 8u
@@ -189,15 +191,20 @@ static inline uint32_t tp_set_find(const tp_cache_set *set, uint64_t mark, uint3
     return TP_SET_NOWHERE;
 }
 
-/* A hit: a lost update does no harm, and who has three points is not written to. */
-static inline void tp_set_touch(tp_cache_set *set, uint32_t way) {
+/* A hit: a lost update does no harm, and who has three points is not written to, which no branch
+ * decides, since nobody could predict it: the word then goes to the stack. */
+TP_CACHE_INLINE void tp_set_touch_if(tp_cache_set *set, uint32_t way, bool wanted) {
+    _Atomic uint32_t nowhere;
     uint32_t all = atomic_load_explicit(&set->points, memory_order_relaxed);
-    uint32_t lower = 1u << way;
-    uint32_t both = 0x10001u << way;
-    if ((all & both) != both) {
-        atomic_store_explicit(&set->points, (all ^ lower) | (all & lower) << 16,
-                              memory_order_relaxed);
-    }
+    uint32_t mine = all >> way | all << (-way & 31); /* its bits are the first and the 17th */
+    uint32_t more = (mine ^ 1) | (mine & 1) << 16;
+    bool write = ((mine & 0x10001) != 0x10001) & wanted;
+    atomic_store_explicit(write ? &set->points : &nowhere, more << way | more >> (-way & 31),
+                          memory_order_relaxed);
+}
+
+static inline void tp_set_touch(tp_cache_set *set, uint32_t way) {
+    tp_set_touch_if(set, way, true);
 }
 
 /* The same under lru: the way becomes the youngest. */

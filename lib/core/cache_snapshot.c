@@ -216,7 +216,6 @@ static bool take_whole(tp_cache_table *table, const unsigned char *at, size_t le
         return false;
     }
     tp_cache_table_probe(table, get_number(at, 8), at + WHOLE, length, &probe);
-    probe.absent = false;
     return tp_cache_table_fill(table, &probe, (uint32_t)get_number(at + 16, 2), now_ms, left,
                                &ticket)
         .added;

@@ -171,8 +171,7 @@ static bool look_at(const tp_cache_table *table, const tp_cache_probe *probe, tp
 }
 
 int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, uint64_t now_ms) {
-    probe->absent = probe->ways == 0 && ((probe->version[0] | probe->version[1]) & 1) == 0;
-    for (int tries = 0; tries < TRIES && !probe->absent; tries++) {
+    for (int tries = 0; tries < TRIES && !tp_cache_probe_absent(probe); tries++) {
         bool sure = true;
         for (uint32_t ways = probe->ways; ways != 0 && sure; ways &= ways - 1) {
             uint32_t bit = (uint32_t)__builtin_ctz(ways);

@@ -46,7 +46,6 @@ typedef struct tp_cache_probe {
     tp_cache_set *set[2]; /* may be the same */
     uint32_t version[2];  /* when it was looked for */
     uint32_t ways;        /* bit i: a way that has the tag, 16 and more: of the second set */
-    bool absent;          /* no way had, and nobody was changing the sets */
 } tp_cache_probe;
 
 /* What happens to a verdict besides. */
@@ -66,17 +65,22 @@ void tp_cache_table_discard(tp_cache_table *table);
 bool tp_cache_table_want_rows(tp_cache_table *table);
 uint64_t tp_cache_table_bytes(const tp_cache_table *table);
 
-static inline __attribute__((always_inline)) void
-tp_cache_table_probe(const tp_cache_table *table, uint64_t salt, const void *bytes, size_t length,
-                     tp_cache_probe *probe) {
+/* Where the key belongs: what comparing needs of a probe. */
+TP_CACHE_INLINE void tp_cache_probe_place(const tp_cache_table *table, uint64_t salt,
+                                          const void *bytes, size_t length, tp_cache_probe *probe) {
     tp_wide_hash hash = tp_wide_hash_of(&table->key, salt, bytes, length);
-    probe->bytes = bytes;
-    probe->length = length;
-    probe->salt = salt;
     probe->mark = tp_set_mark(hash.mark);
     probe->place = hash.place;
     probe->set[0] = &table->set[(hash.place >> 32) * table->sets >> 32];
     probe->set[1] = &table->set[(hash.place & 0xFFFFFFFF) * table->sets >> 32];
+}
+
+TP_CACHE_INLINE void tp_cache_table_probe(const tp_cache_table *table, uint64_t salt,
+                                          const void *bytes, size_t length, tp_cache_probe *probe) {
+    probe->bytes = bytes;
+    probe->length = length;
+    probe->salt = salt;
+    tp_cache_probe_place(table, salt, bytes, length, probe);
 }
 
 static inline void tp_cache_probe_fetch(const tp_cache_probe *probe) {
@@ -85,7 +89,7 @@ static inline void tp_cache_probe_fetch(const tp_cache_probe *probe) {
 }
 
 /* Compares the tags. */
-static inline __attribute__((always_inline)) void tp_cache_probe_match(tp_cache_probe *probe) {
+TP_CACHE_INLINE void tp_cache_probe_match(tp_cache_probe *probe) {
     uint32_t tag = (uint32_t)probe->mark & 0xFFFF;
     probe->version[0] = tp_set_version(probe->set[0]);
     probe->version[1] = tp_set_version(probe->set[1]);
@@ -108,25 +112,24 @@ int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, 
 #define TP_CACHE_UNSURE (-2) /* look again, the long way */
 
 /* The same for most keys of a plain table: one with terms, or in a set that is being changed, is
- * not for it. */
-static inline __attribute__((always_inline)) int32_t tp_cache_table_glance(tp_cache_probe *probe) {
-    tp_cache_probe_match(probe);
-    if (probe->ways == 0) {
-        probe->absent = ((probe->version[0] | probe->version[1]) & 1) == 0;
-        return probe->absent ? TP_CACHE_ABSENT : TP_CACHE_UNSURE;
-    }
-    uint32_t way = (uint32_t)__builtin_ctz(probe->ways);
+ * not for it, nor is one that is not there. No branch depends on the answer. */
+TP_CACHE_INLINE int32_t tp_cache_probe_verdict(const tp_cache_probe *probe) {
+    uint32_t way = (uint32_t)__builtin_ctz(probe->ways | 0x80000000u);
     bool first = way < TP_SET_WAYS;
     tp_cache_set *set = first ? probe->set[0] : probe->set[1];
     uint32_t version = first ? probe->version[0] : probe->version[1];
     way &= TP_SET_WAYS - 1;
     uint64_t differs = tp_set_differs(set->entries[way], probe->mark);
     uint32_t terms = atomic_load_explicit(&set->entries[way][2], memory_order_acquire);
-    if ((differs >> 16 | terms | (version & 1) | (tp_set_version(set) ^ version)) != 0) {
-        return TP_CACHE_UNSURE;
-    }
-    tp_set_touch(set, way);
-    return (int32_t)differs;
+    uint64_t odd = differs >> 16 | terms | (version & 1) | (tp_set_version(set) ^ version);
+    bool sure = (odd == 0) & (probe->ways != 0);
+    tp_set_touch_if(set, way, sure);
+    return sure ? (int32_t)differs : TP_CACHE_UNSURE;
+}
+
+/* Whether no way has the tag, and nobody was changing the sets. */
+static inline bool tp_cache_probe_absent(const tp_cache_probe *probe) {
+    return probe->ways == 0 && ((probe->version[0] | probe->version[1]) & 1) == 0;
 }
 
 /* From here on with locks: both sets of a probe. */
@@ -161,24 +164,24 @@ typedef struct tp_cache_ticket {
  * lock but of the set that is chosen, since the key was not there at versions that are still the
  * same. Something is evicted for it. Ghosts of the other set may be of another moment: they are
  * hints. */
-static inline __attribute__((always_inline)) bool
-tp_cache_table_fill_quick(const tp_cache_table *table, const tp_cache_probe *probe,
-                          uint32_t verdict, const tp_cache_ticket *ticket) {
+TP_CACHE_INLINE bool tp_cache_table_fill_quick(const tp_cache_table *table,
+                                               const tp_cache_probe *probe, uint32_t verdict,
+                                               const tp_cache_ticket *ticket) {
     uint32_t one = tp_set_state(probe->set[0]);
     uint32_t two = tp_set_state(probe->set[1]);
-    if (!probe->absent || !table->plain || (one & two & TP_SET_FULL) == 0 ||
+    if (!tp_cache_probe_absent(probe) || !table->plain || (one & two & TP_SET_FULL) == 0 ||
         ((one | two) & TP_SET_TERMS) != 0 || probe->set[0] == probe->set[1]) {
         return false;
     }
-    bool second = (int8_t)((one >> 24) - (two >> 24)) + (int32_t)(probe->mark >> 63) > 0;
-    tp_cache_set *set = second ? probe->set[1] : probe->set[0];
-    tp_cache_set *other = second ? probe->set[0] : probe->set[1];
-    uint32_t version = second ? probe->version[1] : probe->version[0];
-    uint32_t other_version = second ? probe->version[0] : probe->version[1];
+    /* an index rather than a branch, which would be wrong half the time */
+    size_t side = (int8_t)((one >> 24) - (two >> 24)) + (int32_t)(probe->mark >> 63) > 0 ? 1 : 0;
+    tp_cache_set *set = probe->set[side];
+    tp_cache_set *other = probe->set[1 - side];
+    uint32_t version = probe->version[side];
     if (!tp_set_lock_at(set, version)) {
         return false;
     }
-    bool same = tp_set_version(other) == other_version &&
+    bool same = tp_set_version(other) == probe->version[1 - side] &&
                 atomic_load_explicit(ticket->place, memory_order_acquire) == ticket->number;
     if (same) {
         tp_set_loss loss;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/cache_many.h"
 #include "core/cache_quick.h"
 #include "oom.h"
 #include "prng.h"
@@ -407,7 +408,7 @@ static void test_many_at_once(void **state) {
     const char *keys[TP_CACHE_AT_ONCE];
     uint64_t lengths[TP_CACHE_AT_ONCE];
     int32_t verdicts[TP_CACHE_AT_ONCE];
-    tp_cache_miss misses[TP_CACHE_AT_ONCE];
+    static tp_cache_misses misses;
     for (uint32_t i = 0; i < TP_CACHE_AT_ONCE; i++) {
         numbers[i] = i;
         keys[i] = (const char *)&numbers[i];
@@ -416,14 +417,16 @@ static void test_many_at_once(void **state) {
             tp_cache_put(cache, &call, keys[i], 8, i, 0, NULL);
         }
     }
-    assert_int_equal(tp_cache_get_many(cache, &call, keys, lengths, 32, verdicts, misses), 16);
+    assert_int_equal(tp_cache_get_many(cache, &call, keys, lengths, 32, verdicts, &misses), 16);
+    assert_int_equal(misses.count, 16);
     for (uint32_t i = 0; i < TP_CACHE_AT_ONCE; i++) {
         assert_int_equal(verdicts[i], i % 2 == 0 ? (int32_t)i : -1);
         if (verdicts[i] < 0) {
-            tp_cache_fill(cache, &call, &misses[i], i);
+            assert_int_equal(misses.which[i / 2], i);
+            tp_cache_fill(cache, &call, &misses.miss[i], i);
         }
     }
-    assert_int_equal(tp_cache_get_many(cache, &call, keys, lengths, 32, verdicts, NULL), 32);
+    assert_int_equal(tp_cache_get_many(cache, &call, keys, lengths, 32, verdicts, &misses), 32);
     assert_int_equal(verdicts[31], 31);
     tp_cache_free(cache);
 }
