@@ -105,19 +105,34 @@ int32_t trigperf_cache_put(trigperf_context *context, uint32_t validator, const 
     return TRIGPERF_OK;
 }
 
-/* Works a verdict out that was missed, and keeps it. */
-static int32_t fill(tp_cache *cache, tp_cache_call *call, const tp_cache_miss *miss,
-                    trigperf_verdict_fn fn, void *user, uint32_t *verdict, trigperf_error **error) {
-    uint32_t fresh = 0;
-    const tp_cache_probe *probe = &miss->probe;
-    int32_t status = fn(user, probe->bytes, probe->length, &fresh);
-    if (status < 0 || fresh > TRIGPERF_VERDICT_MAX) {
-        return status < 0 ? status : tp_cache_check_verdict(fresh, error);
+/* What a host's function gave for a key that was missed. */
+static __attribute__((noinline)) int32_t keep(tp_cache *cache, const tp_cache_call *call,
+                                              const tp_cache_miss *miss, int32_t status,
+                                              uint32_t fresh, uint32_t *verdict,
+                                              trigperf_error **error) {
+    if (status >= 0 && fresh <= TRIGPERF_VERDICT_MAX) {
+        tp_cache_call later = *call;
+        later.now_ms = tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0;
+        tp_cache_fill(cache, &later, miss, fresh);
+        *verdict = fresh;
+        return TRIGPERF_OK;
     }
-    call->now_ms = tp_cache_is_timed(cache) ? tp_clock_coarse_ms() : 0;
-    tp_cache_fill(cache, call, miss, fresh);
-    *verdict = fresh;
-    return TRIGPERF_OK;
+    return status < 0 ? status : tp_cache_check_verdict(fresh, error);
+}
+
+/* Works a verdict out that was missed, and keeps it. */
+TP_CACHE_INLINE int32_t fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_miss *miss,
+                             trigperf_verdict_fn fn, void *user, uint32_t *verdict,
+                             trigperf_error **error) {
+    uint32_t fresh = 0;
+    int32_t status = fn(user, miss->probe.bytes, miss->probe.length, &fresh);
+    if (TP_LIKELY(status >= 0 && fresh <= TRIGPERF_VERDICT_MAX &&
+                  tp_cache_fill_quick(cache, miss, fresh))) {
+        tp_lanes_count(&cache->lanes, call->thread, TP_LANE_REPLACED, 1);
+        *verdict = fresh;
+        return TRIGPERF_OK;
+    }
+    return keep(cache, call, miss, status, fresh, verdict, error);
 }
 
 /* The long way. */

@@ -36,21 +36,35 @@ __extension__ typedef unsigned __int128 tp_wide;
 #error "the hash needs a compiler with 128-bit integers"
 #endif
 
-/* The upper half of offset + sum of factor * word, modulo 2^128. form: length of a short message,
- * or above. Upper halves of factors reach only the upper half of the sum. */
+/* Adds factor * word, modulo 2^128. Compilers shuffle halves to and fro where this is inlined. */
+static inline void tp_wide_add(uint64_t *lower, uint64_t *upper, const uint64_t factor[2],
+                               uint64_t word) {
+    *upper += factor[1] * word;
+#if defined(__x86_64__) && defined(__GNUC__)
+    uint64_t low;
+    uint64_t high;
+    __asm__("mulq %5\n\taddq %2, %0\n\tadcq %3, %1"
+            : "+&r"(*lower), "+&r"(*upper), "=&a"(low), "=&d"(high)
+            : "2"(word), "rm"(factor[0])
+            : "cc");
+#else
+    tp_wide product = (tp_wide)factor[0] * word + *lower;
+    *lower = (uint64_t)product;
+    *upper += (uint64_t)(product >> 64);
+#endif
+}
+
+/* The upper half of offset + sum of factor * word. form: length of a short message, or above. */
 static inline uint64_t tp_wide_finish(const tp_wide_key *key, size_t lane, size_t form,
                                       uint64_t first, uint64_t second, uint64_t salt) {
-    const uint64_t *offset = key->offset[lane][form];
-    const uint64_t *one = key->factor[lane][0];
-    const uint64_t *two = key->factor[lane][1];
-    const uint64_t *three = key->factor[lane][2];
-    tp_wide sum = (tp_wide)one[0] * first + offset[0] + (tp_wide)two[0] * second;
-    uint64_t upper = offset[1] + one[1] * first + two[1] * second;
+    uint64_t lower = key->offset[lane][form][0];
+    uint64_t upper = key->offset[lane][form][1];
+    tp_wide_add(&lower, &upper, key->factor[lane][0], first);
+    tp_wide_add(&lower, &upper, key->factor[lane][1], second);
     if (salt != 0) {
-        sum += (tp_wide)three[0] * salt;
-        upper += three[1] * salt;
+        tp_wide_add(&lower, &upper, key->factor[lane][2], salt);
     }
-    return (uint64_t)(sum >> 64) + upper;
+    return upper;
 }
 
 static inline uint64_t tp_wide_load64(const unsigned char *at) {

@@ -256,11 +256,6 @@ void tp_cache_fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_mi
         return;
     }
     tp_cache_ticket ticket = {tp_cache_ticket_of(cache, &miss->probe), miss->ticket};
-    if (!tp_cache_is_timed(cache) &&
-        tp_cache_table_fill_quick(miss->table, &miss->probe, verdict, &ticket)) {
-        count(cache, call, TP_LANE_REPLACED, 1);
-        return;
-    }
     uint64_t ttl_ms = ttl_of(cache, call->validator, 0, miss->probe.place);
     tp_cache_outcome outcome = tp_cache_table_fill(miss->table, &miss->probe, verdict,
                                                    time_of(cache, call), ttl_ms, &ticket);

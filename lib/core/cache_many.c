@@ -11,8 +11,9 @@
 
 #include "core/cache_quick.h"
 
-#define NEAR_BYTES (UINT64_C(1) << 20) /* such a table lies in the second-level cache, or nearly   \
-                                        */
+#define NEAR_BYTES                                                                                 \
+    (UINT64_C(1) << 20) /* such a table lies in the second-level cache, or nearly                  \
+                         */
 
 TP_CACHE_INLINE void place_all(const tp_cache_table *table, uint64_t salt, const char *const *keys,
                                const uint64_t *lengths, uint32_t count, tp_cache_misses *misses) {
@@ -30,18 +31,25 @@ static void match_all(uint32_t count, tp_cache_misses *misses) {
     }
 }
 
-/* The verdicts of a plain table. */
+/* The verdicts of a plain table, and -1 for who is not there, or not for sure. */
 TP_CACHE_INLINE void read_all(uint32_t count, int32_t *verdicts, bool matched,
                               tp_cache_misses *misses) {
     uint32_t number = 0;
     for (uint32_t i = 0; i < count; i++) {
-        tp_cache_probe *probe = &misses->miss[i].probe;
+        tp_cache_probe probe = misses->miss[i].probe;
         if (!matched) {
-            tp_cache_probe_match(probe);
+            tp_cache_probe_match(&probe);
+            misses->miss[i].probe.version[0] = probe.version[0];
+            misses->miss[i].probe.version[1] = probe.version[1];
+            misses->miss[i].probe.ways = probe.ways;
         }
-        verdicts[i] = tp_cache_probe_verdict(probe);
+        uint32_t bit = (uint32_t)__builtin_ctz(probe.ways | 0x80000000u);
+        tp_cache_found found = tp_cache_probe_found(&probe, bit);
+        bool sure = (found.odd == 0) & (probe.ways != 0);
+        tp_set_touch_if(found.set, found.way, sure);
+        verdicts[i] = (int32_t)found.verdict | -(int32_t)!sure;
         misses->which[number] = i;
-        number += verdicts[i] < 0 ? 1 : 0;
+        number += !sure;
     }
     misses->count = number;
 }

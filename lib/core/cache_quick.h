@@ -15,8 +15,8 @@
 #include "core/cache_validators.h"
 
 #define TP_CACHE_TICKETS 256u
-#define TP_LIKELY(condition) __builtin_expect((condition), 1)
-#define TP_UNLIKELY(condition) __builtin_expect((condition), 0)
+#define TP_CACHE_ABSENT (-1)
+#define TP_CACHE_UNSURE (-2) /* look again, the long way */
 
 struct tp_cache {
     _Atomic(tp_cache_table *) table; /* NULL: no capacity */
@@ -59,14 +59,24 @@ tp_cache_glance(tp_cache *cache, uint32_t validator, uintptr_t thread, const cha
     tp_cache_probe_match(probe);
     *table = t;
     if (probe->ways != 0) {
-        int32_t verdict = tp_cache_probe_verdict(probe);
-        if (TP_LIKELY(verdict >= 0)) {
-            tp_lanes_count(&cache->lanes, thread, TP_LANE_HITS, 1);
+        tp_cache_found found = tp_cache_probe_found(probe, (uint32_t)__builtin_ctz(probe->ways));
+        if (TP_UNLIKELY(found.odd != 0)) {
+            return TP_CACHE_UNSURE;
         }
-        return verdict;
+        tp_set_touch_if(found.set, found.way, true);
+        tp_lanes_count(&cache->lanes, thread, TP_LANE_HITS, 1);
+        return (int32_t)found.verdict;
     }
     bool alone = atomic_load_explicit(&cache->previous, memory_order_acquire) == NULL;
     return alone && tp_cache_probe_absent(probe) ? TP_CACHE_ABSENT : TP_CACHE_UNSURE;
+}
+
+/* As tp_cache_fill(), when it is that easy. Not counted: TP_LANE_REPLACED. */
+TP_CACHE_INLINE bool tp_cache_fill_quick(tp_cache *cache, const tp_cache_miss *miss,
+                                         uint32_t verdict) {
+    tp_cache_ticket ticket = {tp_cache_ticket_of(cache, &miss->probe), miss->ticket};
+    return miss->table != NULL && !tp_cache_is_timed(cache) &&
+           tp_cache_table_fill_quick(miss->table, &miss->probe, verdict, ticket);
 }
 
 #endif

@@ -21,6 +21,11 @@
 
 #define TP_CACHE_INLINE static inline __attribute__((always_inline))
 
+/* Hides what is known of a value, so that compilers make no branch of it. */
+#define TP_OPAQUE(value) __asm__("" : "+r"(value))
+#define TP_LIKELY(condition) __builtin_expect((condition), 1)
+#define TP_UNLIKELY(condition) __builtin_expect((condition), 0)
+
 #define TP_SET_WAYS 16u
 #define TP_SET_ALL 0xFFFFu
 #define TP_SET_GHOSTS 8u
@@ -198,9 +203,11 @@ TP_CACHE_INLINE void tp_set_touch_if(tp_cache_set *set, uint32_t way, bool wante
     uint32_t all = atomic_load_explicit(&set->points, memory_order_relaxed);
     uint32_t mine = all >> way | all << (-way & 31); /* its bits are the first and the 17th */
     uint32_t more = (mine ^ 1) | (mine & 1) << 16;
-    bool write = ((mine & 0x10001) != 0x10001) & wanted;
-    atomic_store_explicit(write ? &set->points : &nowhere, more << way | more >> (-way & 31),
-                          memory_order_relaxed);
+    uint32_t write = ((mine & 0x10001) != 0x10001) & wanted;
+    TP_OPAQUE(write);
+    _Atomic uint32_t *place = write != 0 ? &set->points : &nowhere;
+    TP_OPAQUE(place);
+    atomic_store_explicit(place, more << way | more >> (-way & 31), memory_order_relaxed);
 }
 
 static inline void tp_set_touch(tp_cache_set *set, uint32_t way) {

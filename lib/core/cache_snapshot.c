@@ -1,4 +1,4 @@
-/* Format, version 1, all numbers little-endian:
+/* Format, version 2, all numbers little-endian:
  *
  *   "TPVC", u32 version, u64 time of day in ms, u64 sets (0: whole keys), u32 validators
  *   the hash key, unless keys are whole
@@ -19,7 +19,7 @@
 #include "core/expiry.h"
 
 #define MAGIC "TPVC"
-#define VERSION 1u
+#define VERSION 2u
 #define HEAD 28u
 #define VALIDATOR 12u
 #define HASHED 22u

@@ -71,8 +71,10 @@ TP_CACHE_INLINE void tp_cache_probe_place(const tp_cache_table *table, uint64_t 
     tp_wide_hash hash = tp_wide_hash_of(&table->key, salt, bytes, length);
     probe->mark = tp_set_mark(hash.mark);
     probe->place = hash.place;
-    probe->set[0] = &table->set[(hash.place >> 32) * table->sets >> 32];
-    probe->set[1] = &table->set[(hash.place & 0xFFFFFFFF) * table->sets >> 32];
+    tp_wide first = (tp_wide)hash.place * table->sets; /* what it leaves over is the next digit */
+    tp_wide second = (tp_wide)(uint64_t)first * table->sets;
+    probe->set[0] = &table->set[(uint64_t)(first >> 64)];
+    probe->set[1] = &table->set[(uint64_t)(second >> 64)];
 }
 
 TP_CACHE_INLINE void tp_cache_table_probe(const tp_cache_table *table, uint64_t salt,
@@ -108,23 +110,24 @@ static inline void tp_cache_probe_fetch_entry(const tp_cache_probe *probe) {
  * another thread is moving. */
 int32_t tp_cache_table_look(const tp_cache_table *table, tp_cache_probe *probe, uint64_t now_ms);
 
-#define TP_CACHE_ABSENT (-1)
-#define TP_CACHE_UNSURE (-2) /* look again, the long way */
+/* What stands where the tag was found first, or anywhere. */
+typedef struct tp_cache_found {
+    tp_cache_set *set;
+    uint32_t way;
+    uint32_t verdict;
+    uint64_t odd; /* not 0: this is not sure, or not plain */
+} tp_cache_found;
 
-/* The same for most keys of a plain table: one with terms, or in a set that is being changed, is
- * not for it, nor is one that is not there. No branch depends on the answer. */
-TP_CACHE_INLINE int32_t tp_cache_probe_verdict(const tp_cache_probe *probe) {
-    uint32_t way = (uint32_t)__builtin_ctz(probe->ways | 0x80000000u);
-    bool first = way < TP_SET_WAYS;
+TP_CACHE_INLINE tp_cache_found tp_cache_probe_found(const tp_cache_probe *probe, uint32_t bit) {
+    bool first = bit < TP_SET_WAYS;
+    uint32_t way = bit & (TP_SET_WAYS - 1);
     tp_cache_set *set = first ? probe->set[0] : probe->set[1];
     uint32_t version = first ? probe->version[0] : probe->version[1];
-    way &= TP_SET_WAYS - 1;
+    TP_OPAQUE(set);
     uint64_t differs = tp_set_differs(set->entries[way], probe->mark);
     uint32_t terms = atomic_load_explicit(&set->entries[way][2], memory_order_acquire);
     uint64_t odd = differs >> 16 | terms | (version & 1) | (tp_set_version(set) ^ version);
-    bool sure = (odd == 0) & (probe->ways != 0);
-    tp_set_touch_if(set, way, sure);
-    return sure ? (int32_t)differs : TP_CACHE_UNSURE;
+    return (tp_cache_found){set, way, (uint32_t)differs & 0xFFFF, odd};
 }
 
 /* Whether no way has the tag, and nobody was changing the sets. */
@@ -166,7 +169,7 @@ typedef struct tp_cache_ticket {
  * hints. */
 TP_CACHE_INLINE bool tp_cache_table_fill_quick(const tp_cache_table *table,
                                                const tp_cache_probe *probe, uint32_t verdict,
-                                               const tp_cache_ticket *ticket) {
+                                               tp_cache_ticket ticket) {
     uint32_t one = tp_set_state(probe->set[0]);
     uint32_t two = tp_set_state(probe->set[1]);
     if (!tp_cache_probe_absent(probe) || !table->plain || (one & two & TP_SET_FULL) == 0 ||
@@ -182,8 +185,8 @@ TP_CACHE_INLINE bool tp_cache_table_fill_quick(const tp_cache_table *table,
         return false;
     }
     bool same = tp_set_version(other) == probe->version[1 - side] &&
-                atomic_load_explicit(ticket->place, memory_order_acquire) == ticket->number;
-    if (same) {
+                atomic_load_explicit(ticket.place, memory_order_acquire) == ticket.number;
+    if (TP_LIKELY(same)) {
         tp_set_loss loss;
         bool known = tp_set_has_ghost_two(set, other, (uint32_t)probe->mark & 0xFFFF);
         uint32_t way = tp_queue_way(set, known, 0, NULL, &loss);
