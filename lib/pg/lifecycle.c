@@ -1,5 +1,7 @@
 /* What the server, its schema or its rights cannot offer does not change by trying again;
- * everything else may. Waits grow exponentially with jitter, without end. */
+ * everything else may. To whoever was ready before, a server that cannot serve is one of a
+ * failover: an address that leads to a standby which is about to be promoted. Waits grow
+ * exponentially with jitter, without end. */
 #include "pg/lifecycle.h"
 
 #include "base/entropy.h"
@@ -20,8 +22,9 @@ const char *tp_lifecycle_name(const tp_lifecycle *lifecycle) {
     return names[lifecycle->state];
 }
 
-static bool is_final(int32_t code) {
-    return code == TRIGPERF_E_VERSION || code == TRIGPERF_E_UNSUPPORTED ||
+static bool is_final(const tp_lifecycle *lifecycle, int32_t code) {
+    return code == TRIGPERF_E_VERSION ||
+           (code == TRIGPERF_E_UNSUPPORTED && !lifecycle->was_ready) ||
            code == TRIGPERF_E_NOT_FOUND || code == TRIGPERF_E_PERMISSION ||
            code == TRIGPERF_E_SUPERSEDED || code == TRIGPERF_E_CONFIG;
 }
@@ -29,7 +32,7 @@ static bool is_final(int32_t code) {
 void tp_lifecycle_fail(tp_lifecycle *lifecycle, uint64_t now_ms, trigperf_error *error) {
     trigperf_error_free(lifecycle->error);
     lifecycle->error = error;
-    if (is_final(trigperf_error_code(error))) {
+    if (is_final(lifecycle, trigperf_error_code(error))) {
         lifecycle->state = TP_SOURCE_FAILED;
         tp_log_write(lifecycle->log, TP_LOG_ERROR, "%s", trigperf_error_message(error));
         return;
@@ -49,6 +52,7 @@ bool tp_lifecycle_ready(tp_lifecycle *lifecycle) {
         return false;
     }
     lifecycle->state = TP_SOURCE_READY;
+    lifecycle->was_ready = true;
     tp_backoff_reset(&lifecycle->backoff);
     tp_lifecycle_free(lifecycle);
     return true;

@@ -22,6 +22,7 @@ typedef struct tp_lifecycle {
     uint64_t retry_at;
     uint64_t reconnects;
     trigperf_error *error; /* the newest failure, NULL when none since ready */
+    bool was_ready;
     const tp_log *log;
 } tp_lifecycle;
 

@@ -254,17 +254,21 @@ static void on_let_go(void *user, PGresult *result) {
 /* Another connection may still hold the slot: that of a process whose name was taken over, or one
  * of our own that broke without the server noticing. Ending it may take rights that we do not have.
  */
+static void let_go(tp_wal *source) {
+    const char *values[] = {source->slot};
+    send(source,
+         "SELECT pg_catalog.pg_terminate_backend(active_pid) FROM pg_catalog.pg_replication_slots "
+         "WHERE slot_name OPERATOR(pg_catalog.=) $1 AND active_pid IS NOT NULL",
+         1, values, on_let_go);
+}
+
 static void on_claimed(void *user, const tp_wal_claimed *claimed) {
     tp_wal *source = user;
     snprintf(source->slot, sizeof source->slot, "%s", claimed->slot);
     source->plan = (tp_wal_plan){
         .slot = source->slot, .make = claimed->make, .drop_first = claimed->make && claimed->stale};
     source->resync_due = claimed->resync;
-    const char *values[] = {source->slot};
-    send(source,
-         "SELECT pg_catalog.pg_terminate_backend(active_pid) FROM pg_catalog.pg_replication_slots "
-         "WHERE slot_name OPERATOR(pg_catalog.=) $1 AND active_pid IS NOT NULL",
-         1, values, on_let_go);
+    let_go(source);
 }
 
 static void begin_following(tp_wal *source) {
@@ -284,8 +288,8 @@ static void begin_following(tp_wal *source) {
         }
     }
     source->slot[length] = '\0';
-    tp_wal_plan plan = {.slot = source->slot, .temporary = true, .make = true};
-    open_stream(source, &plan);
+    source->plan = (tp_wal_plan){.slot = source->slot, .temporary = true, .make = true};
+    let_go(source);
 }
 
 static void on_loaded(void *user) {
