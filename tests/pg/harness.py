@@ -27,7 +27,8 @@ Database: sql(text), value(text), rows(text), session(), conninfo(), env(), trig
           tail(*args) -> list of lines as objects, tail_start(*args) -> Tail
 Session:  run(text), start(text) then finish(), fails(text) -> error text, pid, close()
 Tail:     next(timeout), until(predicate, timeout), lines, keys(), kill(signal), stop()
-Cluster:  database(name), halt(mode), resume(), log(), env
+Cluster:  database(name), halt(mode), resume(), backup(name), restore(name), log(), env;
+          Cluster(standby_of=cluster) is a streaming standby
 Helpers:  check, equal, contains, raises, eventually, skip, library() (ctypes), run(argv, ...), pg_dump(db, ...)
 
 TRIGPERF_BUILD names the build folder (default: build in the repository); TRIGPERF_TOOL and
@@ -385,13 +386,15 @@ class Database:
 class Cluster:
     """A private server; with Cluster() as c: ..."""
 
-    def __init__(self, *args, fast=True, options=()):
+    def __init__(self, *args, fast=True, options=(), standby_of=None):
         self._folder = tempfile.mkdtemp(prefix="tpt.", dir="/tmp")
         os.chmod(self._folder, 0o755)
         self.dir = os.path.join(self._folder, "c")
         argv = ["start", *args] + (["--fast"] if fast else [])
         for option in options:
             argv += ["-o", option]
+        if standby_of is not None:
+            argv = ["standby", standby_of.dir]
         self._numbers = itertools.count(1)
         self._template = None
         try:
@@ -430,6 +433,12 @@ class Cluster:
 
     def resume(self):
         self._control("resume")
+
+    def backup(self, name):
+        self._control("backup", name)
+
+    def restore(self, name):
+        self._control("restore", name)
 
     def stop(self):
         self._control("stop")

@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""Servers that forget commits and use transaction ids again: crashes without synchronous commit, failover,
+restored backups and dumps. Nobody may go on from a position that means something else now."""
+
+import os
+import signal
+import time
+
+from lab import Lab, children, harness, times
+from proxy import Proxy
+from pq import Connection
+from harness import Cluster, check, test
+
+KINDS = ("outbox web", "outbox", "notify")
+ALL = ("outbox web", "outbox", "wal web", "wal", "notify")
+# What was told was visible then; the server forgets it, so that looking proves nothing here.
+SETTINGS = {"watching": False, "connect.silence_ms": 3000}
+
+
+def socket_of(cluster):
+    return os.path.join(cluster.env["TRIGPERF_PG_SOCKET"], f".s.PGSQL.{cluster.env['PGPORT']}")
+
+
+class Road:
+    """A proxy in front of whichever server is the present one, for writers and hosts alike."""
+
+    def __init__(self, cluster, database):
+        self.proxy = Proxy(socket_of(cluster))
+        self.conninfo = (f"host=127.0.0.1 port={self.proxy.port} user={database.user} dbname={database.name}")
+
+    def lead_to(self, cluster):
+        self.proxy.target = socket_of(cluster)
+        self.proxy.cut()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.proxy.close()
+
+
+def reused(lab):
+    """Transactions that were forgotten, and ids of theirs that later ones have again."""
+    with lab.ledger.lock:
+        changes = list(lab.ledger.changes)
+    forgotten = {change.xid: change for change in changes if change.outcome == "forgotten" and change.xid}
+    again = {change.xid for change in changes if change.outcome == "committed" and change.xid in forgotten
+             and change.sent > forgotten[change.xid].sent}
+    return len(forgotten), len(again)
+
+
+def forget(lab, action):
+    """Stops the writers for good, lets the server forget, and judges by what it knows then."""
+    began = time.monotonic()
+    for writer in lab.writers:
+        writer.idle.clear()
+        writer.go.clear()
+    action()
+    lab.pause()
+    with Connection(lab.direct) as connection:
+        table = lab.writers[0].tables[0]
+        forgotten = lab.ledger.reconcile(connection, table)
+    lab.faults += 1
+    lab.settle(time.monotonic() - began)
+    for host in lab.hosts:
+        check(not host.differs(lab.rows(host)), f"{host.kind}: entries that the server does not know: "
+              f"{list(host.differs(lab.rows(host)).items())[:5]}")
+    lab.resume()
+    return forgotten
+
+
+def proven(lab, what):
+    """The ids were used again, or the scenario proves nothing."""
+    forgotten, again = reused(lab)
+    lab.verify(what, spurious=None)
+    print(f"# {what} | transactions forgotten {forgotten}, of their ids used again {again}", flush=True)
+    check(forgotten > 0 and again > 0, "no transaction id was used again")
+
+
+def stopped_writer(cluster):
+    """Stops the process that writes the log to disk, so that commits stay in the memory of the server."""
+    pids = children(cluster, "walwriter")
+    check(pids, "the server has no walwriter")
+    os.kill(pids[0], signal.SIGSTOP)
+    return pids[0]
+
+
+def crashing(kinds, what, rounds, visible):
+    """visible: seconds in which the log reaches the disk, so that all hosts follow."""
+    with Cluster(options=["-c synchronous_commit=off -c wal_writer_delay=100ms -c wal_buffers=64MB "
+                          "-c bgwriter_lru_maxpages=0 -c autovacuum=off -c checkpoint_timeout=1h"]) as cluster:
+        with Lab(cluster.installed(), kinds, xids=True, settings=SETTINGS) as lab:
+            for _ in range(rounds):
+                time.sleep(visible)
+                pid = stopped_writer(cluster)
+                time.sleep(0.5)
+
+                def crash(pid=pid):
+                    os.kill(pid, signal.SIGKILL)
+                    cluster.halt("immediate")
+                    cluster.resume()
+
+                forget(lab, crash)
+            time.sleep(1)
+            lab.fine()
+            proven(lab, what)
+
+
+@test("crashes with synchronous_commit = off: commits are forgotten, ids used again, nobody holds what never was")
+def _():
+    crashing(KINDS, "crash, asynchronous", times(full=20, slice=2), 0.5)
+
+
+@test("the same with all sources, of which some see only what reached the disk")
+def _():
+    crashing(ALL, "crash, asynchronous, wal", times(full=10, slice=1), 0.7)
+
+
+@test("failover to a standby that lags: lost commits, and a standby that is asked before it is promoted")
+def _():
+    primary = Cluster(options=["-c autovacuum=off"])
+    try:
+        installed = primary.installed()
+        with Road(primary, installed) as road, Lab(installed, ALL, direct=road.conninfo, hosts=road.conninfo,
+                                                   xids=True, settings=SETTINGS) as lab:
+            for _ in range(times(full=5, slice=1)):
+                standby = Cluster(standby_of=primary)
+                database = harness.Database(standby, installed.name)
+                time.sleep(1)
+
+                stopped = children(standby, "walreceiver")
+                for pid in stopped:
+                    os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.7)
+
+                def fail_over(primary=primary, standby=standby, database=database, stopped=stopped):
+                    primary.halt("immediate")
+                    for pid in stopped:
+                        os.kill(pid, signal.SIGTERM)
+                        os.kill(pid, signal.SIGCONT)
+                    road.lead_to(standby)
+                    time.sleep(0.5)  # everybody is sent to a server that is no primary yet
+                    database.sql("select pg_promote()")
+
+                forget(lab, fail_over)
+                time.sleep(0.7)
+                primary.stop()
+                primary = standby
+            lab.fine()
+            proven(lab, "failover")
+    finally:
+        primary.stop()
+
+
+def restoring(what, take):
+    """A backup is taken while writers write, and comes back in the place of the data."""
+    with Cluster(options=["-c autovacuum=off"]) as cluster:
+        installed = cluster.installed()
+        with Lab(installed, ALL, xids=True, settings=SETTINGS) as lab:
+            for number in range(times(full=5, slice=1)):
+                time.sleep(0.5)
+                take(cluster, f"backup{number}")
+                time.sleep(1.0)
+
+                def restore(number=number):
+                    cluster.halt("fast")
+                    cluster.restore(f"backup{number}")
+                    cluster.resume()
+
+                forget(lab, restore)
+                time.sleep(1.0)
+            lab.fine()
+            proven(lab, what)
+
+
+@test("a base backup restored: positions ahead of the server mean nothing")
+def _():
+    restoring("restored base backup", lambda cluster, name: cluster.backup(name))
+
+
+if __name__ == "__main__":
+    harness.main()
