@@ -41,8 +41,8 @@ def times(full, slice):  # pylint: disable=redefined-builtin
     return slice if SLICE else full
 
 
-def prepare(database, sources):
-    """Tables for the sources, attached, and the journal."""
+def prepare(database, sources, *options):
+    """Tables for the sources, attached (with further options), and the journal."""
     database.sql(JOURNAL)
     for source in sources:
         table = TABLES[source]
@@ -54,7 +54,7 @@ def prepare(database, sources):
             database.sql(f"alter table {table} replica identity full")
         more = ["--granularity", "wal"] if source == "wal" else []
         database.attach(f"public.{table}", "--key", "id", "--key", "owner", "--key", "number",
-                        *(part for rule in RULES for part in ("--rule", rule)), *more)
+                        *(part for rule in RULES for part in ("--rule", rule)), *more, *options)
 
 
 def children(cluster, kind):
@@ -282,6 +282,22 @@ class Lab:
             self.settle(time.monotonic() - began)
         self.fine()
 
+    def made_up(self, since, resynced=False):
+        """Waits until nobody misses or holds what was changed before then, by whatever resync that takes;
+        resynced: there must be one."""
+        for host in self.hosts:
+            began = time.monotonic()
+
+            def well(host=host):
+                changes = [one for one in self.ledger.committed(host.table) if one.known < since]
+                return not host.stale(self.ledger, since) and not host.recorder.missing(changes) and (
+                    not resynced or host.recorder.resyncs[-1][0] > since)
+
+            harness.eventually(lambda: self.fine() or well(), f"{host.kind} to be told", pause=0.05)
+            took = time.monotonic() - since
+            self.recovery[host.kind] = max(self.recovery.get(host.kind, 0.0), took)
+            self.slowest = max(self.slowest, time.monotonic() - began)
+
     def fine(self):
         equal([repr(writer.error) for writer in self.writers if writer.error], [], "errors of the writers")
         equal([f"{host.kind}: {host.failure}" for host in self.hosts if host.failure], [], "failed hosts")
@@ -301,13 +317,15 @@ class Lab:
 
     # --- the verdict ----------------------------------------------------------------------------
 
-    def finish(self):
+    def finish(self, late=False):
         """Ends the writers and lets everybody catch up."""
         for writer in self.writers:
             writer.stop.set()
         for writer in self.writers:
             writer.join(harness.PATIENCE)
         self.fine()
+        if late:
+            self.made_up(time.monotonic())
         self.settle()
         for host in self.hosts:
             host.stop.set()
@@ -332,10 +350,10 @@ class Lab:
               f"{figures['stale']} of {host.fills} fills, early {figures['early']}, faults {self.faults}, slowest recovery "
               f"{self.recovery.get(host.kind, 0.0):.2f} s", flush=True)
 
-    def verify(self, what, resyncs=None, spurious=0):
+    def verify(self, what, resyncs=None, spurious=0, late=False):
         """Ends it and judges. resyncs: how many durable hosts may have had, None: any number. spurious: keys
-        that no committed change implies, None: any number."""
-        self.finish()
+        that no committed change implies, None: any number. late: what makes up for it may come after a while."""
+        self.finish(late)
         wrong = []
         for host in self.hosts:
             figures = self.judge(host)

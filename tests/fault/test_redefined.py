@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+"""Attached tables redefined while writers write: columns and tables renamed, dropped, added, rewritten."""
+
+import random
+import time
+
+from lab import RULES, TABLES, Lab, harness, times
+from pq import Connection, Refused
+from harness import check, test
+
+KINDS = ("outbox web", "outbox", "wal web", "wal")
+# What writers may meet while a name is another one: no such column, no such table, a deadlock.
+REFUSALS = ("42703", "42P01", "40P01")
+KEYS = ("--key", "id", "--key", "owner", "--key", "number")
+
+
+def attach(database, source, *more):
+    wal = ["--granularity", "wal"] if source == "wal" else []
+    database.trigperf("detach", f"public.{TABLES[source]}", ok=None)
+    database.attach(f"public.{TABLES[source]}", *KEYS, *(part for rule in RULES for part in ("--rule", rule)), *wal,
+                    *more)
+
+
+class Schema:
+    """Statements that take locks for a moment only, and try again when they do not get them."""
+
+    def __init__(self, database):
+        self.database, self.count = database, 0
+
+    def run(self, *statements):
+        with Connection(self.database.conninfo()) as connection:
+            connection.run("set lock_timeout = '300ms'")
+            for statement in statements:
+                for _ in range(200):
+                    try:
+                        connection.run(statement)
+                        break
+                    except Refused as refusal:
+                        check(refusal.state in ("55P03", "40P01"), f"{statement}: {refusal}")
+                        time.sleep(random.random() * 0.05)
+
+    def next(self, kind):
+        self.count += 1
+        return f"{kind}{self.count}"
+
+
+def rename_key_column(schema, source):
+    table = TABLES[source]
+    schema.run(f"alter table {table} rename owner to keeper")
+    time.sleep(0.1)
+    schema.run(f"alter table {table} rename keeper to owner")
+
+
+def rename_table(schema, source):
+    table = TABLES[source]
+    schema.run(f"alter table {table} rename to elsewhere")
+    time.sleep(0.1)
+    schema.run(f"alter table elsewhere rename to {table}")
+
+
+def add_and_drop_column(schema, source):
+    table, name = TABLES[source], schema.next("extra")
+    schema.run(f"alter table {table} add {name} int default 7")
+    time.sleep(0.05)
+    schema.run(f"alter table {table} drop {name}")
+
+
+def add_watched_column(schema, source):
+    """A column that the attachment names: it is attached anew, and the column goes later."""
+    table = TABLES[source]
+    schema.run(f"alter table {table} add if not exists watched int default 1")
+    attach(schema.database, source, "--watch", "watched,owner,number")
+    schema.run(f"update {table} set watched = 2 where id in (select id from {table} limit 3)")
+    if schema.count % 2:
+        attach(schema.database, source)
+        schema.run(f"alter table {table} drop watched")
+
+
+def rewrite(schema, source):
+    """Another type of a column, and back: the whole table is written anew."""
+    table = TABLES[source]
+    schema.run(f"alter table {table} alter owner type numeric")
+    schema.run(f"alter table {table} alter owner type bigint")
+
+
+def drop_and_make(schema, source):
+    """The table goes, with its rows and triggers, and another one of that name comes."""
+    table = TABLES[source]
+    full = f"; alter table {table} replica identity full" if source == "wal" else ""
+    schema.run(f"begin; drop table {table}; create table {table} (id bigint primary key, owner bigint, number bigint)"
+               f"{full}; commit")
+    attach(schema.database, source)
+
+
+ACTIONS = (rename_key_column, rename_table, add_and_drop_column, add_watched_column, rewrite)
+
+
+def made_again(lab, installed, schema):
+    """Tables dropped and made again: rows are forgotten with them, until the new ones are attached."""
+    lab.pause()
+    for source in ("outbox", "wal"):
+        drop_and_make(schema, source)
+    with Connection(lab.direct) as connection:
+        lab.ledger.reconcile(connection, TABLES["outbox"])
+    lab.settle()
+    lab.faults += 1
+    for host in lab.hosts:
+        check(not host.differs(lab.rows(host)), f"{host.kind}: entries of a table that was dropped")
+    lab.resume()
+
+
+@test("columns and tables renamed, added, dropped, rewritten, attached anew under load: nothing lost")
+def _(installed):
+    with Lab(installed, KINDS, refusals=REFUSALS) as lab:
+        schema, slowest = Schema(installed), {}
+        for count in range(times(full=10 * len(ACTIONS), slice=len(ACTIONS))):
+            action = ACTIONS[count % len(ACTIONS)]
+            for source in ("outbox", "wal"):
+                began = time.monotonic()
+                lab.fault(lambda action=action, source=source: action(schema, source), settle=0)
+                slowest[action.__name__] = max(slowest.get(action.__name__, 0.0), time.monotonic() - began)
+            lab.made_up(time.monotonic())
+        made_again(lab, installed, schema)
+        time.sleep(1)
+        lab.verify("redefined", late=True)
+        print(f"# redefined | statements refused to writers {sum(writer.refused for writer in lab.writers)}")
+
+
+if __name__ == "__main__":
+    harness.main()
