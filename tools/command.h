@@ -29,6 +29,7 @@ extern const command command_collect;
 extern const command command_kpi;
 extern const command command_tail;
 extern const command command_triggers;
+extern const command command_alerts;
 extern const command command_config;
 
 #endif

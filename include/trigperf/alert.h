@@ -53,6 +53,7 @@
 
 #include <stdint.h>
 
+#include <trigperf/admin.h>
 #include <trigperf/context.h>
 #include <trigperf/error.h>
 
@@ -264,6 +265,61 @@ const char *trigperf_alert_message(const trigperf_alert *alert);
  * @return UTF-8.
  */
 const char *trigperf_alert_json(const trigperf_alert *alert);
+
+/**
+ * @brief Alerts of the database: rules over what was measured there, what stands, and events.
+ *
+ * They are another set than the rules of a context: kept in the schema trigperf, judged by one
+ * session at a time (the elected context, or whoever calls trigperf_admin_alerts_judge()), so that
+ * several app servers raise one event and not several. doc/metrics.md lists the rules.
+ * @param admin   the handle; its role needs the rights of `metrics`.
+ * @param since_s events of so many seconds; 0: of all that are kept.
+ * @param after   events with a greater number (`id`); 0: all. Pass the last one seen to follow.
+ * @param[out] json receives `{"format":1,"generated_at","judged_at","last_id","rules":[..],
+ *        "standing":[..],"history":[..]}`, at most the 1,000 newest events, oldest first; release
+ *        with trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_INVALID (since_s), #TRIGPERF_E_NOT_FOUND (schema not installed),
+ *         #TRIGPERF_E_VERSION, #TRIGPERF_E_PERMISSION, #TRIGPERF_E_SERVER,
+ *         #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM.
+ */
+int32_t trigperf_admin_alerts(trigperf_admin *admin, int64_t since_s, uint64_t after, char **json,
+                              trigperf_error **error);
+
+/**
+ * @brief Judges the database's alerts when that is due (setting `alert.interval_s`).
+ * @param admin   the handle.
+ * @param at_once 1: also when it is not due yet.
+ * @param[out] json receives an array of the events that this call raised, empty when another
+ *        session judges; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_alerts(). Linear in rules times what was measured within a day.
+ */
+int32_t trigperf_admin_alerts_judge(trigperf_admin *admin, int32_t at_once, char **json,
+                                    trigperf_error **error);
+
+/**
+ * @brief Claims events of the last hour that nobody claimed, for running a command for each: of
+ *        several that call this, each event is given to one, once.
+ * @param admin the handle.
+ * @param[out] json receives an array of at most 100 events, as in `history`; release with
+ *        trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_alerts().
+ */
+int32_t trigperf_admin_alerts_take(trigperf_admin *admin, char **json, trigperf_error **error);
+
+/**
+ * @brief No events of the database's alerts for a while; what stands afterwards is told then.
+ * @param admin the handle.
+ * @param rule  name of a rule, or NULL for all.
+ * @param duration_ms from now on, up to a year; 0 ends a silence.
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_alerts(); #TRIGPERF_E_NOT_FOUND also for an unknown rule,
+ *         #TRIGPERF_E_INVALID for the duration.
+ */
+int32_t trigperf_admin_alerts_silence(trigperf_admin *admin, const char *rule, int64_t duration_ms,
+                                      trigperf_error **error);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -35,6 +35,10 @@ static const tp_option table[TP_OPTION_COUNT] = {
                                         "connection string or PGAPPNAME names one"),
     [TP_OPTION_ALERT_INTERVAL_MS] =
         NUMBER("alert.interval_ms", "ms", 10, HOUR_MS, "10000", "alert rules are applied so often"),
+    [TP_OPTION_ALERT_COMMAND] =
+        TEXT("alert.command", "",
+             "what trigperf alerts --follow and trigperf monitor run by /bin/sh for each event of "
+             "the database's alerts; the library itself runs nothing"),
     [TP_OPTION_BATCH_WINDOW_MS] =
         NUMBER("batch.window_ms", "ms", 0, HOUR_MS, "100",
                "a batch is made so long after its first change; 0: as soon as changes were read"),

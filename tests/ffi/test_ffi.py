@@ -413,6 +413,13 @@ def _(db):
     equal(json.loads(LIB.text("trigperf_admin_collect", admin))["collected"], True, "collected")
     equal(json.loads(LIB.text("trigperf_admin_report", admin, 86400, 0))["format"], 1, "format of the report")
     LIB.fails(INVALID, "trigperf_admin_report", admin, 60, 60, None)
+    equal(json.loads(LIB.text("trigperf_admin_alerts_judge", admin, 1)), [], "events")
+    equal(json.loads(LIB.text("trigperf_admin_alerts_take", admin)), [], "events that nobody took")
+    LIB.check("trigperf_admin_alerts_silence", admin, None, 1000)
+    LIB.fails(NOT_FOUND, "trigperf_admin_alerts_silence", admin, b"nonsense", 1000)
+    LIB.fails(INVALID, "trigperf_admin_alerts_silence", admin, None, -1)
+    LIB.fails(INVALID, "trigperf_admin_alerts", admin, -1, 0, None)
+    check(all(one["silent_until"] for one in json.loads(LIB.text("trigperf_admin_alerts", admin, 0, 0))["rules"]), "silence")
     contains(LIB.text("trigperf_admin_grants", admin, b"writer", db.user.encode(), None, 0, 0, 1),
              "no right", "grants of a writer")
     LIB.fails(INVALID, "trigperf_admin_grants", admin, b"reader", db.user.encode(), None, 0, 0, 1, None)

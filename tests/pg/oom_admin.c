@@ -105,6 +105,30 @@ static int32_t advise(trigperf_error **error) {
     return keep(trigperf_admin_advise(admin, NULL, &text, error), text);
 }
 
+static int32_t judge(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_alerts_judge(admin, 1, &text, error), text);
+}
+
+static int32_t alerts(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_alerts(admin, 0, 0, &text, error), text);
+}
+
+static int32_t take(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_alerts_take(admin, &text, error), text);
+}
+
+static int32_t silence(trigperf_error **error) {
+    return trigperf_admin_alerts_silence(admin, "outbox_lag_s", 1000, error);
+}
+
+static int32_t silence_unknown(trigperf_error **error) {
+    int32_t status = trigperf_admin_alerts_silence(admin, "nonsense", 1000, error);
+    return status == TRIGPERF_E_NOT_FOUND ? TRIGPERF_OK : status;
+}
+
 static int32_t attachments(trigperf_error **error) {
     char *text = NULL;
     return keep(trigperf_admin_attachments(admin, &text, error), text);
@@ -175,6 +199,11 @@ static const call calls[] = {{"install", install, 0},
                              {"status", status, 0},
                              {"attachments", attachments, 0},
                              {"triggers", triggers, 0},
+                             {"judge", judge, 0},
+                             {"alerts", alerts, 0},
+                             {"take", take, 0},
+                             {"silence", silence, 0},
+                             {"silence, no such rule", silence_unknown, 0},
                              {"advise", advise, 0},
                              {"import", import, 0},
                              {"recheck", recheck, 0},

@@ -1,4 +1,4 @@
--- Takes version 6 back.
+-- Takes version 7 back.
 
 DROP FUNCTION trigperf.alerts_take();
 DROP FUNCTION trigperf.alert_silence(text, double precision);
@@ -26,4 +26,4 @@ DROP TABLE trigperf.alert_state;
 DROP TABLE trigperf.alert_rule;
 DROP TABLE trigperf.alert_run;
 DELETE FROM trigperf.setting WHERE name IN ('alert.channel', 'alert.interval_s');
-DELETE FROM trigperf.migration WHERE version = 6;
+DELETE FROM trigperf.migration WHERE version = 7;

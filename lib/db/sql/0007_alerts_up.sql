@@ -1,4 +1,4 @@
--- Version 6: alerts of the database. Rules, what stands, silence, and who tells whom.
+-- Version 7: alerts of the database. Rules, what stands, silence, and who tells whom.
 --
 -- Rules are judged here, by whoever asks first: the elected context after it has collected, the
 -- command, or pg_cron. One judges at a time, and not more often than alert.interval_s, so several
@@ -306,7 +306,7 @@ CREATE FUNCTION trigperf.alerts_judge(p_at_once boolean DEFAULT false) RETURNS S
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
     moment timestamptz := clock_timestamp();
-    rule   trigperf.alert_rule;
+    judged trigperf.alert_rule;
     step   record;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(7460391845612011) THEN
@@ -319,8 +319,9 @@ BEGIN
         RETURN;
     END IF;
     UPDATE trigperf.alert_run SET judged_at = moment;
-    FOR rule IN SELECT * FROM trigperf.alert_rule r WHERE r.enabled ORDER BY r.name LOOP
-        FOR step IN SELECT (trigperf.alert_step(rule, a, moment)).* FROM trigperf.alert_readings(rule, moment) a LOOP
+    FOR judged IN SELECT * FROM trigperf.alert_rule r WHERE r.enabled ORDER BY r.name LOOP
+        FOR step IN SELECT t.p_state, t.event FROM trigperf.alert_readings(judged, moment) AS a
+                    CROSS JOIN LATERAL trigperf.alert_step(judged, a, moment) AS t LOOP
             PERFORM trigperf.alert_store(step.p_state);
             IF (step.event).id IS NOT NULL THEN
                 RETURN NEXT step.event;
