@@ -239,7 +239,8 @@ static bool fits(const tp_walrel *rel, const tp_pgo_message *message) {
 }
 
 static bool is_crowded(const tp_waldecoder *decoder) {
-    return decoder->running_bytes + decoder->waiting_bytes > decoder->max_bytes;
+    uint64_t open = decoder->open == NULL ? 0 : tp_waltx_bytes(decoder->open);
+    return decoder->running_bytes + decoder->waiting_bytes + open > decoder->max_bytes;
 }
 
 static int32_t take_change(tp_waldecoder *decoder, tp_waltx *tx, const tp_pgo_message *message,

@@ -548,6 +548,14 @@ static void test_crowded(void **state) {
     feed(decoder, &bytes);
     assert_true(tp_waldecoder_waiting_bytes(decoder) < 4u << 20);
     assert_string_equal(told(decoder, text), "R");
+    feed_begin(decoder, 21); /* the same for one that is sent whole */
+    for (int i = 0; i < 100000; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        feed_change(decoder, 'I', 0, 0, NULL, row);
+    }
+    feed_commit(decoder);
+    assert_true(tp_waldecoder_waiting_bytes(decoder) < 4u << 20);
+    assert_string_equal(told(decoder, text), "R");
     tp_waldecoder_free(decoder);
 }
 

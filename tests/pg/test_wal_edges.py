@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+# suite: versions
+"""The source wal where it is awkward: TRUNCATE of several tables, schema changes, invalidated slots, large
+transactions of many kinds."""
+
+import harness
+from follower import READY, Follower
+from harness import check, equal, eventually, test
+
+
+class Wal(Follower):
+    def __init__(self, database, consumer="", **settings):
+        super().__init__(database, consumer, source="wal", **settings)
+
+
+def attached(database, *names, more=()):
+    database.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots where not active")
+    for name in names:
+        database.sql(f"create table if not exists {name} (id bigint primary key, user_id bigint, note text);"
+                     f"alter table {name} replica identity full")
+        database.attach(f"public.{name}", "--key", "user_id", "--key", "id", "--rule", name + ":{id}",
+                        "--granularity", "wal", *more)
+
+
+def following(database, consumer="", **settings):
+    return Wal(database, consumer, **settings).ready().until(lambda f: f.resyncs(), "the first resync")
+
+
+@test("TRUNCATE of several tables, with CASCADE and with partial rollback: a resync of each, of no other")
+def _(installed):
+    installed.sql("create table parent (id bigint primary key, user_id bigint, note text);"
+                  "create table child (id bigint primary key, user_id bigint references parent, note text)")
+    attached(installed, "parent", "child", "other", "third")
+    with following(installed) as follower:
+        installed.sql("truncate parent cascade")
+        follower.until(lambda f: set(f.resyncs()) == {"*", "public.parent", "public.child"}, "parent and child")
+        installed.sql("truncate other, third restart identity")
+        follower.until(lambda f: {"public.other", "public.third"} <= set(f.resyncs()), "other and third")
+        before = len(follower.resyncs())
+        installed.sql("begin; savepoint a; truncate other; rollback to a; insert into third values (1, 1); commit;"
+                      "begin; insert into other values (1, 1); truncate other; insert into other values (2, 1); commit")
+        follower.until(lambda f: len(f.resyncs()) > before and {"third:1", "other:2"} <= f.keys(), "the rest")
+        equal(follower.resyncs()[before:], ["public.other"], "resyncs")
+
+
+@test("schema changes in mid-stream: keys change type, go, come back; tables are renamed, swapped, dropped")
+def _(installed):
+    attached(installed, "calls", "kept")
+    installed.sql("insert into calls values (1, 1, 'a')")
+    with following(installed, "web") as follower:
+        def resynced(sql, what):
+            before = follower.resyncs().count("public.calls") + follower.resyncs().count("*")
+            installed.sql(sql)
+            follower.until(lambda f: f.resyncs().count("public.calls") + f.resyncs().count("*") > before, what)
+
+        resynced("alter table calls alter user_id type text using 'u' || user_id; update calls set note = 'b'",
+                 "a key of another type")
+        resynced("alter table calls drop user_id; update calls set note = 'c'", "a key that is gone")
+        resynced("alter table calls add user_id bigint default 5; update calls set note = 'd'", "a key again")
+        installed.sql("update calls set note = 'e'")
+        follower.until_keys("calls:1")
+        resynced("begin; insert into calls values (2); alter table calls add late int; "
+                 "insert into calls values (3); commit", "a change of the schema within a transaction")
+        installed.sql("alter table calls rename to moved; insert into moved values (4, 'x', 6)")
+        follower.until_keys("calls:4")   # the name it was attached with goes on
+        installed.sql("drop table moved; insert into kept values (1, 1)")
+        follower.until_keys("kept:1")
+        equal(follower.state(), READY, "state")
+        follower.close()
+
+
+def fill_log(database):
+    """Enough log for the server to throw away what slots still want."""
+    for _ in range(3):
+        database.sql("insert into kept select i, i, repeat('x', 100) from generate_series(1, 2000) i on conflict "
+                     "(id) do update set note = kept.note || 'y'; select pg_switch_wal(); checkpoint")
+
+
+def reserve(database, size):
+    database.sql(f"alter system set max_slot_wal_keep_size = '{size}'; select pg_reload_conf()")
+    eventually(lambda: database.value("show max_slot_wal_keep_size") == size, "the setting")
+
+
+@test("a slot that the server invalidated (max_slot_wal_keep_size): a resync and a new slot, with nothing lost after")
+def _(cluster):
+    database = cluster.installed()
+    attached(database, "calls")
+    database.sql("create table kept (id int primary key, user_id int, note text)")
+    with following(database, "web") as follower:
+        slot = follower.status()["slot"]
+        follower.close()
+    database.sql("insert into calls values (1, 1)")
+    reserve(database, "1MB")
+    try:
+        fill_log(database)
+        eventually(lambda: fill_log(database) or database.value(
+            f"select wal_status from pg_replication_slots where slot_name = '{slot}'") == "lost", "the slot to be lost")
+        with following(database, "web") as follower:
+            equal(follower.resyncs(), ["*"], "resyncs of who was away")
+            database.sql("insert into calls values (2, 2)")
+            follower.until_keys("calls:2")
+            follower.close()
+        with following_while_lost(database) as follower:
+            database.sql("insert into calls values (4, 4)")
+            follower.until_keys("calls:4")
+            equal(follower.resyncs().count("*"), 2, "resyncs of who was there")
+            slot = follower.status()["slot"]
+            equal(database.value(f"select count(*) from pg_replication_slots where slot_name = '{slot}' and "
+                                 "wal_status <> 'lost'"), "1", "the slot that is followed")
+            follower.close()
+    finally:
+        reserve(database, "-1")
+
+
+def following_while_lost(database):
+    """A consumer that is connected, acknowledges nothing, and so loses its slot under way."""
+    follower = following(database, "there")
+    slot = follower.status()["slot"]
+    database.sql("insert into calls values (3, 3)")
+    eventually(lambda: fill_log(database) or database.value(
+        f"select coalesce(wal_status, 'lost') from pg_replication_slots where slot_name = '{slot}'") == "lost",
+        "the slot to be lost")
+    return follower.until(lambda f: f.resyncs().count("*") > 1, "the resync").ready()
+
+
+@test("a large transaction that is sent whole is bounded by memory.max_bytes too")
+def _(cluster):
+    database = cluster.installed()
+    names = [f"wide_{i}" for i in range(4)]
+    attached(database, *names, more=("--max-keys", "1000000"))
+    database.sql("alter system set logical_decoding_work_mem = '1GB'; select pg_reload_conf()")
+    try:
+        with following(database, "web", **{"memory.max_bytes": 4 << 20}) as follower:
+            database.sql("begin;" + "".join(
+                f"insert into {name} select i, i from generate_series(1, 40000) i;" for name in names) + "commit")
+            most = [0]
+
+            def told(f):
+                most[0] = max(most[0], f.status()["waiting_bytes"])
+                return "public.wide_3" in f.resyncs()
+            follower.until(told, "a resync of what did not fit")
+            check(most[0] < 2 * (4 << 20), f"{most[0]} bytes waited")
+            database.sql("insert into wide_0 values (0, 0)")
+            follower.until_keys("wide_0:0")
+            follower.close()
+    finally:
+        database.sql("alter system reset logical_decoding_work_mem; select pg_reload_conf()")
+
+
+@test("large transactions in pieces that overlap, of which one is rolled back")
+def _(cluster):
+    database = cluster.installed()
+    attached(database, "calls", more=("--max-keys", "100000"))
+    database.sql("alter system set logical_decoding_work_mem = '64kB'; select pg_reload_conf()")
+    try:
+        with following(database, "web", **{"batch.max_keys": 100000}) as follower, \
+                database.session() as one, database.session() as two, database.session() as three:
+            sessions = [one, two, three]
+            for session in sessions:
+                session.run("begin")
+            for part in range(4):
+                for number, session in enumerate(sessions):
+                    first = (number * 10 + part) * 1000
+                    session.run(f"insert into calls select i, {number} from generate_series({first}, {first} + 999) i")
+            eventually(lambda: int(database.value("select coalesce(sum(stream_txns), 0) from pg_stat_replication_slots"))
+                       >= 3 or follower.turn() and False, "the pieces")
+            check(not any(key.startswith("calls:") for key in follower.keys()), "told before the commit")
+            three.run("commit")
+            two.run("rollback")
+            one.run("savepoint a; delete from calls where user_id = 0 and id < 1000; rollback to a; commit")
+            follower.until_keys(*(f"calls:{i}" for i in (0, 3999, 20000, 23999)))
+            check(not any(f"calls:{i}" in follower.keys() for i in range(10000, 14000)), "what was rolled back")
+            equal(follower.resyncs(), ["*"], "resyncs")
+            follower.close()
+    finally:
+        database.sql("alter system reset logical_decoding_work_mem; select pg_reload_conf()")
+
+
+if __name__ == "__main__":
+    harness.main()
