@@ -112,6 +112,10 @@ static int run(const args *given) {
         code = set_from_options(given, config);
     }
     if (code == EXIT_FINE) {
+        /* not a host whose series anybody asks for */
+        code = settings_set(config, "metrics.flush_ms", "0");
+    }
+    if (code == EXIT_FINE) {
         code = run_context(given, config, &plan);
     }
     trigperf_config_free(config);

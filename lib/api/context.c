@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "pg/conninfo.h"
 #include "pg/feed.h"
+#include "pg/keeper.h"
 #include <trigperf/version.h>
 
 struct trigperf_context {
@@ -31,6 +32,7 @@ struct trigperf_context {
     tp_watch *watch;
     tp_conninfo *conninfo;
     tp_feed source;
+    tp_keeper *keeper; /* NULL: offline */
     tp_runner *runner;
     tp_log log;
     trigperf_ready_fn ready;
@@ -127,6 +129,25 @@ static int32_t make_alerts(trigperf_context *context, const trigperf_config *con
     return status;
 }
 
+static int32_t read_series(void *user, tp_reading **out, trigperf_error **err) {
+    return tp_meter_read(((trigperf_context *)user)->meter, NULL, NULL, false, out, err);
+}
+
+static int32_t make_keeper(trigperf_context *context, const trigperf_config *config,
+                           trigperf_error **err) {
+    tp_keeper_options options = {.application = tp_config_text(config, TP_OPTION_APPLICATION_NAME),
+                                 .collect_ms = tp_config_u32(config, TP_OPTION_METRICS_COLLECT_MS),
+                                 .flush_ms = tp_config_u32(config, TP_OPTION_METRICS_FLUSH_MS),
+                                 .retention_days =
+                                     tp_config_u32(config, TP_OPTION_METRICS_RETENTION_DAYS),
+                                 .read = read_series,
+                                 .user = context,
+                                 .log = &context->log};
+    return tp_feed_exists(&context->source)
+               ? tp_keeper_new(&options, tp_clock_ms(), &context->keeper, err)
+               : TRIGPERF_OK;
+}
+
 static void wake_loop(void *loop) {
     tp_loop_wake(loop);
 }
@@ -156,6 +177,9 @@ static int32_t build(trigperf_context *context, const trigperf_config *config,
     if (status == TRIGPERF_OK) {
         status = tp_api_source_new(config, context->loop, context->engine, &context->log,
                                    &context->conninfo, &context->source, err);
+    }
+    if (status == TRIGPERF_OK) {
+        status = make_keeper(context, config, err);
     }
     if (status == TRIGPERF_OK) {
         tp_engine_set_wake(context->engine, wake_loop, context->loop);
@@ -208,6 +232,7 @@ void trigperf_context_free(trigperf_context *context) {
     if (tp_feed_exists(&context->source)) {
         context->source.class->free(context->source.self);
     }
+    tp_keeper_free(context->keeper);
     tp_conninfo_free(context->conninfo);
     tp_cache_free(context->head.cache);
     tp_engine_unref(context->engine);
@@ -311,6 +336,11 @@ static int32_t public_state(tp_source_state state) {
                                         : TRIGPERF_STATE_CONNECTING;
 }
 
+static tp_connection *link_of(trigperf_context *context, bool *leads) {
+    const tp_feed *source = &context->source;
+    return source->class->link == NULL ? NULL : source->class->link(source->self, leads);
+}
+
 /* With the turn lock held. */
 static int32_t turn_source(trigperf_context *context, uint64_t now_ms, trigperf_error **err) {
     if (!tp_feed_exists(&context->source)) {
@@ -319,7 +349,19 @@ static int32_t turn_source(trigperf_context *context, uint64_t now_ms, trigperf_
     context->source.class->request(context->source.self, atomic_load(&context->requested));
     int32_t status = context->source.class->process(context->source.self, now_ms, err);
     atomic_store(&context->state, public_state(context->source.class->state(context->source.self)));
+    bool leads = false;
+    tp_connection *link = link_of(context, &leads);
+    tp_keeper_tick(context->keeper, link, leads, now_ms);
     return status;
+}
+
+static uint64_t source_deadline(const trigperf_context *context) {
+    if (!tp_feed_exists(&context->source)) {
+        return UINT64_MAX;
+    }
+    uint64_t own = context->source.class->deadline(context->source.self);
+    uint64_t kept = tp_keeper_deadline(context->keeper);
+    return own < kept ? own : kept;
 }
 
 /* Flushes for a catch-up whose poll is complete, or because the host asked; makes what is due. */
@@ -353,9 +395,7 @@ int32_t tp_context_turn(trigperf_context *context, trigperf_error **err) {
     uint64_t watched = tp_watch_tick(context->watch, now_ms);
     uint64_t deadline = turn_engine(context, now_ms, polled);
     deadline = watched < deadline ? watched : deadline;
-    uint64_t wanted = !tp_feed_exists(&context->source)
-                          ? UINT64_MAX
-                          : context->source.class->deadline(context->source.self);
+    uint64_t wanted = source_deadline(context);
     tp_loop_deadline(context->loop, now_ms, deadline < wanted ? deadline : wanted);
     tp_internals_turn(context->internals, tp_clock_ns() - began_ns);
     pthread_mutex_unlock(&context->turn);
@@ -422,6 +462,8 @@ int32_t trigperf_context_close(trigperf_context *context, int32_t timeout_ms,
     }
     trigperf_thread_stop(context, NULL);
     uint64_t deadline = tp_clock_ms() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms);
+    bool leads = false;
+    tp_keeper_finish(context->keeper, link_of(context, &leads), tp_clock_ms());
     context->source.class->close(context->source.self, tp_clock_ms());
     tp_context_turn(context, NULL);
     while (!context->source.class->closed(context->source.self)) {

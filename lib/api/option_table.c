@@ -64,6 +64,17 @@ static const tp_option table[TP_OPTION_COUNT] = {
     [TP_OPTION_METRICS_MAX_SERIES] =
         NUMBER("metrics.max_series", "series", 16, 1000000, "10000",
                "series (a name with its labels) that a context holds at most; more are refused"),
+    [TP_OPTION_METRICS_COLLECT_MS] =
+        NUMBER("metrics.collect_ms", "ms", 0, 24u * HOUR_MS, "60000",
+               "what triggers of the database cost is measured so often, by one context of all; 0: "
+               "never"),
+    [TP_OPTION_METRICS_FLUSH_MS] =
+        NUMBER("metrics.flush_ms", "ms", 0, HOUR_MS, "60000",
+               "the series of this context are written to the database so often, those that "
+               "changed; 0: never"),
+    [TP_OPTION_METRICS_RETENTION_DAYS] =
+        NUMBER("metrics.retention_days", "days", 1, 3660, "30",
+               "what was measured, sampled and logged as an error is kept so long"),
     [TP_OPTION_NACK_DELAY_MS] = NUMBER("nack.delay_ms", "ms", 0, HOUR_MS, "500",
                                        "a batch that was given back comes again after so long; "
                                        "doubled with each attempt"),

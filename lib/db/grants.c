@@ -63,6 +63,8 @@ static const right rights[] = {
     {METRICS, "EXECUTE ON FUNCTION trigperf.wal_tables"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.wal_identity"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.table_subscribed"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.series_flush"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.metrics_upkeep"},
     {CONSUMER | METRICS, "INSERT ON trigperf.alert_history"},
     {METRICS, "SELECT ON trigperf.alert_history"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.alerts"},

@@ -64,6 +64,10 @@ static void outbox_measure(const void *self, tp_feed_measures *out) {
                               .caught_up_ms = measures.caught_up_ms};
 }
 
+static tp_connection *outbox_link(void *self, bool *leads) {
+    return tp_source_link(self, leads);
+}
+
 tp_feed tp_feed_outbox(tp_source *source) {
     static const tp_feed_class class = {
         .name = "outbox",
@@ -81,6 +85,7 @@ tp_feed tp_feed_outbox(tp_source *source) {
         .closed = outbox_closed,
         .status = outbox_status,
         .measure = outbox_measure,
+        .link = outbox_link,
     };
     return (tp_feed){&class, source};
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "pg/connection.h"
 #include "pg/lifecycle.h"
 #include "pg/outbox_source.h"
 
@@ -39,6 +40,9 @@ typedef struct tp_feed_class {
     bool (*closed)(const void *self);
     void (*status)(const void *self, tp_strbuf *json);
     void (*measure)(const void *self, tp_feed_measures *out); /* NULL: nothing is counted */
+    /* An ordinary connection that is ready for statements of others, else NULL; leads: this context
+     * does what one does for all. The function may be NULL: there never is one. */
+    tp_connection *(*link)(void *self, bool *leads);
 } tp_feed_class;
 
 /* class NULL: there is no source. */

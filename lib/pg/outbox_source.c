@@ -555,6 +555,11 @@ bool tp_source_closed(const tp_source *source) {
     return !source->session_up || (source->close_sent && tp_connection_quiet(source->connection));
 }
 
+tp_connection *tp_source_link(tp_source *source, bool *leads) {
+    *leads = tp_notifier_leads(source->notifier);
+    return source->life.state == TP_SOURCE_READY && source->session_up ? source->connection : NULL;
+}
+
 void tp_source_measure(const tp_source *source, tp_source_measures *out) {
     *out = (tp_source_measures){.rows = tp_reader_rows(source->reader),
                                 .polls = source->poller.polls,

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "core/engine.h"
+#include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "pg/lifecycle.h"
 
@@ -69,6 +70,9 @@ typedef struct tp_source_measures {
     uint64_t caught_up_ms;
 } tp_source_measures;
 void tp_source_measure(const tp_source *source, tp_source_measures *out);
+
+/* The connection when the source is ready, else NULL; whether this context is the notifier. */
+tp_connection *tp_source_link(tp_source *source, bool *leads);
 
 /* Members of a status object. */
 void tp_source_status(const tp_source *source, tp_strbuf *json);

@@ -538,6 +538,13 @@ static void wal_measure(const void *self, tp_feed_measures *out) {
                               .retained_bytes = tp_wal_upkeep_retained(source->parts.upkeep)};
 }
 
+static tp_connection *wal_link(void *self, bool *leads) {
+    tp_wal *source = self;
+    *leads = true;
+    return source->life.state == TP_SOURCE_READY && source->session_up ? source->parts.control
+                                                                       : NULL;
+}
+
 int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info, tp_loop *loop,
                           tp_engine *engine, const tp_log *log, tp_feed *out,
                           trigperf_error **err) {
@@ -555,7 +562,8 @@ int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info
                                         .close = wal_close,
                                         .closed = wal_closed,
                                         .status = wal_status,
-                                        .measure = wal_measure};
+                                        .measure = wal_measure,
+                                        .link = wal_link};
     tp_wal *source = calloc(1, sizeof *source);
     if (source == NULL) {
         return tp_error_nomem(err);

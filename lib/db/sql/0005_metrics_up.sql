@@ -592,12 +592,12 @@ $$;
 -- and is told the present one; when that is another, it counts from what it has just written. Its
 -- hour in host_process moves only when it writes to the next one, which proves that it was told. A
 -- statement that comes late, from a connection given up long ago, has a smaller number and is ignored.
--- A process that was given up (accepted false) counts anew from what it knows to be written: the
--- number that is returned says which.
+-- A process that was given up, or is not known although it was told an hour, is told so (accepted
+-- false): it counts anew, since nobody knows what of its values was written.
 CREATE FUNCTION trigperf.series_flush(p_instance uuid, p_application text, p_sequence bigint,
     p_hour timestamptz, p_flush_ms double precision, p_names text[], p_labels text[], p_kinds text[],
     p_helps text[], p_counts bigint[], p_sums bigint[], p_maxima bigint[], p_values double precision[],
-    p_histograms text[], OUT hour timestamptz, OUT accepted boolean, OUT sequence bigint)
+    p_histograms text[], OUT hour timestamptz, OUT accepted boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -607,7 +607,6 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(7460391845612006);
     hour := date_trunc('hour', clock_timestamp(), 'UTC');
     SELECT * INTO known FROM trigperf.host_process h WHERE h.instance = p_instance FOR UPDATE;
-    sequence := known.sequence;
     accepted := known.instance IS NULL AND p_hour IS NULL OR known.hour IS NOT NULL;
     place := CASE WHEN accepted THEN COALESCE(p_hour, known.hour, hour) ELSE hour END;
     INSERT INTO trigperf.host_process AS h (instance, application, hour, sequence, flush_ms, seen_at)
@@ -619,7 +618,6 @@ BEGIN
     IF NOT FOUND OR NOT accepted THEN
         RETURN;
     END IF;
-    sequence := p_sequence;
     INSERT INTO trigperf.host_series_name (name, labels, kind, help)
     SELECT u.name, u.labels::jsonb, u.kind, u.help
     FROM unnest(p_names, p_labels, p_kinds, p_helps) AS u(name, labels, kind, help)
@@ -641,7 +639,7 @@ BEGIN
 END
 $$;
 
--- Merges rows of hours that their processes have left. Whoever was silent for an hour is given up.
+-- Merges rows of hours that their processes have left. Whoever was silent for two days is given up.
 CREATE FUNCTION trigperf.series_merge() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -649,7 +647,7 @@ DECLARE
     merged bigint;
 BEGIN
     UPDATE trigperf.host_process h SET hour = NULL
-    WHERE h.hour IS NOT NULL AND h.seen_at < clock_timestamp() - interval '1 hour';
+    WHERE h.hour IS NOT NULL AND h.seen_at < clock_timestamp() - interval '2 days';
     WITH left_behind AS MATERIALIZED (
         SELECT s.series_id, s.hour, s.instance
         FROM (SELECT s.*, count(*) OVER (PARTITION BY s.hour, s.series_id) AS rows
@@ -985,7 +983,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                LEAST(sum(t.sum_ns), 9223372036854775807)::bigint AS sum_ns,
                CASE WHEN bool_and(t.max_ns > 0 OR t.count = 0) THEN max(t.max_ns) ELSE 0 END AS max_ns
         FROM taken t GROUP BY 1)
-    SELECT n.name, n.labels, n.kind, s.count, s.sum_ns, CASE WHEN n.kind = 'gauge' THEN l.value END,
+    SELECT n.name, n.labels, n.kind, s.count, s.sum_ns, CASE WHEN n.kind = 'gauge' AND l.value NOT IN ('NaN', 'Infinity', '-Infinity') THEN l.value END,
            CASE WHEN n.kind = 'histogram'
                 THEN trigperf.histogram_quantiles(h.histogram, ARRAY[0.5, 0.95, 0.99], s.max_ns) END
     FROM sums s

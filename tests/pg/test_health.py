@@ -1,0 +1,404 @@
+#!/usr/bin/python3
+# suite: versions
+"""What triggers cost, measured on a real server: collecting, histograms in SQL, series of hosts, the report."""
+
+import ctypes
+import json
+import random
+
+import harness
+from follower import LIB, Follower
+from harness import check, contains, equal, eventually, test
+
+SLEEPY = """create function public.{name}() returns trigger language plpgsql as
+    $$ begin perform pg_sleep(0.0005); return coalesce(new, old); end $$"""
+BUCKETS = 866
+
+
+def prepared(db):
+    db.sql("create table public.calls(id bigint primary key, note text)")
+    db.sql(f"alter database {db.name} set track_functions = 'pl'")
+    db.sql(SLEEPY.format(name="slow"))
+    db.sql("create trigger slow_one before insert or update on calls for each row execute function slow()")
+
+
+def collect(db):
+    return json.loads(db.value("select trigperf.collect()"))
+
+
+def insert(db, count):
+    """Inserts rows, and leaves the server's counters up to date."""
+    db.sql(f"insert into public.calls select coalesce((select max(id) from public.calls), 0) + g, 'x' "
+           f"from generate_series(1, {count}) g; select pg_stat_force_next_flush()")
+
+
+def report(db, since=86400, until=0):
+    return json.loads(db.value(f"select trigperf.report(clock_timestamp() - interval '{since} seconds', "
+                               f"clock_timestamp() - interval '{until} seconds')"))
+
+
+def trigger(document, name):
+    found = [one for one in document["triggers"] if one["trigger"] == name]
+    equal(len(found), 1, f"entries of {name}")
+    return found[0]
+
+
+def executions(db, name="slow_one"):
+    return db.value("select coalesce(sum(executions), -1) from trigperf.trigger_performance_metrics "
+                    f"where trigger_name = '{name}'")
+
+
+# --- histograms -----------------------------------------------------------------------------------
+
+def histogram_of(values):
+    made = LIB.made("trigperf_histogram_new")
+    for value in values:
+        LIB.trigperf_histogram_record(made, value, 1)
+    return made
+
+
+def text_of(histogram):
+    return LIB.text("trigperf_histogram_text", histogram)
+
+
+def quantile_of(histogram, q):
+    out = ctypes.c_uint64()
+    status = LIB.trigperf_histogram_quantile(histogram, ctypes.c_double(q), ctypes.byref(out), None)
+    return out.value if status == 0 else None
+
+
+@test("buckets: SQL and C agree on every bound")
+def _(installed):
+    lower = [LIB.trigperf_histogram_bucket_lower(i) for i in range(BUCKETS)]
+    sql = installed.rows(f"select trigperf.histogram_lower(b) from generate_series(0, {BUCKETS - 1}) b order by b")
+    equal([int(row[0]) for row in sql], lower, "lower bounds")
+    values = sorted({v + d for v in lower for d in (-1, 0, 1)} | {2**62, 2**63 - 1, -5})
+    expected = []
+    for value in values:
+        made = histogram_of([value])
+        expected.append(text_of(made))
+        LIB.trigperf_histogram_free(made)
+    listed = ",".join(map(str, values))
+    found = installed.rows(f"select trigperf.histogram_of(array[v]) from unnest(array[{listed}]::bigint[]) "
+                           "with ordinality u(v, n) order by n")
+    equal([row[0] for row in found], expected, "histograms of one duration each")
+
+
+@test("histograms: SQL and C agree on merges, counts and quantiles of generated data")
+def _(installed):
+    generator = random.Random(7)
+    for size in (0, 1, 2, 97, 3000):
+        parts = [[int(generator.lognormvariate(13, 3)) for _ in range(size)] for _ in range(2)]
+        first, second = histogram_of(parts[0]), histogram_of(parts[1])
+        a, b = text_of(first), text_of(second)
+        arrays = [f"'{{{','.join(map(str, part))}}}'::bigint[]" for part in parts]
+        equal(installed.value(f"select trigperf.histogram_of({arrays[0]})"), a, "histogram")
+        LIB.trigperf_histogram_merge(first, second)
+        merged = text_of(first)
+        equal(installed.value(f"select trigperf.histogram_merge('{a}', '{b}')"), merged, "merged")
+        equal(installed.value(f"select trigperf.histogram_sum(h) from (values ('{a}'::bigint[]), (null), ('{b}')) v(h)"),
+              merged, "sum")
+        equal(installed.value(f"select trigperf.histogram_count('{merged}')"),
+              str(LIB.trigperf_histogram_count(first)), "count")
+        largest = LIB.trigperf_histogram_max(first)
+        for q in (0, 0.001, 0.5, 0.95, 0.99, 0.999, 1):
+            expected = quantile_of(first, q)
+            equal(installed.value(f"select trigperf.histogram_quantile('{merged}', {q}, {largest})"),
+                  None if expected is None else str(expected), f"quantile {q} of {size}")
+        LIB.trigperf_histogram_free(first)
+        LIB.trigperf_histogram_free(second)
+
+
+@test("histograms: what is none is refused")
+def _(installed):
+    contains(installed.fails("select trigperf.histogram_quantile('{1}', 1.5)"), "from 0 to 1", "error")
+    contains(installed.fails("select trigperf.histogram_quantile('{1}', 'NaN')"), "from 0 to 1", "error")
+    contains(installed.fails(f"select trigperf.histogram_quantile('{{{866 << 48 | 1}}}', 0.5)"), "0 to 865", "error")
+    equal(installed.value("select trigperf.histogram_quantile(null, 0.5) is null"), "t", "of nothing")
+
+
+# --- collecting -----------------------------------------------------------------------------------
+
+@test("collect: the first look only notes, later ones add what came since")
+def _(installed):
+    prepared(installed)
+    insert(installed, 7)
+    equal(collect(installed)["first"], True, "first look")
+    equal(executions(installed), "-1", "before anything was measured")
+    insert(installed, 5)
+    equal(collect(installed)["functions"], 1, "active functions")
+    collect(installed)
+    insert(installed, 3)
+    collect(installed)
+    equal(executions(installed), "8", "executions")
+    one = trigger(report(installed), "slow_one")
+    check(one["total_ms"] >= 8 * 0.5 and one["mean_ms"] >= 0.5, f"times {one}")
+    for unmeasured in ("p95_ms", "max_ms", "errors", "error_rate", "skipped", "no_op_share"):
+        equal(one[unmeasured], None, unmeasured)
+    equal([one["ours"], one["shared_by"], one["level"], one["timing"]], [False, 1, "row", "before"], "what it is")
+
+
+@test("collect: reset, lost and renewed counters are never counted twice, nor below zero")
+def _(installed):
+    prepared(installed)
+    collect(installed)
+    insert(installed, 5)
+    collect(installed)
+    installed.sql("select pg_stat_reset()")
+    insert(installed, 4)
+    equal(collect(installed)["statistics_lost"], True, "reset of the database")
+    equal(executions(installed), "9", "after a reset")
+    installed.sql("select pg_stat_reset_single_function_counters('public.slow'::regproc)")
+    insert(installed, 2)
+    collect(installed)
+    equal(executions(installed), "11", "after a reset of the function")
+    installed.sql("select pg_stat_reset_shared('bgwriter')")
+    insert(installed, 1)
+    equal(collect(installed)["statistics_lost"], False, "reset of something else")
+    equal(executions(installed), "12", "after a reset of something else")
+    installed.sql("drop function slow() cascade; " + SLEEPY.format(name="slow")
+                  + "; create trigger slow_one before insert on calls for each row execute function slow()")
+    insert(installed, 6)
+    collect(installed)
+    equal(executions(installed), "18", "after the function was made anew")
+    equal(installed.value("select count(*) from trigperf.trigger_performance_metrics where executions < 1"), "0", "below one")
+
+
+@test("collect: a function that serves several triggers is told as such, and counted once")
+def _(installed):
+    prepared(installed)
+    installed.sql('create table "Odd ""name"(id bigint)')
+    installed.sql('create trigger "it\'s ""one" after insert on "Odd ""name" for each row execute function slow()')
+    collect(installed)
+    insert(installed, 4)
+    installed.sql('insert into "Odd ""name" values (1), (2); select pg_stat_force_next_flush()')
+    collect(installed)
+    document = report(installed)
+    whole = [one for one in document["triggers"] if one["function"] == "public.slow" and one["trigger"] is None]
+    equal([(one["executions"], one["shared_by"], one["table"]) for one in whole], [(6, 2, None)], "the function")
+    for name, table in (("slow_one", "public.calls"), ('it\'s "one', 'public."Odd ""name"')):
+        one = trigger(document, name)
+        equal([one["executions"], one["shared_by"], one["table"]], [None, 2, table], name)
+
+
+@test("collect: says how to switch the counters on")
+def _(installed):
+    installed.sql(f"alter database {installed.name} set track_functions = 'none'")
+    contains(collect(installed)["hint"], "track_functions", "hint")
+    contains(report(installed)["database"]["track_functions_hint"], "track_functions", "hint")
+
+
+@test("collect: a second session does not wait, and adds nothing")
+def _(installed):
+    prepared(installed)
+    collect(installed)
+    insert(installed, 3)
+    with installed.session() as holder:
+        holder.run("begin; select trigperf.collect()")
+        equal(collect(installed)["collected"], False, "while another collects")
+        holder.run("commit")
+    collect(installed)
+    equal(executions(installed), "3", "executions")
+
+
+@test("collect: one of all contexts does it by itself")
+def _(installed):
+    prepared(installed)
+    with Follower(installed, "a", **{"metrics.collect_ms": 20}) as one:
+        one.ready()
+        one.until(lambda f: installed.value("select collected_at is not null from trigperf.collect_state") == "t",
+                  "the first look")
+        insert(installed, 5)
+        one.until(lambda f: executions(installed) == "5", "the executions")
+        one.close()
+
+
+@test("triggers that measure themselves: durations, errors and shares")
+def _(installed):
+    collect(installed)
+    installed.sql("""select trigperf.update_trigger_performance_metrics('mine', 'public.t', d, p_share => 0.5)
+        from generate_series(1, 10) d; select trigperf.update_trigger_performance_metrics('mine', 'public.t', 1,
+        p_error => 'failed', p_sqlstate => 'P0001')""")
+    collect(installed)
+    one = trigger(report(installed), "mine")
+    equal([one["executions"], one["estimated"], one["samples"], one["errors"], one["max_ms"]], [21, True, 11, 1, 10],
+          "figures")
+    check(4.9 < one["p50_ms"] < 5.1, f"median {one['p50_ms']}")
+    contains(installed.fails("select trigperf.update_trigger_performance_metrics('a', 'b', -1)"), "duration", "error")
+
+
+@test("samples of transactions that overlap a look are counted once, in whatever order they end")
+def _(installed):
+    collect(installed)
+    tell = "select trigperf.update_trigger_performance_metrics('mine', 'public.t', 1)"
+    with installed.session() as early, installed.session() as late:
+        early.run("begin; " + tell)
+        late.run("begin; " + tell)
+        late.run("commit")
+        equal(collect(installed)["samples"], 1, "while one is open")
+        early.run("commit")
+        equal(collect(installed)["samples"], 1, "the one that was open")
+        equal(collect(installed)["samples"], 0, "nothing new")
+
+
+@test("a role without rights is told so; one of the kind metrics can do all of it")
+def _(installed):
+    role = f"watch_{installed.name}"
+    installed.sql(f"create role {role} login")
+    watcher = installed.as_user(role)
+    contains(watcher.trigperf("collect", ok=1).err, "permission denied", "error")
+    installed.trigperf("grants", "--metrics", role, "--apply")
+    check(json.loads(watcher.trigperf("collect", "--format", "json").out)["collected"], "collected")
+    equal(report(watcher)["triggers"], [], "triggers of an empty database")
+    watcher.sql("select * from trigperf.get_cache_trigger_health(); select * from trigperf.trigger_execution_log; "
+                "select trigperf.histogram_quantiles(trigperf.histogram_merge('{1}', '{1}'), array[0.5])")
+
+
+# --- series of hosts ------------------------------------------------------------------------------
+
+def stored(db, name):
+    return db.value("select coalesce(sum(s.count), -1) from trigperf.host_series s join trigperf.host_series_name n "
+                    f"on n.id = s.series_id where n.name = '{name}'")
+
+
+def resolve(follower, kind, name):
+    return LIB.made("trigperf_series_resolve", follower.context, kind, name.encode(), b"Help.", None, None, 0)
+
+
+@test("series: written by themselves, once, also when connections break; the rest at the end")
+def _(installed):
+    prepared(installed)
+    with Follower(installed, "web", **{"metrics.flush_ms": 20, "metrics.collect_ms": 0}) as one:
+        counted = resolve(one, 0, "host_things_total")
+        timed = resolve(one, 2, "host_thing_seconds")
+        one.ready()
+        for done in range(1, 4):
+            LIB.check("trigperf_series_add", counted, 5)
+            LIB.check("trigperf_series_record", timed, 1000000 * done)
+            one.until(lambda f, sum=str(5 * done): stored(installed, "host_things_total") == sum, "the counter")
+            installed.value("select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                            " where application_name = 'trigperf' and datname = current_database()")
+        LIB.check("trigperf_series_add", counted, 2)
+        one.ready().until(lambda f: stored(installed, "host_things_total") == "17", "the counter after it all")
+        LIB.check("trigperf_series_add", counted, 1)
+        one.close()
+    equal(stored(installed, "host_things_total"), "18", "with the last flush")
+    equal(stored(installed, "host_thing_seconds"), "3", "durations")
+    series = {one["name"]: one for one in report(installed)["series"]}
+    equal(series["host_things_total"]["count"], 18, "counter in the report")
+    timed = series["host_thing_seconds"]
+    check(abs(timed["sum"] - 0.006) < 1e-9 and abs(timed["p50"] - 0.002) < 0.002 / 32, f"histogram {timed}")
+
+
+FLUSH = """select f.accepted, f.hour from trigperf.series_flush('{instance}', 'app', {sequence}, {hour}, null,
+    array['a_total', 'g', 't_seconds'], array['{{}}', '{{"x":"1"}}', '{{}}'], array['counter', 'gauge', 'histogram'],
+    array['h', 'h', 'h'], array[{count}, null, {count}], array[null, null, 7]::bigint[],
+    array[null, null, 5]::bigint[], array[null, 2.5, null]::float8[],
+    array[null, null, '{{{count}}}']) f"""
+
+
+def flush(db, number, sequence, hour, count):
+    instance = f"00000000-0000-0000-0000-00000000000{number}"
+    hour = "null" if hour is None else f"'{hour}'"
+    return db.rows(FLUSH.format(instance=instance, sequence=sequence, hour=hour, count=count))[0]
+
+
+@test("series: the same flush again, and one that comes late, change nothing")
+def _(installed):
+    accepted, hour = flush(installed, 1, 1, None, 5)
+    equal(accepted, "t", "accepted")
+    flush(installed, 1, 2, hour, 8)
+    flush(installed, 1, 2, hour, 8)
+    flush(installed, 1, 1, hour, 5)
+    equal(stored(installed, "a_total"), "8", "counter")
+    flush(installed, 1, 3, None, 9)
+    equal(stored(installed, "a_total"), "9", "one that never learned the hour")
+
+
+@test("series: hours that all have left are merged, whoever was silent for long is told to start over")
+def _(installed):
+    past = installed.value("select date_trunc('hour', now(), 'UTC') - interval '5 hours'")
+    for number in (1, 2, 3):
+        flush(installed, number, 1, None, 5 * number)
+    installed.sql(f"update trigperf.host_series set hour = '{past}'; update trigperf.host_process set hour = '{past}'")
+    equal(installed.value("select trigperf.series_merge()"), "0", "while they write to it")
+    for number in (1, 2):
+        flush(installed, number, 2, installed.value("select date_trunc('hour', now(), 'UTC')"), 1)
+    equal(installed.value("select trigperf.series_merge()"), "6", "rows merged")
+    equal(installed.value(f"select count(*) from trigperf.host_series where hour = '{past}'"), "6", "rows left")
+    equal(stored(installed, "a_total"), "32", "sum")
+    before = report(installed)["series"]
+    installed.sql("update trigperf.host_process set seen_at = now() - interval '3 days' where hour < now() - interval '2 hours'")
+    installed.sql("select trigperf.series_merge()")
+    equal(report(installed)["series"], before, "the report, whatever is merged")
+    accepted, hour = flush(installed, 3, 2, past, 99)
+    equal(accepted, "f", "of a process given up")
+    equal(stored(installed, "a_total"), "32", "sum")
+    equal(flush(installed, 3, 3, hour, 1)[0], "t", "once it started over")
+    equal(stored(installed, "a_total"), "33", "sum")
+
+
+# --- retention, seeds' functions ------------------------------------------------------------------
+
+@test("retention removes what is old, in batches, and nothing else")
+def _(installed):
+    installed.sql("""insert into trigperf.trigger_execution_log (source, duration_ms, at)
+        select 'host', 1, now() - make_interval(days => d) from generate_series(0, 99) d;
+        insert into trigperf.alert_history (rule, level, message, at)
+        select 'r', 'ok', 'm', now() - make_interval(days => d) from generate_series(0, 99) d""")
+    equal(installed.value("select trigperf.metrics_cleanup(30, 50)"), "100", "first batch")
+    equal(installed.value("select trigperf.metrics_cleanup(30, 50)"), "40", "second batch")
+    equal(installed.value("select trigperf.metrics_cleanup(30, 50)"), "0", "nothing is left")
+    equal(installed.value("select count(*) from trigperf.trigger_execution_log"), "30", "kept")
+    contains(installed.fails("select trigperf.metrics_cleanup(0)"), "at least one day", "error")
+
+
+@test("cleanup_trigger_error_log: keeps what is young")
+def _(installed):
+    installed.sql("""insert into trigperf.trigger_error_log (table_name, operation, error_message, occurred_at)
+        select 't', 'INSERT', 'm', now() - make_interval(days => d) from generate_series(0, 39) d""")
+    equal(installed.value("select trigperf.cleanup_trigger_error_log()"), "10", "removed")
+    equal(installed.value("select trigperf.cleanup_trigger_error_log(0)"), "30", "all of them")
+
+
+@test("get_cache_trigger_health and test_cache_invalidation")
+def _(installed):
+    prepared(installed)
+    installed.attach("public.calls", "--key", "id", "--rule", "call:{id}", "--granularity", "statement")
+    collect(installed)
+    insert(installed, 2)
+    collect(installed)
+    health = "select trigger_name, enabled, health, executions from trigperf.get_cache_trigger_health() order by 1"
+    equal([row[1:] for row in installed.rows(health)], [["t", "ok", "1"]] * 4, "health")
+    installed.sql("alter table calls disable trigger trigperf_capture_update")
+    contains(installed.value("select finding || fix from trigperf.get_cache_trigger_health() where not enabled"),
+             "ENABLE TRIGGER", "fix")
+    installed.sql("alter table calls enable trigger trigperf_capture_update")
+    with Follower(installed, "web") as one:
+        one.ready().until(lambda f: f.resyncs(), "the first resync")
+        known = len(one.resyncs())
+        steps = installed.rows("select step, passed from trigperf.test_cache_invalidation('calls')")
+        equal(steps, [["attached", "t"], ["told", "t"], ["read", "t"]], "steps")
+        one.until(lambda f: len(f.resyncs()) > known, "the resync")
+        one.close()
+    installed.sql("create table other(id int)")
+    equal(installed.value("select passed from trigperf.test_cache_invalidation('other')"), "f", "one not attached")
+
+
+@test("errors of capture functions are counted, and divided by executions")
+def _(installed):
+    installed.sql(f"alter database {installed.name} set track_functions = 'pl'")
+    installed.sql("create table calls(id bigint primary key, note text)")
+    installed.attach("public.calls", "--key", "id", "--key", "bad=(1 / (id - 3))", "--rule", "call:{id}")
+    collect(installed)
+    installed.sql("insert into calls values (1); insert into calls values (3); insert into calls values (4); "
+                  "insert into calls values (5); select pg_stat_force_next_flush()")
+    collect(installed)
+    whole = [one for one in report(installed)["triggers"] if one["trigger"] is None]
+    equal([(one["executions"], one["errors"], one["error_rate"], one["ours"]) for one in whole], [(4, 1, 0.25, True)],
+          "figures")
+    equal(len(report(installed)["errors"]), 1, "errors in the report")
+
+
+if __name__ == "__main__":
+    harness.main()
