@@ -539,10 +539,9 @@ static void wal_measure(const void *self, tp_feed_measures *out) {
 }
 
 static tp_connection *wal_link(void *self, bool *leads) {
-    tp_wal *source = self;
-    *leads = true;
-    return source->life.state == TP_SOURCE_READY && source->session_up ? source->parts.control
-                                                                       : NULL;
+    const tp_wal *source = self;
+    *leads = source->life.state == TP_SOURCE_READY && source->session_up;
+    return *leads ? source->parts.control : NULL;
 }
 
 int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info, tp_loop *loop,
