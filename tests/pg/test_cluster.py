@@ -9,9 +9,9 @@ from harness import ROOT, check, contains, equal, main, run, test
 TOOL = os.path.join(ROOT, "tests", "pg_cluster")
 
 
-def start(folder, *args):
+def start(folder, *args, fast=True):
     """Starts a cluster; returns what it exports."""
-    out = run([TOOL, "start", folder, "--fast", *args], ok=True, timeout=180).out
+    out = run([TOOL, "start", folder, *(["--fast"] if fast else []), *args], ok=True, timeout=180).out
     return dict(re.findall(r"^export (\w+)=(.*)$", out, re.M))
 
 
@@ -28,11 +28,26 @@ def _(tmp):
                   "work_mem": "9MB", "listen_addresses": "", "fsync": "off"}
         for name, value in wanted.items():
             equal(ask(exports, f"show {name}").out.strip(), value, name)
+        home = os.path.dirname(exports["PGHOST"])
         contains(run([TOOL, "start", folder], ok=False).err, "already holds a cluster", "second start")
     finally:
         run([TOOL, "stop", folder], ok=True)
     check(not os.path.exists(folder), "the folder is still there")
+    check(not os.path.exists(home), "the data are still there")
     run([TOOL, "stop", folder], ok=True)
+
+
+@test("without --fast the data are safe, in the folder itself")
+def _(tmp):
+    folder = os.path.join(tmp, "c")
+    os.chmod(tmp, 0o755)
+    try:
+        exports = start(folder, fast=False)
+        equal(ask(exports, "show fsync").out.strip(), "on", "fsync")
+        equal(exports["PGHOST"], os.path.join(folder, "s"), "where it is")
+    finally:
+        run([TOOL, "stop", folder], ok=True)
+    check(not os.path.exists(folder), "the folder is still there")
 
 
 @test("TCP asks for the password")
@@ -52,7 +67,7 @@ def _(tmp):
 def _(tmp):
     folder = os.path.join(tmp, "long" * 25, "c")
     try:
-        exports = start(folder)
+        exports = start(folder, fast=False)
         equal(ask(exports, "select 1").out.strip(), "1", "answer")
         home = os.path.dirname(exports["PGHOST"])
     finally:

@@ -391,7 +391,10 @@ def _(installed):
     first = spawn(installed, "--consumer", "x", "--follow")
     try:
         first.stdout.readline()
+        claim = "select claim from trigperf.consumer where name = 'x'"
+        before = installed.value(claim)
         with installed.tail_start("--consumer", "x", "--follow") as second:
+            eventually(lambda: installed.value(claim) != before, "the second's claim")
             installed.sql("insert into calls values (1, 1)")
             second.until_keys(["call:1"])
             code, err = ended(first)

@@ -12,6 +12,7 @@
 
 #include "core/cache_many.h"
 #include "core/cache_quick.h"
+#include "effort.h"
 #include "oom.h"
 #include "prng.h"
 
@@ -263,7 +264,7 @@ static void test_it_is_a_map_while_there_is_room(void **state) {
             models[i] = (model){-1, 0, false};
         }
         uint64_t seed = (uint64_t)form + 1;
-        for (int step = 0; step < 60000; step++) {
+        for (int step = 0; step < EFFORT_ROUNDS(60000); step++) {
             uint32_t number = prng_below(&seed, KEYS);
             char key[40];
             int length = snprintf(key, sizeof key, "key %.*u", 1 + (int)number % 30, number);
@@ -307,7 +308,7 @@ static void test_never_a_wrong_verdict(void **state) {
         static int32_t last[2000];
         memset(last, 0xFF, sizeof last);
         uint64_t seed = 9;
-        for (int step = 0; step < 200000; step++) {
+        for (int step = 0; step < EFFORT_ROUNDS(200000); step++) {
             uint64_t number = prng_below(&seed, 2000);
             const char *key = (const char *)&number;
             int32_t found = tp_cache_get(cache, &call, key, 8, NULL);

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "core/cache.h"
+#include "effort.h"
 #include "oom.h"
 #include "prng.h"
 
@@ -193,12 +194,12 @@ static void test_garbage(void **state) {
         tp_cache *second = fresh(64, exact == 1, 2);
         uint64_t entries;
         uint64_t seed = 1;
-        for (size_t length = 0; length < bytes.length; length++) {
+        for (size_t length = 0; length < bytes.length; length += EFFORT_STRIDE) {
             assert_int_equal(tp_cache_load(second, &call, 0, bytes.data, length, &entries, NULL),
                              TRIGPERF_E_INVALID);
         }
         char *copy = malloc(bytes.length);
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < EFFORT_ROUNDS(20000); i++) {
             memcpy(copy, bytes.data, bytes.length);
             size_t at = prng_below(&seed, (uint32_t)(i % 2 == 0 ? 60 : bytes.length));
             copy[at] = (char)(copy[at] ^ (1 + (int)prng_below(&seed, 255)));

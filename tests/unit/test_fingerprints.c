@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "core/fingerprints.h"
+#include "effort.h"
 #include "oom.h"
 #include "prng.h"
 
@@ -70,7 +71,7 @@ static void test_takes_at_most_16_bytes_a_record(void **state) {
     (void)state;
     tp_fingerprints *grown = tp_fingerprints_new();
     double worst = 0;
-    for (uint32_t i = 1; i <= 1000000; i++) {
+    for (uint32_t i = 1; i <= EFFORT_ROUNDS(1000000); i++) {
         tp_hash128 hash = hash_of(i, 0);
         assert_int_equal(tp_fingerprints_add(grown, hash), 1);
         double bytes = (double)tp_fingerprints_bytes(grown) / i;
@@ -82,7 +83,7 @@ static void test_takes_at_most_16_bytes_a_record(void **state) {
     assert_true(tp_fingerprints_reserve(reserved, 1000000));
     uint64_t before = tp_fingerprints_bytes(reserved);
     assert_true(before <= 16000000);
-    for (uint32_t i = 1; i <= 1000000; i++) {
+    for (uint32_t i = 1; i <= EFFORT_ROUNDS(1000000); i++) {
         assert_int_equal(tp_fingerprints_add(reserved, hash_of(i, 0)), 1);
     }
     assert_int_equal(tp_fingerprints_bytes(reserved), before);

@@ -1,6 +1,7 @@
 /* Random work against a model that knows only what was asked for and what was acknowledged:
  * nothing is lost, no key comes twice within its interval, no position passes what is undelivered,
  * whatever the order of acks and nacks, and while allocations fail. */
+#include "effort.h"
 #include "pipeline_bench.h"
 
 #include <stdio.h>
@@ -451,14 +452,14 @@ static void run(uint64_t seed, bool oom) {
 
 static void test_random_work(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= EFFORT_ROUNDS(60); seed++) {
         run(seed, false);
     }
 }
 
 static void test_random_work_while_allocations_fail(void **state) {
     (void)state;
-    for (uint64_t seed = 1001; seed <= 1060; seed++) {
+    for (uint64_t seed = 1001; seed <= 1000 + EFFORT_ROUNDS(60); seed++) {
         run(seed, true);
     }
 }
