@@ -18,12 +18,13 @@
  * what it recorded stays, and its cells go to the next thread that begins.
  *
  * A thread finds its cells in one of two ways, which may be mixed:
- * - trigperf_series_add() and trigperf_series_record() find them by a thread-specific key of the
- *   context (POSIX; one of the 1,024 of a process, taken at the first such call);
- * - a recorder that the thread made and hands over, trigperf_recorder_record(), which is quicker
- * and takes no key.
+ * - trigperf_series_add() and trigperf_series_record() find them by the address of the thread in a
+ *   table of 64, and by a thread-specific key of the context (POSIX; one of the 1,024 of a process,
+ *   taken at the first such call), which also tells that the thread has ended;
+ * - a recorder that the thread made and hands over, trigperf_recorder_record(), which is a little
+ *   quicker and takes no key.
  *
- * **Memory.** A histogram takes 3,496 bytes for each thread that recorded into it (as many threads
+ * **Memory.** A histogram takes 3,480 bytes for each thread that recorded into it (as many threads
  * as recorded at one time), a counter 8; names and labels once. The number of series is bounded by
  * `metrics.max_series`; series are never forgotten. What is refused is counted in
  * `trigperf_series_refused_total`.

@@ -71,11 +71,12 @@ void tp_internals_free(tp_internals *internals) {
 }
 
 void tp_internals_turn(tp_internals *internals, uint64_t ns) {
-    tp_shard_record(internals->turn_seconds, ns);
+    tp_recorder_record(internals->turn, internals->turn_seconds, ns);
 }
 
 void tp_internals_applied(void *internals, uint64_t ns) {
-    tp_shard_record(((tp_internals *)internals)->apply_seconds, ns);
+    tp_internals *own = internals;
+    tp_recorder_record(own->apply, own->apply_seconds, ns);
 }
 
 void tp_internals_measure(tp_internals *internals, const tp_feed *source) {

@@ -2,10 +2,16 @@
  * none.
  *
  * A thread-specific key of POSIX finds a thread's recorder and tells when the thread ends, so that
- * its cells can go to another thread. C11's _Thread_local would be a little quicker, but it is one
- * variable for the whole process: with several contexts it would have to be a table, kept clean
- * when contexts go, and in a library that is loaded at run time it is a function call as well. The
- * quickest way, handing over a recorder, needs neither. The key is taken at the first need. */
+ * its cells can go to another thread. The key is taken at the first need. Asking for its value is a
+ * call into the C library; so up to 64 threads have a seat as well, in a table that is looked up by
+ * the address of the thread's control block: two loads. A seat is taken at a thread's first record
+ * and left when it ends, before another thread can have the same address; threads whose seat is
+ * taken go by the key. In a forked child, where addresses of the parent's threads come again, seats
+ * count for nothing.
+ *
+ * C11's _Thread_local would be as quick, but it is one variable for the whole process: with several
+ * contexts it would have to be a table, kept clean when contexts go, and in a library that is
+ * loaded at run time it is a function call as well. */
 #include "api/meter.h"
 
 #include <stdlib.h>
@@ -32,6 +38,7 @@ int32_t tp_meter_new(trigperf_context *context, uint32_t max_series, tp_meter **
         return status;
     }
     meter->context = context;
+    meter->here.process = tp_context_head_of(context)->here;
     pthread_mutex_init(&meter->mutex, NULL);
     *out = meter;
     return TRIGPERF_OK;
@@ -79,8 +86,29 @@ void tp_meter_give_back(tp_recorder *recorder) {
     }
 }
 
+/* A thread that ends leaves its seat; seats of a forked child are the parent's. */
+static void leave(tp_meter *meter) {
+    uintptr_t thread = tp_meter_thread();
+    tp_meter_seat *seat = tp_meter_seat_of(&meter->here, thread);
+    if (atomic_load_explicit(&seat->thread, memory_order_relaxed) == thread) {
+        seat->recorder = NULL;
+        atomic_store_explicit(&seat->thread, 0, memory_order_release);
+    }
+}
+
+static void take_seat(tp_meter *meter, tp_recorder *recorder) {
+    uintptr_t nobody = 0;
+    uintptr_t thread = tp_meter_thread();
+    tp_meter_seat *seat = tp_meter_seat_of(&meter->here, thread);
+    if (atomic_compare_exchange_strong(&seat->thread, &nobody, thread)) {
+        seat->recorder = recorder;
+    }
+}
+
 static void thread_ends(void *recorder) {
-    tp_meter_give_back(recorder);
+    tp_recorder *own = recorder;
+    leave(own->host);
+    tp_meter_give_back(own);
 }
 
 static int32_t take_key(tp_meter *meter) {
@@ -94,7 +122,7 @@ static int32_t take_key(tp_meter *meter) {
     return code == 0 ? TRIGPERF_OK : TRIGPERF_E_LIMIT;
 }
 
-int32_t tp_meter_begin(tp_meter *meter, tp_recorder **out) {
+static int32_t begin(tp_meter *meter, tp_recorder **out) {
     if (tp_context_forked(meter->context)) {
         return TRIGPERF_E_FORKED;
     }
@@ -107,8 +135,22 @@ int32_t tp_meter_begin(tp_meter *meter, tp_recorder **out) {
         tp_meter_give_back(recorder);
         status = TRIGPERF_E_NOMEM;
     }
-    *out = recorder;
+    if (status == TRIGPERF_OK) {
+        take_seat(meter, recorder);
+        *out = recorder;
+    }
     return status;
+}
+
+int32_t tp_meter_find(tp_meter *meter, tp_recorder **out) {
+    if (atomic_load_explicit(&meter->here.taken, memory_order_acquire)) {
+        tp_recorder *known = pthread_getspecific(meter->here.key);
+        if (known != NULL) {
+            *out = known;
+            return TRIGPERF_OK;
+        }
+    }
+    return begin(meter, out);
 }
 
 static int32_t read_locked(tp_meter *meter, tp_wanted_fn wanted, void *user, bool reset,

@@ -27,24 +27,48 @@ int32_t tp_meter_resolve(tp_meter *meter, const tp_series_definition *definition
 int32_t tp_meter_recorder(tp_meter *meter, tp_recorder **out, trigperf_error **err);
 void tp_meter_give_back(tp_recorder *recorder);
 
-/* The calling thread's recorder; the first time in a thread it is taken. The begin of every
- * tp_meter. */
+/* A thread that has a seat finds its recorder without a call. Only that thread reads `recorder`. */
+typedef struct tp_meter_seat {
+    _Atomic uintptr_t thread; /* address of its control block, 0: nobody */
+    tp_recorder *recorder;
+} tp_meter_seat;
+
+#define TP_METER_SEATS 64u
+
+/* The begin of every tp_meter. */
 typedef struct tp_meter_key {
+    tp_meter_seat seats[TP_METER_SEATS];
+    const volatile unsigned char *process; /* 0 there: seats may be those of the parent's threads */
     atomic_bool taken;
     pthread_key_t key;
 } tp_meter_key;
 
-int32_t tp_meter_begin(tp_meter *meter, tp_recorder **out);
+/* The calling thread's recorder; the first time in a thread it is taken. */
+int32_t tp_meter_find(tp_meter *meter, tp_recorder **out);
 
-static inline int32_t tp_meter_here(tp_meter *meter, tp_recorder **out) {
+static inline uintptr_t tp_meter_thread(void) {
+#if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
+    uintptr_t self;
+    __asm__("mov %%fs:0, %0" : "=r"(self));
+    return self;
+#else
+    return (uintptr_t)pthread_self();
+#endif
+}
+
+/* Control blocks are at the ends of stacks, whose sizes are whole pages and one more to guard them:
+ * threads that begin one after the other sit one beside the other. */
+static inline tp_meter_seat *tp_meter_seat_of(tp_meter_key *key, uintptr_t thread) {
+    return &key->seats[(thread >> 12) % TP_METER_SEATS];
+}
+
+/* The seat of the calling thread, or NULL. */
+static inline const tp_meter_seat *tp_meter_seated(tp_meter *meter) {
     tp_meter_key *key = (tp_meter_key *)(void *)meter;
-    if (__builtin_expect(atomic_load_explicit(&key->taken, memory_order_acquire), 1)) {
-        *out = pthread_getspecific(key->key);
-        if (__builtin_expect(*out != NULL, 1)) {
-            return TRIGPERF_OK;
-        }
-    }
-    return tp_meter_begin(meter, out);
+    uintptr_t thread = tp_meter_thread();
+    const tp_meter_seat *seat = tp_meter_seat_of(key, thread);
+    bool mine = atomic_load_explicit(&seat->thread, memory_order_relaxed) == thread;
+    return __builtin_expect(mine && *key->process != 0, 1) ? seat : NULL;
 }
 
 /* All series, and those of the context itself; wanted NULL: all. reset: only with wanted NULL. */

@@ -51,14 +51,18 @@ static __attribute__((noinline)) int32_t add_first(tp_recorder *recorder, uint32
     return TRIGPERF_OK;
 }
 
-/* A thread's first record into a series, and negative durations. */
+/* A thread's first record into a series, negative durations, and counts that are full. */
 static __attribute__((noinline)) int32_t record_rest(tp_recorder *recorder, uint32_t slot,
-                                                     tp_shard *shard, int64_t ns) {
+                                                     int64_t ns) {
+    tp_shard *shard = tp_recorder_cell(recorder, slot);
     shard = shard == NULL ? tp_recorder_add_shard(recorder, slot) : shard;
     if (shard == NULL) {
         return TRIGPERF_E_NOMEM;
     }
-    trigperf_timer_record((trigperf_timer *)(void *)shard, ns);
+    if (ns < 0) {
+        tp_tally_add(&recorder->negative, 1);
+    }
+    tp_recorder_record(recorder, shard, ns < 0 ? 0 : (uint64_t)ns);
     return TRIGPERF_OK;
 }
 
@@ -73,10 +77,9 @@ static inline int32_t add(tp_recorder *recorder, uint32_t slot, uint64_t amount)
 
 static inline int32_t record(tp_recorder *recorder, uint32_t slot, int64_t ns) {
     tp_shard *shard = tp_recorder_cell(recorder, slot);
-    if (__builtin_expect(shard == NULL || ns < 0, 0)) {
-        return record_rest(recorder, slot, shard, ns);
+    if (__builtin_expect(shard == NULL || ns < 0 || !tp_shard_record(shard, (uint64_t)ns), 0)) {
+        return record_rest(recorder, slot, ns);
     }
-    tp_shard_record(shard, (uint64_t)ns);
     return TRIGPERF_OK;
 }
 
@@ -109,44 +112,65 @@ int32_t trigperf_recorder_timer(trigperf_recorder *recorder, trigperf_series *se
     if (shard == NULL) {
         return tp_error_nomem(error);
     }
-    *timer = (trigperf_timer *)(void *)shard;
+    tp_place *place = tp_recorder_place(cells(recorder), inner(series)->slot);
+    *timer = (trigperf_timer *)(uintptr_t)place;
     return TRIGPERF_OK;
 }
 
-static __attribute__((noinline)) void record_negative(tp_shard *shard) {
-    tp_tally_add(&shard->recorder->negative, 1);
-    tp_shard_record(shard, 0);
+static __attribute__((noinline)) void record_odd(tp_place *place, tp_shard *shard, int64_t ns) {
+    tp_recorder *recorder = tp_recorder_of(place);
+    if (ns < 0) {
+        tp_tally_add(&recorder->negative, 1);
+    }
+    tp_recorder_record(recorder, shard, ns < 0 ? 0 : (uint64_t)ns);
 }
 
 void trigperf_timer_record(trigperf_timer *timer, int64_t ns) {
-    tp_shard *shard = (tp_shard *)(void *)timer;
-    if (__builtin_expect(ns < 0, 0)) {
-        record_negative(shard);
-        return;
+    tp_place *place = (tp_place *)(void *)timer;
+    tp_shard *shard = atomic_load_explicit(place, memory_order_relaxed);
+    if (__builtin_expect(ns < 0 || !tp_shard_record(shard, (uint64_t)ns), 0)) {
+        record_odd(place, shard, ns);
     }
-    tp_shard_record(shard, (uint64_t)ns);
 }
 
 static bool has_type(trigperf_series *series, tp_series_type type) {
     return series != NULL && inner(series)->type == type;
 }
 
-int32_t trigperf_series_add(trigperf_series *series, uint64_t amount) {
-    tp_recorder *recorder;
+static __attribute__((noinline)) int32_t add_by_key(trigperf_series *series, uint64_t amount) {
+    tp_recorder *recorder = NULL;
     if (!has_type(series, TP_SERIES_COUNTER)) {
         return TRIGPERF_E_INVALID;
     }
-    int32_t status = tp_meter_here(inner(series)->host, &recorder);
+    int32_t status = tp_meter_find(inner(series)->host, &recorder);
     return status == TRIGPERF_OK ? add(recorder, inner(series)->slot, amount) : status;
 }
 
-int32_t trigperf_series_record(trigperf_series *series, int64_t ns) {
-    tp_recorder *recorder;
+int32_t trigperf_series_add(trigperf_series *series, uint64_t amount) {
+    const tp_meter_seat *seat = NULL;
+    if (has_type(series, TP_SERIES_COUNTER)) {
+        seat = tp_meter_seated(inner(series)->host);
+    }
+    return __builtin_expect(seat != NULL, 1) ? add(seat->recorder, inner(series)->slot, amount)
+                                             : add_by_key(series, amount);
+}
+
+static __attribute__((noinline)) int32_t record_by_key(trigperf_series *series, int64_t ns) {
+    tp_recorder *recorder = NULL;
     if (!has_type(series, TP_SERIES_HISTOGRAM)) {
         return TRIGPERF_E_INVALID;
     }
-    int32_t status = tp_meter_here(inner(series)->host, &recorder);
+    int32_t status = tp_meter_find(inner(series)->host, &recorder);
     return status == TRIGPERF_OK ? record(recorder, inner(series)->slot, ns) : status;
+}
+
+int32_t trigperf_series_record(trigperf_series *series, int64_t ns) {
+    const tp_meter_seat *seat = NULL;
+    if (has_type(series, TP_SERIES_HISTOGRAM)) {
+        seat = tp_meter_seated(inner(series)->host);
+    }
+    return __builtin_expect(seat != NULL, 1) ? record(seat->recorder, inner(series)->slot, ns)
+                                             : record_by_key(series, ns);
 }
 
 int32_t trigperf_series_record_seconds(trigperf_series *series, double seconds) {

@@ -3,8 +3,15 @@
  * thirty times. Cells only grow; a reader takes them as they are, each value by itself, and two
  * readings differ by what was recorded in between.
  *
- * Counts have 32 bits so that a shard fits into 3.5 KB. One that is full wraps around to 0 and is
- * noted in a second array, which few shards ever need. While that happens `carrying` is odd, and a
+ * Counts have 32 bits so that a shard fits into 3.5 KB. It is allocated by itself, since with glibc
+ * its size is one that is given out without a byte left over; in its first and last cache line, the
+ * ones that it may share with a neighbour, are the sum, and the counts of durations above two
+ * minutes, so that two threads hardly ever write to the same line. A timer is a cell's place in its
+ * page, from which the end of the page, and with it the recorder, is found by walking: that is
+ * needed for negative durations and full counts only, and spares each shard a pointer.
+ *
+ * A count that is full wraps around to 0 and is noted in a second array, which few shards ever
+ * need. While that happens `carrying` is odd, and a
  * reader that met it, or sees another number afterwards, reads the shard again: it never sees the
  * count of before with the note of after. Where there is no memory for the note the count stays
  * full, and what it misses counts as lost.
@@ -16,7 +23,6 @@
 #include <stdlib.h>
 
 #define LINE 64u
-#define SHARDS_PER_BLOCK 16u
 #define TALLIES_PER_BLOCK 512u
 
 struct tp_slab_block {
@@ -43,7 +49,6 @@ tp_recorder *tp_recorder_new(uintptr_t owner, uint32_t max_slots) {
     tp_recorder *recorder = (tp_recorder *)(void *)aligned(memory);
     recorder->memory = memory;
     recorder->owner = owner;
-    recorder->shards.growth = 1;
     recorder->tallies.growth = LINE / sizeof(tp_tally);
     recorder->page_count = pages;
     for (uint32_t i = 0; i < pages; i++) {
@@ -62,8 +67,23 @@ static void free_blocks(tp_slab *slab) {
 
 static void free_page(tp_recorder *recorder, uint32_t index) {
     tp_recorder_page *page = atomic_load_explicit(&recorder->pages[index], memory_order_acquire);
-    if (page != nothing()) {
-        free(page);
+    if (page == nothing()) {
+        return;
+    }
+    for (uint32_t i = 0; i < TP_RECORDER_PAGE; i++) {
+        if ((page->shards >> i & 1) != 0) {
+            free(atomic_load_explicit(&page->cells[i], memory_order_relaxed));
+        }
+    }
+    free(page);
+}
+
+static void free_wraps(tp_recorder *recorder) {
+    tp_wraps *wraps = atomic_load_explicit(&recorder->wraps, memory_order_relaxed);
+    while (wraps != NULL) {
+        tp_wraps *next = wraps->next;
+        free(wraps);
+        wraps = next;
     }
 }
 
@@ -74,7 +94,7 @@ void tp_recorder_free(tp_recorder *recorder) {
     for (uint32_t i = 0; i < recorder->page_count; i++) {
         free_page(recorder, i);
     }
-    free_blocks(&recorder->shards);
+    free_wraps(recorder);
     free_blocks(&recorder->tallies);
     free(recorder->memory);
 }
@@ -111,12 +131,14 @@ static tp_recorder_page *page_for(tp_recorder *recorder, uint32_t slot) {
     if (page == nothing()) {
         page = calloc(1, sizeof *page);
         if (page != NULL) {
+            atomic_init(&page->cells[TP_RECORDER_PAGE], (char *)recorder + 1);
             atomic_store_explicit(place, page, memory_order_release);
         }
     }
     return page;
 }
 
+/* NULL, and counted, when there is no cell to publish. */
 static void *publish(tp_recorder *recorder, tp_recorder_page *page, uint32_t slot, void *cell) {
     if (cell == NULL) {
         tp_tally_add(&recorder->lost, 1);
@@ -128,9 +150,9 @@ static void *publish(tp_recorder *recorder, tp_recorder_page *page, uint32_t slo
 
 tp_shard *tp_recorder_add_shard(tp_recorder *recorder, uint32_t slot) {
     tp_recorder_page *page = page_for(recorder, slot);
-    tp_shard *shard = page == NULL ? NULL : cut(&recorder->shards, sizeof *shard, SHARDS_PER_BLOCK);
+    tp_shard *shard = page == NULL ? NULL : calloc(1, sizeof *shard);
     if (shard != NULL) {
-        shard->recorder = recorder;
+        page->shards |= UINT64_C(1) << slot % TP_RECORDER_PAGE;
     }
     return publish(recorder, page, slot, shard);
 }
@@ -142,17 +164,42 @@ tp_tally *tp_recorder_add_tally(tp_recorder *recorder, uint32_t slot) {
     return publish(recorder, page, slot, tally);
 }
 
-static tp_wraps *wraps_for(tp_recorder *recorder, tp_shard *shard) {
-    tp_wraps *wraps = atomic_load_explicit(&shard->wraps, memory_order_relaxed);
-    if (wraps == NULL) {
-        wraps = (tp_wraps *)(void *)add_block(&recorder->shards, sizeof *wraps);
-        atomic_store_explicit(&shard->wraps, wraps, memory_order_release);
+tp_place *tp_recorder_place(tp_recorder *recorder, uint32_t slot) {
+    tp_recorder_page *page =
+        atomic_load_explicit(&recorder->pages[slot / TP_RECORDER_PAGE], memory_order_relaxed);
+    return &page->cells[slot % TP_RECORDER_PAGE];
+}
+
+tp_recorder *tp_recorder_of(const tp_place *place) {
+    char *cell = NULL;
+    do {
+        cell = atomic_load_explicit(place++, memory_order_relaxed);
+    } while ((uintptr_t)cell % 2 == 0);
+    return (tp_recorder *)(void *)(cell - 1);
+}
+
+static tp_wraps *find_wraps(const tp_recorder *recorder, const tp_shard *shard) {
+    tp_wraps *wraps = atomic_load_explicit(&recorder->wraps, memory_order_acquire);
+    while (wraps != NULL && wraps->shard != shard) {
+        wraps = wraps->next;
     }
     return wraps;
 }
 
-static bool carry(tp_shard *shard, uint32_t bucket) {
-    tp_recorder *recorder = shard->recorder;
+static tp_wraps *wraps_for(tp_recorder *recorder, const tp_shard *shard) {
+    tp_wraps *wraps = find_wraps(recorder, shard);
+    if (wraps == NULL) {
+        wraps = calloc(1, sizeof *wraps);
+        if (wraps != NULL) {
+            wraps->shard = shard;
+            wraps->next = atomic_load_explicit(&recorder->wraps, memory_order_relaxed);
+            atomic_store_explicit(&recorder->wraps, wraps, memory_order_release);
+        }
+    }
+    return wraps;
+}
+
+static bool carry(tp_recorder *recorder, tp_shard *shard, uint32_t bucket) {
     tp_wraps *wraps = wraps_for(recorder, shard);
     if (wraps == NULL) {
         tp_tally_add(&recorder->lost, 1);
@@ -167,10 +214,10 @@ static bool carry(tp_shard *shard, uint32_t bucket) {
     return true;
 }
 
-void tp_shard_record_full(tp_shard *shard, uint64_t ns) {
+void tp_recorder_carry(tp_recorder *recorder, tp_shard *shard, uint64_t ns) {
     uint64_t sum = atomic_load_explicit(&shard->sum, memory_order_relaxed);
     uint64_t max = atomic_load_explicit(&shard->max, memory_order_relaxed);
-    if (carry(shard, tp_histogram_bucket(ns))) {
+    if (carry(recorder, shard, tp_histogram_bucket(ns))) {
         atomic_store_explicit(&shard->sum, tp_sum_saturating(sum, ns), memory_order_relaxed);
         atomic_store_explicit(&shard->max, ns > max ? ns : max, memory_order_relaxed);
     }
@@ -186,7 +233,7 @@ static const void *cell_of(const tp_recorder *recorder, uint32_t slot) {
 static bool copy_counts(const tp_recorder *recorder, const tp_shard *shard, uint32_t *counts,
                         uint32_t *wrapped, const tp_wraps **wraps) {
     uint32_t turn = atomic_load_explicit(&recorder->carrying, memory_order_acquire);
-    *wraps = atomic_load_explicit(&shard->wraps, memory_order_acquire);
+    *wraps = find_wraps(recorder, shard);
     for (uint32_t i = 0; i < TP_HISTOGRAM_BUCKETS; i++) {
         counts[i] = atomic_load_explicit(&shard->counts[i], memory_order_acquire);
     }

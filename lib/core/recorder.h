@@ -14,24 +14,28 @@
 
 #define TP_RECORDER_PAGE 64u
 
-/* How often each 32-bit count of a shard has wrapped around. */
-typedef struct tp_wraps {
-    _Atomic uint32_t counts[TP_HISTOGRAM_BUCKETS];
-} tp_wraps;
-
-/* 3,496 bytes, of which recording touches two cache lines. */
+/* 3,480 bytes, of which recording touches two cache lines. */
 typedef struct tp_shard {
     _Atomic uint64_t sum;
     _Atomic uint64_t max;
-    struct tp_recorder *recorder;
-    _Atomic(tp_wraps *) wraps; /* NULL until a count wraps */
     _Atomic uint32_t counts[TP_HISTOGRAM_BUCKETS];
 } tp_shard;
 
+/* How often each 32-bit count of a shard has wrapped around. */
+typedef struct tp_wraps {
+    const tp_shard *shard;
+    struct tp_wraps *next;
+    _Atomic uint32_t counts[TP_HISTOGRAM_BUCKETS];
+} tp_wraps;
+
 typedef _Atomic uint64_t tp_tally;
 
+/* Where a cell is: a tp_shard or tp_tally, as the series says. */
+typedef _Atomic(void *) tp_place;
+
 typedef struct tp_recorder_page {
-    _Atomic(void *) cells[TP_RECORDER_PAGE]; /* tp_shard or tp_tally, as the series says */
+    tp_place cells[TP_RECORDER_PAGE + 1]; /* the last is the recorder, told by an odd address */
+    uint64_t shards;                      /* which of them are, a bit each */
 } tp_recorder_page;
 
 /* Memory that cells are cut from, so that cells of two threads never share a cache line. */
@@ -43,14 +47,14 @@ typedef struct tp_slab {
 } tp_slab;
 
 typedef struct tp_recorder {
-    uintptr_t owner;           /* the registry's address */
-    void *host;                /* for the caller */
-    char *memory;              /* what this stands in, from the allocator */
-    _Atomic uint32_t carrying; /* odd while a count wraps around */
-    _Atomic uint64_t negative; /* durations below 0, recorded as 0 */
-    _Atomic uint64_t lost;     /* not recorded because memory was short */
-    tp_slab shards;            /* touched by the recording thread alone, as is the next */
-    tp_slab tallies;
+    uintptr_t owner;               /* the registry's address */
+    void *host;                    /* for the caller */
+    char *memory;                  /* what this stands in, from the allocator */
+    _Atomic uint32_t carrying;     /* odd while a count wraps around */
+    _Atomic uint64_t negative;     /* durations below 0, recorded as 0 */
+    _Atomic uint64_t lost;         /* not recorded because memory was short */
+    tp_slab tallies;               /* touched by the recording thread alone */
+    _Atomic(tp_wraps *) wraps;     /* of the shards that have any */
     struct tp_recorder *next;      /* of all, and */
     struct tp_recorder *next_free; /* of those without a thread; both are the registry's */
     uint32_t page_count;
@@ -68,26 +72,37 @@ static inline void *tp_recorder_cell(tp_recorder *recorder, uint32_t slot) {
     return atomic_load_explicit(&page->cells[slot % TP_RECORDER_PAGE], memory_order_relaxed);
 }
 
+/* Where the cell of a slot is, when there is one; and from there the recorder. */
+tp_place *tp_recorder_place(tp_recorder *recorder, uint32_t slot);
+tp_recorder *tp_recorder_of(const tp_place *place);
+
 /* Makes that cell; NULL when memory is short (counted as lost). */
 tp_shard *tp_recorder_add_shard(tp_recorder *recorder, uint32_t slot);
 tp_tally *tp_recorder_add_tally(tp_recorder *recorder, uint32_t slot);
 
 /* The whole record for a count that is full: carries it. */
-void tp_shard_record_full(tp_shard *shard, uint64_t ns);
+void tp_recorder_carry(tp_recorder *recorder, tp_shard *shard, uint64_t ns);
 
-static inline void tp_shard_record(tp_shard *shard, uint64_t ns) {
+/* False, and nothing recorded, when the count is full. */
+static inline bool tp_shard_record(tp_shard *shard, uint64_t ns) {
     uint32_t bucket = tp_histogram_bucket(ns);
     uint32_t count = atomic_load_explicit(&shard->counts[bucket], memory_order_relaxed);
     uint64_t sum = atomic_load_explicit(&shard->sum, memory_order_relaxed);
     uint64_t max = atomic_load_explicit(&shard->max, memory_order_relaxed);
     if (__builtin_expect(count == UINT32_MAX, 0)) {
-        tp_shard_record_full(shard, ns);
-        return;
+        return false;
     }
     atomic_store_explicit(&shard->counts[bucket], count + 1, memory_order_relaxed);
     atomic_store_explicit(&shard->sum, tp_sum_saturating(sum, ns), memory_order_relaxed);
     if (ns > max) {
         atomic_store_explicit(&shard->max, ns, memory_order_relaxed);
+    }
+    return true;
+}
+
+static inline void tp_recorder_record(tp_recorder *recorder, tp_shard *shard, uint64_t ns) {
+    if (__builtin_expect(!tp_shard_record(shard, ns), 0)) {
+        tp_recorder_carry(recorder, shard, ns);
     }
 }
 

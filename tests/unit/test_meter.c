@@ -274,6 +274,93 @@ static void test_a_process_without_keys(void **state) {
     trigperf_context_free(context);
 }
 
+/* More threads at a time than have seats; then as many again, which begin where those ended. */
+#define CROWD 150u
+
+typedef struct crowd {
+    trigperf_series *counter;
+    pthread_barrier_t all_here;
+    pthread_barrier_t all_done;
+} crowd;
+
+static void *stay_a_while(void *argument) {
+    crowd *c = argument;
+    int32_t status = trigperf_series_add(c->counter, 1);
+    pthread_barrier_wait(&c->all_here);
+    status |= trigperf_series_add(c->counter, 1);
+    pthread_barrier_wait(&c->all_done);
+    return status == TRIGPERF_OK ? NULL : c;
+}
+
+static void begin_crowd(crowd *c, pthread_t *threads) {
+    pthread_barrier_init(&c->all_here, NULL, CROWD + 1);
+    pthread_barrier_init(&c->all_done, NULL, CROWD + 1);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, stay_a_while, c), 0);
+    }
+    pthread_barrier_wait(&c->all_here);
+}
+
+static void end_crowd(crowd *c, const pthread_t *threads) {
+    pthread_barrier_wait(&c->all_done);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        void *bad = c;
+        assert_int_equal(pthread_join(threads[i], &bad), 0);
+        assert_null(bad);
+    }
+    pthread_barrier_destroy(&c->all_here);
+    pthread_barrier_destroy(&c->all_done);
+}
+
+static void test_more_threads_than_seats(void **state) {
+    (void)state;
+    trigperf_context *context = offline();
+    crowd c = {.counter = resolve(context, TRIGPERF_SERIES_COUNTER, "c_total")};
+    pthread_t threads[CROWD];
+    for (uint32_t round = 1; round <= 2; round++) {
+        begin_crowd(&c, threads);
+        end_crowd(&c, threads);
+        assert_int_equal(total(context, "c_total", 0), round * 2 * CROWD);
+    }
+    trigperf_context_free(context);
+}
+
+#if !defined __SANITIZE_THREAD__ /* which cannot begin threads in a child of many */
+/* Threads of the child have the addresses of the parent's, which have seats. */
+static void *add_in_child(void *counter) {
+    return trigperf_series_add(counter, 1) == TRIGPERF_E_FORKED ? NULL : counter;
+}
+
+static int threads_of_child(trigperf_series *counter) {
+    int bad = 0;
+    for (uint32_t i = 0; i < CROWD; i++) {
+        pthread_t thread;
+        void *result = NULL;
+        bad += pthread_create(&thread, NULL, add_in_child, counter) != 0 ||
+               pthread_join(thread, &result) != 0 || result != NULL;
+    }
+    return bad == 0 ? 0 : 1;
+}
+
+static void test_threads_of_a_forked_child(void **state) {
+    (void)state;
+    trigperf_context *context = offline();
+    crowd c = {.counter = resolve(context, TRIGPERF_SERIES_COUNTER, "c_total")};
+    pthread_t threads[CROWD];
+    int status = 1;
+    begin_crowd(&c, threads);
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(threads_of_child(c.counter));
+    }
+    end_crowd(&c, threads);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(total(context, "c_total", 0), 2 * CROWD);
+    trigperf_context_free(context);
+}
+#endif
+
 static int child_of(trigperf_context *context, trigperf_series *counter) {
     trigperf_series *series = NULL;
     trigperf_reading *reading = NULL;
@@ -351,7 +438,11 @@ int main(void) {
         cmocka_unit_test(test_names_of_the_library),
         cmocka_unit_test(test_a_thread_that_ends_after_the_context),
         cmocka_unit_test(test_a_process_without_keys),
+        cmocka_unit_test(test_more_threads_than_seats),
         cmocka_unit_test(test_a_forked_child),
+#if !defined __SANITIZE_THREAD__
+        cmocka_unit_test(test_threads_of_a_forked_child),
+#endif
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
