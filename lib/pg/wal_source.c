@@ -98,7 +98,7 @@ static bool is_lost(const trigperf_error *error) {
 static void on_stream_failed(void *user, trigperf_error *error) {
     tp_wal *source = user;
     source->restart = source->restart || is_lost(error);
-    give_up(source, error);
+    give_up(source, tp_wal_stream_explain(error));
 }
 
 static void start_over(tp_wal *source, const char *why) {

@@ -190,6 +190,24 @@ int32_t tp_wal_stream_open(tp_wal_stream *stream, const tp_wal_plan *plan, uint6
     return status;
 }
 
+/* A pooler refuses the parameter that asks for replication, or leaves it out, and the commands are
+ * not understood. */
+trigperf_error *tp_wal_stream_explain(trigperf_error *error) {
+    const char *message = trigperf_error_message(error);
+    trigperf_error *explained = NULL;
+    if (strstr(message, "startup parameter: replication") == NULL &&
+        strcmp(trigperf_error_sqlstate(error), "42601") != 0) {
+        return error;
+    }
+    tp_error_set(&explained, TRIGPERF_E_UNSUPPORTED,
+                 "connect to the server directly; source = outbox works through a pooler in "
+                 "session mode",
+                 "expected a connection for replication, a pooler in between does not make one: %s",
+                 message);
+    trigperf_error_free(error);
+    return explained;
+}
+
 /* ---- the stream ---- */
 
 static uint64_t read_u64(const char *bytes) {

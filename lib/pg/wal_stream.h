@@ -45,6 +45,8 @@ typedef struct tp_wal_plan {
 
 int32_t tp_wal_stream_open(tp_wal_stream *stream, const tp_wal_plan *plan, uint64_t now_ms,
                            trigperf_error **err);
+/* The error, or one in its place that says what a pooler does to such a connection. */
+trigperf_error *tp_wal_stream_explain(trigperf_error *error);
 void tp_wal_stream_close(tp_wal_stream *stream);
 /* Drives it. */
 int32_t tp_wal_stream_process(tp_wal_stream *stream, uint64_t now_ms, trigperf_error **err);

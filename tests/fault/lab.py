@@ -57,6 +57,11 @@ def prepare(database, sources, *options):
                         *(part for rule in RULES for part in ("--rule", rule)), *more, *options)
 
 
+def whole(name):
+    """Registers a test that the slice leaves out."""
+    return (lambda function: function) if SLICE else harness.test(name)
+
+
 def children(cluster, kind):
     """The server's processes of that kind."""
     with open(os.path.join(os.path.dirname(cluster.env["TRIGPERF_PG_SOCKET"]), "data", "postmaster.pid"),

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from lab import Lab, children, harness, times
+from lab import Lab, children, harness, times, whole
 from proxy import Proxy
 from pq import Connection
 from harness import Cluster, check, test
@@ -108,12 +108,12 @@ def crashing(kinds, what, rounds, visible):
 
 @test("crashes with synchronous_commit = off: commits are forgotten, ids used again, nobody holds what never was")
 def _():
-    crashing(KINDS, "crash, asynchronous", times(full=20, slice=2), 0.5)
+    crashing(KINDS, "crash, asynchronous", times(full=20, slice=1), 0.5)
 
 
-@test("the same with all sources, of which some see only what reached the disk")
+@whole("the same with all sources, of which some see only what reached the disk")
 def _():
-    crashing(ALL, "crash, asynchronous, wal", times(full=10, slice=1), 0.7)
+    crashing(ALL, "crash, asynchronous, wal", 10, 0.7)
 
 
 @test("failover to a standby that lags: lost commits, and a standby that is asked before it is promoted")
@@ -157,7 +157,7 @@ def restoring(what, take):
     with Cluster(options=["-c autovacuum=off"]) as cluster:
         installed = cluster.installed()
         with Lab(installed, ALL, xids=True, settings=SETTINGS) as lab:
-            for number in range(times(full=5, slice=1)):
+            for number in range(5):
                 time.sleep(0.5)
                 take(cluster, f"backup{number}")
                 time.sleep(1.0)
@@ -173,7 +173,7 @@ def restoring(what, take):
             proven(lab, what)
 
 
-@test("a base backup restored: positions ahead of the server mean nothing")
+@whole("a base backup restored: positions ahead of the server mean nothing")
 def _():
     restoring("restored base backup", lambda cluster, name: cluster.backup(name))
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """A full disk under the outbox, whose tables lie in a tablespace of a few megabytes: with --isolate full the
 users' statements succeed, and the resync that makes up for it needs no space there."""
 

@@ -24,7 +24,7 @@ def _(installed):
                 equal(code, -signal.SIGKILL, f"{host.kind} ended by itself: {host.life.errors()}; exit code")
                 host.start()
 
-        for _ in range(times(full=50, slice=8)):
+        for _ in range(times(full=50, slice=5)):
             lab.fault(kill, calm=0.8, settle=0.3)
         lab.verify("SIGKILL", resyncs=1)
 
@@ -52,7 +52,7 @@ def change_over(lab, slowest, pausing):
 def _(installed):
     with Lab(installed, KINDS, host=Mortal) as lab:
         time.sleep(1)
-        slowest, both = {}, times(full=30, slice=4)
+        slowest, both = {}, times(full=30, slice=2)
         for count in range(both):
             lab.fault(lambda count=count: change_over(lab, slowest, count % 2), settle=0.3)
         lab.verify("changed over", resyncs=1)

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """A transaction that is open for long and a prepared one that was left: nobody else is delayed."""
 
 import time
@@ -7,7 +8,7 @@ from lab import TABLES, Lab, harness, times
 from pq import Connection
 from harness import check, test
 
-SECONDS = times(full=60, slice=4)
+SECONDS = times(full=60, slice=2)
 KINDS = ("outbox web", "outbox", "wal web", "wal", "notify")
 HELD, LEFT = 1, 2  # rows that no writer has
 

@@ -10,7 +10,7 @@ from proxy import Proxy
 from harness import check, test
 
 # Silence is noticed soon, so that the test need not wait for it.
-SETTINGS = {"connect.silence_ms": 1500, "connect.timeout_ms": 1000}
+SETTINGS = {"connect.silence_ms": 1000, "connect.timeout_ms": 1000}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Attached tables redefined while writers write: columns and tables renamed, dropped, added, rewritten."""
 
 import random

@@ -14,7 +14,7 @@ def restart(cluster, mode):
 @test("fast restarts: nothing lost, no resync but the first for durable consumers")
 def _(cluster):
     with Lab(cluster.installed(), ALL) as lab:
-        for _ in range(times(full=20, slice=2)):
+        for _ in range(times(full=20, slice=1)):
             lab.fault(lambda: restart(cluster, "fast"), calm=1.0)
         lab.verify("restarted, fast", resyncs=1)
 
@@ -22,10 +22,10 @@ def _(cluster):
 @test("immediate restarts: nothing lost, nothing stale")
 def _(cluster):
     with Lab(cluster.installed(), ALL) as lab:
-        for _ in range(times(full=20, slice=2)):
+        for _ in range(times(full=20, slice=1)):
             lab.fault(lambda: restart(cluster, "immediate"), calm=1.0)
-        check(all(len(host.recorder.resyncs) > 1 for host in lab.hosts), "a crash without a resync")
         lab.verify("restarted, immediate")
+        check(all(len(host.recorder.resyncs) > 1 for host in lab.hosts), "a crash without a resync")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from lab import Lab, children, harness, times
+from lab import Lab, children, harness, times, whole
 from pq import Connection
 from harness import Cluster, check, eventually, test
 
@@ -49,12 +49,12 @@ def pausing(what, cluster, kinds, rounds, writers):
 
 @test("synchronous standby paused: no batch before its change is visible")
 def _(cluster):
-    pausing("standby paused", cluster, ("outbox web", "outbox", "wal web", "wal"), times(full=20, slice=2), 4)
+    pausing("standby paused", cluster, ("outbox web", "outbox", "wal web", "wal"), times(full=20, slice=1), 4)
 
 
-@test("the same with notifications, whose commits wait for each other")
+@whole("the same with notifications, whose commits wait for each other")
 def _(cluster):
-    pausing("standby paused, notify", cluster, ("notify",), times(full=5, slice=1), 1)
+    pausing("standby paused, notify", cluster, ("notify",), 5, 1)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ CUTS = [ONE.format(OURS), ONE.format(OURS), ONE.format(LOG), ONE.format(ANY), AL
         ALL_OF.format(LOG), ALL_OF.format(ANY)]
 
 
-def terminate(database):
-    """Some connection, or all of a kind."""
+def terminate(database, cut):
     with Connection(database.conninfo()) as connection:
         try:
-            connection.run(random.choice(CUTS))
+            connection.run(cut)
         except Lost:
             pass
 
@@ -29,8 +28,9 @@ def terminate(database):
 @test("connections terminated at random: nothing lost, no resync but the first for durable consumers")
 def _(installed):
     with Lab(installed, ALL) as lab:
-        for _ in range(times(full=100, slice=10)):
-            lab.fault(lambda: terminate(installed))
+        for count in range(times(full=100, slice=10)):
+            cut = random.choice(CUTS) if count else ALL_OF.format(OURS)  # each host is hit once at least
+            lab.fault(lambda cut=cut: terminate(installed, cut))
         reconnects = [host.status()["reconnects"] for host in lab.hosts]
         lab.verify("terminated", resyncs=1)
         print(f"# terminated | reconnects {reconnects}")

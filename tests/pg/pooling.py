@@ -18,14 +18,14 @@ def pooler_binary():
     return harness.skip("pgbouncer is not installed")
 
 
-@contextlib.contextmanager
-def pooler(database, mode):
-    """A private pgbouncer in front of the database; gives a conninfo through it."""
-    folder = tempfile.mkdtemp(prefix="tpb.", dir="/tmp")
-    env = database.env()
-    as_root = os.geteuid() == 0
-    with open(os.path.join(folder, "ini"), "w", encoding="utf-8") as file:
-        file.write(f"""[databases]
+class Pooler:
+    """A running pgbouncer; as text, a conninfo through it."""
+
+    def __init__(self, database, folder, mode, size):
+        self.database, self.folder, self.process = database, folder, None
+        env = database.env()
+        with open(os.path.join(folder, "ini"), "w", encoding="utf-8") as file:
+            file.write(f"""[databases]
 * = host={env['PGHOST']} port={env['PGPORT']}
 [pgbouncer]
 listen_addr =
@@ -34,23 +34,48 @@ unix_socket_dir = {folder}
 auth_type = trust
 auth_file = {folder}/users
 pool_mode = {mode}
-default_pool_size = 2
+default_pool_size = {size}
 logfile = {folder}/log
 pidfile = {folder}/pid
 """)
-    with open(os.path.join(folder, "users"), "w", encoding="utf-8") as file:
-        file.write(f'"{env["PGUSER"]}" ""\n')
-    argv = [pooler_binary(), os.path.join(folder, "ini")]
-    if as_root:
-        owner = "postgres"
-        shutil.chown(folder, owner)
-        argv = ["setpriv", "--reuid", owner, "--regid", owner, "--init-groups", "--", *argv]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               stdin=subprocess.DEVNULL)
+        with open(os.path.join(folder, "users"), "w", encoding="utf-8") as file:
+            file.write(f'"{env["PGUSER"]}" ""\n')
+
+    def __str__(self):
+        return f"host={self.folder} port=6432 user={self.database.env()['PGUSER']} dbname={self.database.name}"
+
+    def start(self):
+        argv = [pooler_binary(), os.path.join(self.folder, "ini")]
+        if os.geteuid() == 0:
+            owner = "postgres"
+            shutil.chown(self.folder, owner)
+            argv = ["setpriv", "--reuid", owner, "--regid", owner, "--init-groups", "--", *argv]
+        self.process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        stdin=subprocess.DEVNULL)
+        eventually(lambda: os.path.exists(os.path.join(self.folder, ".s.PGSQL.6432")), "the pooler")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self):
+        """Dies, and comes back."""
+        self.kill()
+        for name in (".s.PGSQL.6432", "pid"):
+            if os.path.exists(path := os.path.join(self.folder, name)):
+                os.unlink(path)
+        self.start()
+
+
+@contextlib.contextmanager
+def pooler(database, mode, size=2):
+    """A private pgbouncer in front of the database; str() of it is a conninfo through it."""
+    folder = tempfile.mkdtemp(prefix="tpb.", dir="/tmp")
+    made = Pooler(database, folder, mode, size)
     try:
-        eventually(lambda: os.path.exists(os.path.join(folder, ".s.PGSQL.6432")), "the pooler")
-        yield f"host={folder} port=6432 user={env['PGUSER']} dbname={database.name}"
+        made.start()
+        yield made
     finally:
-        process.kill()
-        process.wait()
+        if made.process is not None:
+            made.kill()
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,8 +5,8 @@
 time and a prepared one is left behind. Every committed change carries a number of its own, so that a
 single lost one shows. Figures are printed; nothing is asserted on speed.
 
-TRIGPERF_KILL_SECONDS: how long the writers write (12).
-TRIGPERF_HOLD_SECONDS: how long at least the one transaction stays open (12).
+TRIGPERF_KILL_SECONDS: how long the writers write (5).
+TRIGPERF_HOLD_SECONDS: how long at least the one transaction stays open (5).
 """
 
 import os
@@ -16,8 +16,8 @@ from killing import ATTACH, TABLE, Ledger, Reader, figures, kill_for, verify, wr
 import harness
 from harness import check, test
 
-SECONDS = float(os.environ.get("TRIGPERF_KILL_SECONDS", "12"))
-HOLD = float(os.environ.get("TRIGPERF_HOLD_SECONDS", "12"))
+SECONDS = float(os.environ.get("TRIGPERF_KILL_SECONDS", "5"))
+HOLD = float(os.environ.get("TRIGPERF_HOLD_SECONDS", "5"))
 
 
 @test("killed every half second: nothing committed is missing, no resync but the first")

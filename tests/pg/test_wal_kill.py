@@ -5,7 +5,7 @@
 
 The writers are those of test_tail_kill. Figures are printed; nothing is asserted on speed.
 
-TRIGPERF_KILL_SECONDS: how long the writers write (12).
+TRIGPERF_KILL_SECONDS: how long the writers write (5).
 """
 
 import os
@@ -14,7 +14,7 @@ from killing import ATTACH, TABLE, Ledger, Reader, figures, kill_for, verify, wr
 import harness
 from harness import check, test
 
-SECONDS = float(os.environ.get("TRIGPERF_KILL_SECONDS", "12"))
+SECONDS = float(os.environ.get("TRIGPERF_KILL_SECONDS", "5"))
 WAL = ["-o", "source=wal"]
 
 
