@@ -15,6 +15,7 @@ typedef struct command {
     size_t operands_min;
     size_t operands_max;
     int (*run)(const args *given); /* returns an exit code */
+    int usage_exit;                /* exit code of wrong usage; 0: EXIT_USAGE */
 } command;
 
 extern const command command_install;
@@ -30,6 +31,8 @@ extern const command command_kpi;
 extern const command command_tail;
 extern const command command_triggers;
 extern const command command_alerts;
+extern const command command_report;
+extern const command command_check;
 extern const command command_config;
 
 #endif

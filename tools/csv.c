@@ -46,7 +46,8 @@ static void put_value(const json_t *value) {
     } else if (json_is_array(value)) {
         put_list(value);
     } else if (value != NULL && !json_is_null(value)) {
-        char *text = say_allocated(json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY));
+        char *text = say_allocated(
+            json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)));
         put_text(text);
         free(text);
     }

@@ -20,9 +20,23 @@
 #include "settings.h"
 
 static const command *const commands[] = {
-    &command_install, &command_uninstall, &command_attach, &command_apply,   &command_detach,
-    &command_status,  &command_rules,     &command_grants, &command_collect, &command_kpi,
-    &command_tail,    &command_triggers,  &command_alerts, &command_config,  NULL,
+    &command_install,
+    &command_uninstall,
+    &command_attach,
+    &command_apply,
+    &command_detach,
+    &command_status,
+    &command_rules,
+    &command_grants,
+    &command_collect,
+    &command_kpi,
+    &command_tail,
+    &command_triggers,
+    &command_alerts,
+    &command_report,
+    &command_check,
+    &command_config,
+    NULL,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -111,16 +125,16 @@ static int run_command(const char *name, args *given, int argc, char **argv, int
     if (chosen == NULL) {
         return unknown_command(name);
     }
+    int wrong = chosen->usage_exit != 0 ? chosen->usage_exit : EXIT_USAGE;
     int code = args_parse(given, chosen->options, settings_options, false, argc, argv, index);
     if (code != EXIT_FINE) {
-        return code;
+        return wrong;
     }
     if (args_has(given, "help")) {
         help_command(chosen);
         return EXIT_FINE;
     }
-    code = check_operands(chosen, given);
-    return code == EXIT_FINE ? chosen->run(given) : code;
+    return check_operands(chosen, given) == EXIT_FINE ? chosen->run(given) : wrong;
 }
 
 static int run(args *given, int argc, char **argv) {
