@@ -28,6 +28,7 @@ extern const command command_rules;
 extern const command command_grants;
 extern const command command_collect;
 extern const command command_kpi;
+extern const command command_serve;
 extern const command command_tail;
 extern const command command_triggers;
 extern const command command_alerts;
