@@ -223,6 +223,7 @@ def _(installed):
         check(counted >= 8, f"figures: {counted}")
         equal(got["host_requests_total", (("page", 'a"b'),)], 10, "a counter of a host")
         equal(got["host_queue_size", ()], 17.5, "a gauge of a host")
+        equal([one["count"] for one in report["series"] if one["kind"] == "gauge"], [None], "a gauge counts nothing")
         equal(got["host_query_seconds_sum", (("table", "users"),)], 5, "a histogram of a host")
         check(0.2 < got["host_query_seconds", (("quantile", "0.95"), ("table", "users"))] < 1, "its quantile")
         equal(got["trigperf_alert_level", (("rule", "slow"), ("subject", "public.calls"))], 0, "an alert that ended")

@@ -668,8 +668,8 @@ BEGIN
              AS b(series_id, hour, bucket, count)
         GROUP BY 1, 2),
     sums AS (
-        SELECT t.series_id, t.hour, LEAST(sum(t.count), 9223372036854775807)::bigint AS count,
-               LEAST(sum(t.sum_ns), 9223372036854775807)::bigint AS sum_ns,
+        SELECT t.series_id, t.hour, LEAST(sum(t.count), sum(0 * t.count) + 9223372036854775807)::bigint AS count,
+               LEAST(sum(t.sum_ns), sum(0 * t.sum_ns) + 9223372036854775807)::bigint AS sum_ns,
                CASE WHEN bool_and(t.max_ns > 0 OR t.count = 0) THEN max(t.max_ns) ELSE 0 END AS max_ns,
                sum(t.value) AS value, max(t.flushed_at) AS flushed_at
         FROM taken t GROUP BY 1, 2),
@@ -979,8 +979,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         FROM (SELECT t.*, rank() OVER (PARTITION BY t.series_id ORDER BY t.hour DESC) AS age FROM taken t) AS t
         WHERE t.age = 1 GROUP BY 1),
     sums AS (
-        SELECT t.series_id, LEAST(sum(t.count), 9223372036854775807)::bigint AS count,
-               LEAST(sum(t.sum_ns), 9223372036854775807)::bigint AS sum_ns,
+        SELECT t.series_id, LEAST(sum(t.count), sum(0 * t.count) + 9223372036854775807)::bigint AS count,
+               LEAST(sum(t.sum_ns), sum(0 * t.sum_ns) + 9223372036854775807)::bigint AS sum_ns,
                CASE WHEN bool_and(t.max_ns > 0 OR t.count = 0) THEN max(t.max_ns) ELSE 0 END AS max_ns
         FROM taken t GROUP BY 1)
     SELECT n.name, n.labels, n.kind, s.count, s.sum_ns, CASE WHEN n.kind = 'gauge' AND l.value NOT IN ('NaN', 'Infinity', '-Infinity') THEN l.value END,
