@@ -667,6 +667,7 @@ BEGIN
               FROM taken t CROSS JOIN LATERAL unnest(t.histogram) AS e GROUP BY 1, 2, 3)
              AS b(series_id, hour, bucket, count)
         GROUP BY 1, 2),
+    -- LEAST leaves NULL out, so that what is not counted must make its other argument NULL as well.
     sums AS (
         SELECT t.series_id, t.hour, LEAST(sum(t.count), sum(0 * t.count) + 9223372036854775807)::bigint AS count,
                LEAST(sum(t.sum_ns), sum(0 * t.sum_ns) + 9223372036854775807)::bigint AS sum_ns,
@@ -679,8 +680,8 @@ BEGIN
         SELECT t.series_id, t.hour, nobody, 0, t.count, t.sum_ns, t.max_ns, t.value, b.histogram, t.flushed_at
         FROM sums t LEFT JOIN buckets b ON b.series_id = t.series_id AND b.hour = t.hour
         ON CONFLICT (hour, series_id, instance) DO UPDATE
-            SET count = LEAST(s.count::numeric + EXCLUDED.count, 9223372036854775807)::bigint,
-                sum_ns = LEAST(s.sum_ns::numeric + EXCLUDED.sum_ns, 9223372036854775807)::bigint,
+            SET count = LEAST(s.count::numeric + EXCLUDED.count, 0::numeric * s.count * EXCLUDED.count + 9223372036854775807)::bigint,
+                sum_ns = LEAST(s.sum_ns::numeric + EXCLUDED.sum_ns, 0::numeric * s.sum_ns * EXCLUDED.sum_ns + 9223372036854775807)::bigint,
                 max_ns = CASE WHEN s.max_ns > 0 AND EXCLUDED.max_ns > 0
                               THEN GREATEST(s.max_ns, EXCLUDED.max_ns) ELSE 0 END,
                 value = s.value + EXCLUDED.value,
