@@ -157,10 +157,13 @@ class Bench:
     def server_cpu(self):
         """Seconds of processor time of the server so far, ended backends included."""
         parent = self.postmaster()
-        total = sum(_times(parent)) / TICK
+        return sum(_times(parent)) / TICK + sum(cpu(child) for child in self.backends())
+
+    def backends(self):
+        """Processes of the server."""
+        parent = self.postmaster()
         with open(f"/proc/{parent}/task/{parent}/children", encoding="utf-8") as file:
-            children = file.read().split()
-        return total + sum(cpu(int(child)) for child in children)
+            return [int(child) for child in file.read().split()]
 
     def ended_cpu(self):
         """Seconds of processor time of the backends that have ended."""

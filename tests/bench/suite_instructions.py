@@ -26,7 +26,7 @@ CASES = {
 }
 
 
-def single_user(work, database):
+def single_user(work, database, more=()):
     """The command that runs one backend under callgrind; None where it cannot be had."""
     server = os.path.join(os.path.dirname(bench.pgbench_path()), "postgres")
     if shutil.which("valgrind") is None or not os.path.exists(server):
@@ -34,7 +34,7 @@ def single_user(work, database):
     data = os.path.join(work.cluster.dir, "data")
     owner = pwd.getpwuid(os.stat(data).st_uid).pw_name
     switch = ["runuser", "-u", owner, "--"] if os.getuid() == 0 else []
-    options = [part for option in bench.SERVER_OPTIONS for part in option.split()]
+    options = [part for option in [*bench.SERVER_OPTIONS, *more] for part in option.split()]
     return [*switch, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", server, "--single",
             "-D", data, *options, database.name]
 

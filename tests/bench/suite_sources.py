@@ -20,6 +20,7 @@ import time
 import bench
 import harness
 import suite_delivery
+import suite_instructions
 from suite_delivery import line, program
 
 ROWS = 100_000
@@ -128,10 +129,12 @@ def write(work, database, table, consumer=None):
     path = os.path.join(work.folder, "one_row.sql")
     with open(path, "w", encoding="utf-8") as file:
         file.write(ONE_ROW.format(table=table))
+    before = set(work.backends())
     sent, ended = sum(map(bench.cpu, senders)), work.ended_cpu()
     out = harness.run([bench.pgbench_path(), "-n", "-M", "prepared", "-c", "8", "-j", "2", "-T",
                        str(work.chosen.seconds), "-f", path], env=database.env(), ok=True, timeout=600).out
-    time.sleep(0.05)
+    while not before.issuperset(work.backends()):
+        time.sleep(0.01)
     ended = work.ended_cpu() - ended
     client = 0
     if consumer is not None:
@@ -201,6 +204,37 @@ def report_writers(work, medians):
     for ours in ("wal", "wal_full"):
         beyond = (medians[ours][1] / medians["plain"][1] - 1) * 100
         work.figure(f"writer, {SOURCES[ours]}, backend CPU beyond no capture", beyond, 25, "target", "%", False)
+
+
+def instructions(work):
+    """What an update of one row costs its backend, without the kernel; no neighbour changes these figures."""
+    if not work.chosen.full and not work.chosen.only:
+        work.skip("instructions", "they take a minute: --full, or --only instructions")
+        return
+    work.say("  UPDATE of one row: instructions of the backend")
+    setting = Setting(work, "counted")
+    setting.database.sql("vacuum; checkpoint")
+    cases = {"plain": ("calls_none", ["-c wal_level=replica"])}
+    cases.update({name: (setting.table(name), ["-c wal_level=logical"])
+                  for name in (*SOURCES, *(peer for peer in setting.peers if peer == "PgQ"))})
+    if suite_instructions.single_user(work, setting.database) is None:
+        work.skip("instructions", "there is no valgrind, or no server beside pgbench")
+        return
+    work.cluster.halt()
+    found = {}
+    try:
+        for name, (table, options) in cases.items():
+            command = suite_instructions.single_user(work, setting.database, options)
+            few, many = (suite_instructions.count(command, table, "update 1 row", number) for number in (20, 220))
+            found[name] = (many - few) / 200
+            work.say(f"    {LABELS[name]:32}{found[name]:12,.0f} {found[name] / found['plain']:8.2f}")
+    finally:
+        work.cluster.resume()
+    for ours in SOURCES:
+        for peer in ("plain", "PgQ"):
+            if peer in found:
+                work.figure(f"writer, {SOURCES[ours]}, instructions", found[ours], found[peer], LABELS[peer],
+                            "instructions", False, show=False)
 
 
 # --- backlogs
@@ -343,5 +377,5 @@ def latency(work):
 
 
 if __name__ == "__main__":
-    bench.main("sources", [("writer", writer), ("single", single), ("bulk", bulk), ("latency", latency)],
-               SERVER_OPTIONS)
+    bench.main("sources", [("writer", writer), ("instructions", instructions), ("single", single), ("bulk", bulk),
+                           ("latency", latency)], SERVER_OPTIONS)
