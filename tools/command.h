@@ -34,6 +34,7 @@ extern const command command_triggers;
 extern const command command_alerts;
 extern const command command_report;
 extern const command command_check;
+extern const command command_monitor;
 extern const command command_config;
 
 #endif
