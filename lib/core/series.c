@@ -97,6 +97,13 @@ static int compare_labels(const void *a, const void *b) {
     return strcmp(left->name, right->name);
 }
 
+/* NULLs where something is missing. */
+static tp_label label_at(const tp_series_definition *definition, uint32_t i) {
+    bool given = definition->label_names != NULL && definition->label_values != NULL;
+    return given ? (tp_label){definition->label_names[i], definition->label_values[i]}
+                 : (tp_label){NULL, NULL};
+}
+
 /* Checks labels, leaves out empty ones and sorts the rest. */
 static int32_t collect_labels(const tp_series_definition *definition, tp_label *labels,
                               uint32_t *count, trigperf_error **err) {
@@ -107,7 +114,7 @@ static int32_t collect_labels(const tp_series_definition *definition, tp_label *
                             TP_SERIES_LABELS_MAX, definition->label_count);
     }
     for (uint32_t i = 0; i < definition->label_count; i++) {
-        tp_label label = {definition->label_names[i], definition->label_values[i]};
+        tp_label label = label_at(definition, i);
         int32_t status = tp_series_check_label(label.name, label.value, err);
         if (status != TRIGPERF_OK) {
             return status;

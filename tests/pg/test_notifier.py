@@ -53,7 +53,7 @@ def _(installed):
             expected = {f"call:{n}" for n in range(1, written[0] + 1)}
             equal([sorted(expected - f.keys()) for f in followers], [[]] * (COUNT - 1), "missed changes")
             equal([f.resyncs() for f in followers], [["*"]] * (COUNT - 1), "resyncs")
-            equal(installed.value("select claim from trigperf.notifier"), "2", "elections in all")
+            check(int(installed.value("select claim from trigperf.notifier")) >= 2, "no second election")
         finally:
             for follower in followers:
                 follower.free()

@@ -274,6 +274,27 @@ static void test_a_process_without_keys(void **state) {
     trigperf_context_free(context);
 }
 
+/* Labels that are missing are refused, whichever half of them is. */
+static void test_missing_labels(void **state) {
+    (void)state;
+    trigperf_context *context = offline();
+    trigperf_series *series = NULL;
+    const char *none[] = {NULL};
+    const char *some[] = {"a"};
+    const char *const *names[] = {NULL, some, NULL, none, some};
+    const char *const *values[] = {NULL, NULL, some, some, none};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_int_equal(trigperf_series_resolve(context, TRIGPERF_SERIES_COUNTER, "c_total", "C.",
+                                                 names[i], values[i], 1, &series, NULL),
+                         TRIGPERF_E_INVALID);
+        assert_null(series);
+    }
+    assert_int_equal(trigperf_series_resolve(context, TRIGPERF_SERIES_COUNTER, "c_total", "C.",
+                                             NULL, NULL, 0, &series, NULL),
+                     TRIGPERF_OK);
+    trigperf_context_free(context);
+}
+
 /* More threads at a time than have seats; then as many again, which begin where those ended. */
 #define CROWD 150u
 
@@ -438,6 +459,7 @@ int main(void) {
         cmocka_unit_test(test_names_of_the_library),
         cmocka_unit_test(test_a_thread_that_ends_after_the_context),
         cmocka_unit_test(test_a_process_without_keys),
+        cmocka_unit_test(test_missing_labels),
         cmocka_unit_test(test_more_threads_than_seats),
         cmocka_unit_test(test_a_forked_child),
 #if !defined __SANITIZE_THREAD__
