@@ -140,6 +140,7 @@ static int32_t make_keeper(trigperf_context *context, const trigperf_config *con
                                  .flush_ms = tp_config_u32(config, TP_OPTION_METRICS_FLUSH_MS),
                                  .retention_days =
                                      tp_config_u32(config, TP_OPTION_METRICS_RETENTION_DAYS),
+                                 .refresh_ms = tp_config_u32(config, TP_OPTION_KPI_REFRESH_MS),
                                  .read = read_series,
                                  .user = context,
                                  .log = &context->log};

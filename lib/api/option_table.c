@@ -53,6 +53,10 @@ static const tp_option table[TP_OPTION_COUNT] = {
     [TP_OPTION_BATCH_MAX_PENDING] =
         NUMBER("batch.max_pending", "batches", 1, 100000, "64",
                "batches made and not yet acknowledged, above which reading stops"),
+    [TP_OPTION_KPI_REFRESH_MS] = NUMBER(
+        "kpi.refresh_ms", "ms", 0, HOUR_MS, "0",
+        "groups of trailing KPIs that are due are refreshed so often, by one context of all; "
+        "0: never by this one; polls wait meanwhile"),
     [TP_OPTION_LIMIT_KEY_INTERVAL_MS] =
         NUMBER("limit.key_interval_ms", "ms", 0, 24u * HOUR_MS, "0",
                "a key is delivered at most once per interval, and always once after its last "

@@ -31,6 +31,7 @@ struct tp_keeper {
     tp_book *book;
     tp_connection *connection; /* that statements were sent on; NULL: none since it broke */
     bool collecting;
+    bool refreshing;
     uint32_t answers; /* to a flush that are awaited */
     bool told;        /* a failure was told, on this connection */
     uint64_t sequence;
@@ -40,6 +41,7 @@ struct tp_keeper {
     bool failed;
     uint64_t now_ms;
     uint64_t next_collect_ms;
+    uint64_t next_refresh_ms;
     uint64_t next_flush_ms;
     uint64_t flushed_ms; /* when the flush under way began */
     uint64_t took_ms;    /* the last one */
@@ -58,6 +60,7 @@ int32_t tp_keeper_new(const tp_keeper_options *options, uint64_t now_ms, tp_keep
     keeper->options = *options;
     keeper->next_collect_ms =
         first_of(options->collect_ms == 0 ? IDLE_MS : options->collect_ms, now_ms);
+    keeper->next_refresh_ms = options->refresh_ms == 0 ? UINT64_MAX : now_ms + options->refresh_ms;
     keeper->next_flush_ms = options->flush_ms == 0 ? UINT64_MAX : now_ms + options->flush_ms;
     keeper->application = tp_text_copy(options->application);
     int32_t status = keeper->application == NULL ? tp_error_nomem(err) : TRIGPERF_OK;
@@ -122,6 +125,36 @@ static void collect(tp_keeper *keeper) {
     if (tp_connection_send(keeper->connection, &statement, &error) != TRIGPERF_OK) {
         keeper->collecting = false;
         tell(keeper, "measuring triggers failed", trigperf_error_message(error));
+        trigperf_error_free(error);
+    }
+}
+
+/* --- KPIs --------------------------------------------------------------------------------------*/
+
+static void on_refreshed(void *user, PGresult *result) {
+    tp_keeper *keeper = user;
+    keeper->refreshing = false;
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        tell(keeper, "refreshing KPIs failed", PQresultErrorMessage(result));
+    } else if (PQntuples(result) == 1 && !PQgetisnull(result, 0, 0)) {
+        tell(keeper, "refreshing a KPI failed", PQgetvalue(result, 0, 0));
+    }
+}
+
+static void refresh(tp_keeper *keeper) {
+    trigperf_error *error = NULL;
+    tp_statement statement = {.text = "SELECT pg_catalog.min(pg_catalog.concat(r.target, ': ', "
+                                      "r.error)) FILTER (WHERE r.error IS NOT NULL) "
+                                      "FROM trigperf.kpi_refresh() AS r",
+                              .repeated = true,
+                              .patient = true,
+                              .done = on_refreshed,
+                              .user = keeper};
+    keeper->next_refresh_ms = keeper->now_ms + keeper->options.refresh_ms;
+    keeper->refreshing = true;
+    if (tp_connection_send(keeper->connection, &statement, &error) != TRIGPERF_OK) {
+        keeper->refreshing = false;
+        tell(keeper, "refreshing KPIs failed", trigperf_error_message(error));
         trigperf_error_free(error);
     }
 }
@@ -306,6 +339,7 @@ static void flush(tp_keeper *keeper) {
 static void change_connection(tp_keeper *keeper, tp_connection *connection) {
     if (keeper->connection != connection) {
         keeper->collecting = false;
+        keeper->refreshing = false;
         keeper->answers = 0;
         keeper->told = false;
         keeper->connection = connection;
@@ -325,15 +359,26 @@ void tp_keeper_tick(tp_keeper *keeper, tp_connection *connection, bool leads, ui
             keeper->next_collect_ms = now_ms + IDLE_MS / 12;
         }
     }
+    if (now_ms >= keeper->next_refresh_ms && !keeper->refreshing) {
+        if (leads) {
+            refresh(keeper);
+        } else {
+            keeper->next_refresh_ms = now_ms + keeper->options.refresh_ms;
+        }
+    }
     if (now_ms >= keeper->next_flush_ms && keeper->answers == 0) {
         flush(keeper);
     }
 }
 
 uint64_t tp_keeper_deadline(const tp_keeper *keeper) {
-    uint64_t collect_at = keeper->collecting ? UINT64_MAX : keeper->next_collect_ms;
-    uint64_t flush_at = keeper->answers > 0 ? UINT64_MAX : keeper->next_flush_ms;
-    return keeper->connection == NULL ? UINT64_MAX : collect_at < flush_at ? collect_at : flush_at;
+    uint64_t deadline = keeper->collecting ? UINT64_MAX : keeper->next_collect_ms;
+    uint64_t others[] = {keeper->answers > 0 ? UINT64_MAX : keeper->next_flush_ms,
+                         keeper->refreshing ? UINT64_MAX : keeper->next_refresh_ms};
+    for (int i = 0; i < 2; i++) {
+        deadline = others[i] < deadline ? others[i] : deadline;
+    }
+    return keeper->connection == NULL ? UINT64_MAX : deadline;
 }
 
 void tp_keeper_finish(tp_keeper *keeper, tp_connection *connection, uint64_t now_ms) {

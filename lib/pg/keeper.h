@@ -1,5 +1,5 @@
 /* What a context does for the measurements in the database: now and then it lets the server collect
- * what triggers cost and keep retention, and writes its own series down. */
+ * what triggers cost and keep retention, and writes its own series down. So does it for KPIs. */
 #ifndef TP_PG_KEEPER_H
 #define TP_PG_KEEPER_H
 
@@ -21,6 +21,7 @@ typedef struct tp_keeper_options {
     uint32_t collect_ms;     /* 0: never */
     uint32_t flush_ms;       /* 0: never */
     uint32_t retention_days;
+    uint32_t refresh_ms; /* of KPIs; 0: never */
     tp_keeper_read_fn read;
     void *user;
     const tp_log *log; /* outlives it */

@@ -295,6 +295,18 @@ def _(installed):
     equal(installed.value("select count(*) from trigperf.kpi_mark_1"), "0", "marks left")
 
 
+@test("the elected context refreshes, when it is told to")
+def _(installed):
+    prepared(installed, "--trailing", "0ms", values=DASHBOARD)
+    with installed.tail_start("--follow", "--option", "kpi.refresh_ms=20"):
+        for number in range(3):
+            installed.sql(f"update calls set seconds = {number} where user_id = {number}")
+            eventually(lambda: stale(installed) == 0, "the refresh")
+    installed.sql("drop table trigperf.kpi_mark_1 cascade")
+    with installed.tail_start("--follow", "--option", "kpi.refresh_ms=20") as tail:
+        eventually(lambda: "refreshing a KPI failed: public.kpi" in tail.errors(), "what failed is told")
+
+
 @test("a naive rate limit leaves stale payloads after a burst, a dirty mark none")
 def _(installed):
     installed.sql("""create table agents(id int primary key, user_id int not null, calls int);
