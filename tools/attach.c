@@ -37,6 +37,8 @@ static const args_option options[] = {
      "a statement that touches more distinct key tuples is one resync of the table", 0},
     {"replicated", NULL,
      "also capture what logical replication writes (the default where a subscription does)", 0},
+    {"sample-rate", "SHARE",
+     "time so much of its executions: 0 to 1; the default is that of the database, 0.01", 0},
     {"where", "CONDITION", "with granularity wal: publish the rows that meet it alone", 0},
     {"dry-run", NULL, "print the SQL, change nothing", 0},
     {NULL, NULL, NULL, 0},
@@ -46,11 +48,9 @@ static const args_option options[] = {
 static const struct {
     const char *option;
     const char *setting;
-} set_by[] = {{"granularity", "granularity"},
-              {"isolate", "isolate"},
-              {"max-keys", "max_keys"},
-              {"replicated", "replicated"},
-              {"where", "where"}};
+} set_by[] = {{"granularity", "granularity"}, {"isolate", "isolate"},
+              {"max-keys", "max_keys"},       {"replicated", "replicated"},
+              {"sample-rate", "sample_rate"}, {"where", "where"}};
 
 static int add_key(trigperf_attachment *attachment, const char *text) {
     char *name = NULL;

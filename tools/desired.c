@@ -157,8 +157,8 @@ static int add_rule(trigperf_attachment *to, const char *conditions, const char 
 }
 
 static bool is_setting(const char *name) {
-    static const char *const names[] = {"granularity", "isolate", "max_keys", "replicated",
-                                        "where"};
+    static const char *const names[] = {"granularity", "isolate",     "max_keys",
+                                        "replicated",  "sample_rate", "where"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
@@ -176,7 +176,7 @@ static int unknown_name(const char *title, const char *name) {
     say_wrong("there is no '%s' in [%s]", name, title);
     say_hint(begins(title, "scope ") ? "a scope has rules: rule = TEMPLATE"
                                      : "a table has keys, key.NAME, watch, granularity, isolate, "
-                                       "max_keys, replicated, where and rule");
+                                       "max_keys, replicated, sample_rate, where and rule");
     return EXIT_USAGE;
 }
 

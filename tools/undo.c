@@ -172,6 +172,10 @@ static void write_settings(FILE *file, const json_t *entry) {
     }
     fprintf(file, "max_keys = %lld\n",
             (long long)json_integer_value(json_object_get(entry, "max_keys")));
+    const json_t *rate = json_object_get(entry, "sample_rate");
+    if (json_is_number(rate)) {
+        fprintf(file, "sample_rate = %.6f\n", json_number_value(rate));
+    }
 }
 
 void undo_write(FILE *file, const json_t *attachments, const json_t *rules) {

@@ -157,7 +157,9 @@ int32_t trigperf_attachment_granularity(trigperf_attachment *attachment, const c
  * | `replicated` | `on`: row triggers that also fire for what logical replication writes, and under
  * `session_replication_role = replica`. `auto` (the default): the same when a subscription of the
  * database writes to the table |
- * | `where` | with granularity `wal`: an SQL condition, rows that do not meet it are not published;
+ * | `sample_rate` | 0 to 1: the share of executions of the capture function that is timed and
+ * logged, see doc/metrics.md; without it, the setting `sample_rate` of the database (0.01) | |
+ * `where` | with granularity `wal`: an SQL condition, rows that do not meet it are not published;
  * with REPLICA IDENTITY FULL over any column, else over those of the identity |
  * @param attachment the description.
  * @param name       one of those names.
@@ -270,7 +272,7 @@ int32_t trigperf_admin_apply(trigperf_admin *admin, const trigperf_attachment *a
 
 /**
  * @brief The attached tables as they were described, as a JSON array of `{"table","keys","watch",
- *        "granularity","shape","isolate","replicated","max_keys"}`: `keys` of
+ *        "granularity","shape","isolate","replicated","max_keys","sample_rate"}`: `keys` of
  *        `{"name","expression"}` (null: a column), `granularity` as it was asked for, `shape` what
  *        was chosen, `replicated` a boolean. Their rules are in
  *        trigperf_admin_rules().

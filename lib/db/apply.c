@@ -44,13 +44,15 @@ enum column {
     ISOLATE,
     REPLICATED,
     SUBSCRIBED,
-    WHERE
+    WHERE,
+    SAMPLE_RATE
 };
 
 static const char rows_sql[] =
     "SELECT c.id, format('%I.%I', c.schema_name, c.table_name), c.function_name, c.granularity,"
     " starts_with(c.granularity_reason, 'auto:'), c.max_keys, s.state, c.isolate,"
-    " c.replicated, trigperf.table_subscribed(c.relid), COALESCE(c.row_filter, '') "
+    " c.replicated, trigperf.table_subscribed(c.relid), COALESCE(c.row_filter, ''), "
+    "COALESCE(c.sample_rate, 0)::numeric::text "
     "FROM trigperf.captured_table c JOIN trigperf.status_tables() s ON s.id = c.id "
     "WHERE c.relid = $1::oid OR (c.schema_name = $2 AND c.table_name = $3) "
     "ORDER BY c.relid = $1::oid DESC, c.id";
@@ -161,6 +163,14 @@ static void compare_shape(work *w) {
     }
 }
 
+static bool other_sample_rate(const work *w) {
+    double rate = 0;
+    return w->spec->sample_rate_set &&
+           (tp_attachment_sample_rate(PQgetvalue(w->rows, 0, SAMPLE_RATE), &rate, NULL) !=
+                TRIGPERF_OK ||
+            rate - w->spec->sample_rate > 1e-9 || w->spec->sample_rate - rate > 1e-9);
+}
+
 static void compare_settings(work *w) {
     const char *max_keys = PQgetvalue(w->rows, 0, MAX_KEYS);
     if (w->spec->isolate_full != (strcmp(PQgetvalue(w->rows, 0, ISOLATE), "full") == 0)) {
@@ -175,6 +185,9 @@ static void compare_settings(work *w) {
     }
     if (w->spec->granularity == TP_GRANULARITY_WAL) {
         return; /* the log tells replicated rows in any case */
+    }
+    if (other_sample_rate(w)) {
+        add(&w->reasons, "other sample_rate");
     }
     bool replicated = w->spec->replicated || PQgetvalue(w->rows, 0, SUBSCRIBED)[0] == 't';
     if (replicated != (PQgetvalue(w->rows, 0, REPLICATED)[0] == 't')) {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/entropy.h"
+#include "base/json.h"
 #include "core/template.h"
 #include "db/capture_text.h"
 #include "db/expression.h"
@@ -226,11 +227,25 @@ static int32_t next_id(work *w, PGconn *connection, trigperf_error **err) {
     return status;
 }
 
+/* That of the description, else that of the database. */
+static int32_t choose_sample_rate(work *w, const char *setting, trigperf_error **err) {
+    if (w->spec->sample_rate_set) {
+        w->capture.sample_rate = w->spec->sample_rate;
+        return TRIGPERF_OK;
+    }
+    return tp_attachment_sample_rate(setting, &w->capture.sample_rate, err);
+}
+
 static int32_t find_subscription(work *w, PGconn *connection, trigperf_error **err) {
     PGresult *result = NULL;
-    int32_t status = tp_sql_query(connection, "SELECT trigperf.table_subscribed($1::oid)", 1,
-                                  (const char *const[]){w->relation.oid},
+    int32_t status = tp_sql_query(connection,
+                                  "SELECT trigperf.table_subscribed($1::oid), (SELECT value FROM "
+                                  "trigperf.setting WHERE name = 'sample_rate')",
+                                  1, (const char *const[]){w->relation.oid},
                                   "looking for subscriptions", &result, err);
+    if (status == TRIGPERF_OK) {
+        status = choose_sample_rate(w, PQgetvalue(result, 0, 1), err);
+    }
     if (status == TRIGPERF_OK) {
         w->replicated = w->spec->replicated || PQgetvalue(result, 0, 0)[0] == 't';
     }
@@ -317,8 +332,9 @@ static void put_grants(const work *w, tp_strbuf *sql) {
             "GRANT USAGE, CREATE ON SCHEMA trigperf TO %s;\n"
             "GRANT INSERT ON trigperf.outbox_0, trigperf.outbox_1, trigperf.outbox_2,\n"
             "    trigperf.outbox_3, trigperf.trigger_error_log TO %s;\n"
-            "GRANT EXECUTE ON FUNCTION trigperf.outbox_coarse TO %s;\n",
-            role, role, role);
+            "GRANT EXECUTE ON FUNCTION trigperf.outbox_coarse TO %s;\n"
+            "GRANT INSERT ON trigperf.trigger_execution_log TO %s;\n",
+            role, role, role, role);
     }
     if (!w->relation.owns_schema && w->capture.isolate_full) {
         tp_strbuf_printf(sql, "GRANT USAGE ON SEQUENCE trigperf.uncaptured TO %s;\n", role);
@@ -373,7 +389,7 @@ static void put_registry(const work *w, tp_strbuf *sql) {
                      "    (id, schema_name, table_name, relid, key_names, key_columns, key_exprs, "
                      "key_slots,\n"
                      "     watch, granularity, granularity_reason, isolate, replicated, max_keys, "
-                     "function_name,\n     row_filter)\n"
+                     "function_name,\n     row_filter, sample_rate)\n"
                      "OVERRIDING SYSTEM VALUE VALUES (\n    %d, ",
                      w->capture.id);
     put_element(sql, 0, w->relation.schema);
@@ -397,6 +413,12 @@ static void put_registry(const work *w, tp_strbuf *sql) {
                      w->capture.isolate_full ? "full" : "keys", w->replicated ? "true" : "false",
                      w->max_keys, w->capture.id);
     put_element(sql, 0, w->spec->where);
+    tp_strbuf_puts(sql, ", ");
+    if (is_wal(w)) {
+        tp_strbuf_puts(sql, "NULL");
+    } else {
+        tp_json_digits(sql, w->capture.sample_rate);
+    }
     tp_strbuf_puts(sql, ");\n");
 }
 

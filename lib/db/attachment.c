@@ -222,6 +222,39 @@ static int32_t set_max_keys(trigperf_attachment *attachment, const char *value,
     return TRIGPERF_OK;
 }
 
+/* Digits with a point, whatever point the process's locale has. */
+static bool read_share(const char *text, double *share) {
+    double unit = 1;
+    const char *at = text;
+    *share = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        *share = *share * 10 + (*at - '0');
+    }
+    for (at += *at == '.' ? 1 : 0; at > text && *at >= '0' && *at <= '9'; at++) {
+        unit /= 10;
+        *share += (*at - '0') * unit;
+    }
+    return at > text && *at == '\0' && *share <= 1;
+}
+
+int32_t tp_attachment_sample_rate(const char *text, double *rate, trigperf_error **err) {
+    double share = 0;
+    if (!read_share(text, &share)) {
+        return tp_error_set(err, TRIGPERF_E_INVALID,
+                            "0.01 times one execution in a hundred, 0 none",
+                            "expected a number from 0 to 1 for sample_rate; got \"%s\"", text);
+    }
+    *rate = share < 1e-6 ? 0 : share;
+    return TRIGPERF_OK;
+}
+
+static int32_t set_sample_rate(trigperf_attachment *attachment, const char *value,
+                               trigperf_error **error) {
+    int32_t status = tp_attachment_sample_rate(value, &attachment->sample_rate, error);
+    attachment->sample_rate_set = attachment->sample_rate_set || status == TRIGPERF_OK;
+    return status;
+}
+
 static int32_t set_where(trigperf_attachment *attachment, const char *value,
                          trigperf_error **error) {
     char *copy = value[0] == '\0' ? NULL : tp_text_copy(value);
@@ -242,6 +275,7 @@ static const setting settings[] = {{"granularity", trigperf_attachment_granulari
                                    {"isolate", set_isolate},
                                    {"max_keys", set_max_keys},
                                    {"replicated", set_replicated},
+                                   {"sample_rate", set_sample_rate},
                                    {"where", set_where}};
 
 int32_t trigperf_attachment_set(trigperf_attachment *attachment, const char *name,
@@ -251,8 +285,8 @@ int32_t trigperf_attachment_set(trigperf_attachment *attachment, const char *nam
             return settings[i].set(attachment, value == NULL ? "" : value, error);
         }
     }
-    return tp_error_set(error, TRIGPERF_E_INVALID,
-                        "granularity, isolate, max_keys, replicated and where can be set",
-                        "expected a setting of an attached table, got \"%s\"",
-                        name == NULL ? "" : name);
+    return tp_error_set(
+        error, TRIGPERF_E_INVALID,
+        "granularity, isolate, max_keys, replicated, sample_rate and where can be set",
+        "expected a setting of an attached table, got \"%s\"", name == NULL ? "" : name);
 }

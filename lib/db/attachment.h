@@ -38,7 +38,12 @@ struct trigperf_attachment {
     bool isolate_full;
     bool replicated;  /* false: when a subscription writes to it */
     int32_t max_keys; /* 0: as configured */
-    char *where;      /* row filter of the publication, NULL: all rows */
+    double sample_rate;
+    bool sample_rate_set; /* false: that of the database */
+    char *where;          /* row filter of the publication, NULL: all rows */
 };
+
+/* A share of executions, 0 to 1; E_INVALID. */
+int32_t tp_attachment_sample_rate(const char *text, double *rate, trigperf_error **err);
 
 #endif

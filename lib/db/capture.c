@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "db/capture_row.h"
+#include "db/capture_sample.h"
 #include "db/capture_statement.h"
 #include "db/capture_text.h"
 #include "db/sqltext.h"
@@ -66,10 +67,13 @@ static void body(const tp_capture *capture, tp_strbuf *out) {
         "    tp_context pg_catalog.text;\n"
         "    tp_state pg_catalog.text;\n",
         kind);
+    tp_capture_sample_variables(capture, out);
     tp_capture_arrays(capture, out);
     (capture->by_row ? tp_capture_row_variables : tp_capture_statement_variables)(capture, out);
     tp_strbuf_puts(out, "BEGIN\n");
+    tp_capture_sample_begin(capture, out);
     tp_strbuf_puts(out, capture->isolate_full ? "    BEGIN\n" : "");
+    tp_capture_sample_label(capture, out);
     tp_strbuf_puts(out, "    BEGIN\n");
     (capture->by_row ? tp_capture_row_keys : tp_capture_statement_keys)(capture, out);
     tp_strbuf_puts(out, "    EXCEPTION WHEN OTHERS THEN\n"
@@ -80,6 +84,7 @@ static void body(const tp_capture *capture, tp_strbuf *out) {
                         "        tp_op := 'E';\n"
                         "    END;\n");
     tp_capture_write(capture, out);
+    tp_capture_sample_end(capture, out);
     if (capture->isolate_full) {
         tp_strbuf_puts(out, "    EXCEPTION WHEN OTHERS THEN\n"
                             "        RAISE WARNING 'trigperf: a change of % could not be written, "

@@ -54,6 +54,7 @@ typedef struct tp_capture {
     const char *const *identity; /* primary key fit to pair rows by; none: by position */
     uint32_t identity_count;
     int32_t max_keys;
+    double sample_rate; /* share of executions that is timed; 0: none */
     bool by_row;
     bool isolate_full;
     bool replicated; /* triggers fire for replicated rows as well */

@@ -9,6 +9,7 @@
 #include "db/capture_row.h"
 
 #include "db/capture_image.h"
+#include "db/capture_sample.h"
 #include "db/capture_text.h"
 #include "db/sqltext.h"
 
@@ -118,9 +119,9 @@ static void update_of_row(const tp_capture *capture, tp_strbuf *out) {
     tp_capture_keys_same(capture, &old, &new, out);
     tp_strbuf_puts(out, " THEN\n                IF ");
     tp_capture_watch_same(capture, &old, &new, out);
-    tp_strbuf_puts(out, " THEN\n"
-                        "                    RETURN NULL;\n"
-                        "                END IF;\n");
+    tp_strbuf_puts(out, " THEN\n");
+    tp_capture_skip(capture, "                    ", out);
+    tp_strbuf_puts(out, "                END IF;\n");
     fill_arrays(capture, "NEW", NULL, "                ", out);
     tp_strbuf_puts(out, "            ELSE\n");
     fill_arrays(capture, "NEW", "OLD", "                ", out);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "db/capture_image.h"
+#include "db/capture_sample.h"
 #include "db/capture_text.h"
 #include "db/sqltext.h"
 
@@ -167,9 +168,9 @@ static void judge_size(const tp_capture *capture, tp_strbuf *out) {
     }
     tp_strbuf_puts(out, " THEN\n"
                         "                    tp_op := 'B';\n"
-                        "                ELSIF tp_count OPERATOR(pg_catalog.=) 0 THEN\n"
-                        "                    RETURN NULL;\n"
-                        "                ELSE\n");
+                        "                ELSIF tp_count OPERATOR(pg_catalog.=) 0 THEN\n");
+    tp_capture_skip(capture, "                    ", out);
+    tp_strbuf_puts(out, "                ELSE\n");
     tp_capture_slot("                    ", out);
     tp_strbuf_puts(out, "                END IF;\n");
 }
@@ -193,9 +194,9 @@ static void one_sided(const tp_capture *capture, const char *operation, char op,
                      table);
     into_arrays(capture, "tp_slot", out);
     source(capture, table, "tp_r", 0, out);
-    tp_strbuf_puts(out, ";\n            IF tp_slot IS NULL THEN\n"
-                        "                RETURN NULL;\n"
-                        "            ELSIF tp_slot OPERATOR(pg_catalog.=) 5 THEN\n"
+    tp_strbuf_puts(out, ";\n            IF tp_slot IS NULL THEN\n");
+    tp_capture_skip(capture, "                ", out);
+    tp_strbuf_puts(out, "            ELSIF tp_slot OPERATOR(pg_catalog.=) 5 THEN\n"
                         "                tp_slot := NULL;\n");
     gather_head(capture, "", "", out);
     tp_strbuf_puts(out, distinct(capture));
@@ -302,13 +303,13 @@ static void update_of_rows(const tp_capture *capture, tp_strbuf *out) {
     source(capture, "tp_new", "tp_n", 0, out);
     tp_strbuf_puts(out, ";\n            IF tp_slot OPERATOR(pg_catalog.<=) 3 THEN\n"
                         "                NULL;\n"
-                        "            ELSIF tp_slot OPERATOR(pg_catalog.=) 4 THEN\n"
-                        "                RETURN NULL;\n"
-                        "            ELSE\n"
+                        "            ELSIF tp_slot OPERATOR(pg_catalog.=) 4 THEN\n");
+    tp_capture_skip(capture, "                ", out);
+    tp_strbuf_puts(out, "            ELSE\n"
                         "                IF tp_slot IS NULL THEN\n"
-                        "                    IF NOT EXISTS (SELECT FROM tp_old) THEN\n"
-                        "                        RETURN NULL;\n"
-                        "                    END IF;\n"
+                        "                    IF NOT EXISTS (SELECT FROM tp_old) THEN\n");
+    tp_capture_skip(capture, "                        ", out);
+    tp_strbuf_puts(out, "                    END IF;\n"
                         "                END IF;\n"
                         "                tp_slot := NULL;\n");
     gather_new(capture, out);

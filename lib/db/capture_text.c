@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "db/capture_sample.h"
 #include "db/sqltext.h"
 
 static void column_of(const char *alias, const char *column, tp_strbuf *out) {
@@ -131,6 +132,7 @@ void tp_capture_write(const tp_capture *capture, tp_strbuf *out) {
                          part == 0 ? "IF" : "ELSIF", part);
         insert(capture, part, out);
     }
+    tp_capture_sample_nothing(capture, out);
     tp_strbuf_printf(out,
                      "    ELSE\n"
                      "        IF tp_op OPERATOR(pg_catalog.=) 'E' THEN\n"

@@ -50,7 +50,7 @@ static const char attachments_sql[] =
     " 'granularity', CASE WHEN pg_catalog.starts_with(c.granularity_reason, 'auto:')"
     " THEN 'auto' ELSE c.granularity END,"
     " 'shape', c.granularity, 'isolate', c.isolate, 'replicated', c.replicated,"
-    " 'max_keys', c.max_keys, 'where', c.row_filter)"
+    " 'max_keys', c.max_keys, 'sample_rate', c.sample_rate, 'where', c.row_filter)"
     " ORDER BY c.schema_name, c.table_name), '[]') FROM trigperf.captured_table c";
 
 int32_t tp_inspect_attachments(PGconn *connection, tp_strbuf *json, trigperf_error **err) {

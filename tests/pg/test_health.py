@@ -254,6 +254,63 @@ def _(installed):
                 "select trigperf.histogram_quantiles(trigperf.histogram_merge('{1}', '{1}'), array[0.5])")
 
 
+# --- sampling -------------------------------------------------------------------------------------
+
+@test("samples: every execution at a rate of 1, with what it did; none at 0")
+def _(installed):
+    for shape in ("statement", "row"):
+        installed.sql(f"create table {shape}s(id bigint primary key, note text)")
+        installed.attach(f"{shape}s", "--key", "id", "--rule", "call:{id}", "--granularity", shape,
+                         "--watch", "note", "--sample-rate", "1")
+        installed.sql(f"""insert into {shape}s values (1, 'a'); update {shape}s set note = 'a'; update {shape}s set
+            note = 'b'; delete from {shape}s; truncate {shape}s""")
+        found = installed.rows(f"""select operation, skipped, weight, trigger_name like 'trigperf_capture_%', source,
+            duration_ms between 0.001 and 60000, error_message is null from trigperf.trigger_execution_log
+            where table_name = 'public.{shape}s' order by at""")
+        equal([row[:2] for row in found], [["INSERT", "f"], ["UPDATE", "t"], ["UPDATE", "f"], ["DELETE", "f"],
+                                           ["TRUNCATE", "f"]], shape)
+        equal({tuple(row[2:]) for row in found}, {("1", "t", "capture", "t", "t")}, shape)
+    installed.sql("create table quiet(id bigint primary key)")
+    installed.attach("quiet", "--key", "id", "--sample-rate", "0")
+    installed.sql("insert into quiet values (1)")
+    equal(installed.value("select count(*) from trigperf.trigger_execution_log where table_name = 'public.quiet'"), "0",
+          "samples")
+    equal(installed.value("select count(*) from trigperf.outbox where op <> 'B'"), "9", "what was captured")
+    contains(installed.trigperf("attach", "quiet", "--sample-rate", "2", ok=2).err, "0 to 1", "error")
+
+
+@test("samples: quantiles, shares of no-ops and weights reach the report")
+def _(installed):
+    installed.sql(f"alter database {installed.name} set track_functions = 'pl'")
+    installed.sql("create table calls(id bigint primary key, note text); insert into calls values (1, 'a')")
+    installed.attach("calls", "--key", "id", "--granularity", "row", "--sample-rate", "0.5")
+    collect(installed)
+    installed.sql("do $$ begin for i in 1..400 loop update calls set note = case when i % 4 = 0 then i::text else note "
+                  "end; end loop; end $$; select pg_stat_force_next_flush()")
+    equal(installed.value("select distinct weight from trigperf.trigger_execution_log"), "2", "weight")
+    sampled = int(installed.value("select count(*) from trigperf.trigger_execution_log"))
+    check(100 < sampled < 300, f"{sampled} of 400 were sampled")
+    collect(installed)
+    one = [entry for entry in report(installed)["triggers"] if entry["function"] == "trigperf.capture_1"
+           and entry["trigger"] is None][0]
+    equal([one["executions"], one["samples"], one["errors"]], [400, sampled, 0], "figures")
+    check(0 < one["p50_ms"] <= one["p95_ms"] <= one["p99_ms"] <= one["max_ms"], f"quantiles {one}")
+    check(0.5 < one["no_op_share"] < 0.95, f"share of no-ops {one['no_op_share']}")
+    check(report(installed)["slowest"][0]["function"] == "trigperf.capture_1", "slowest")
+
+
+@test("samples: an owner without rights goes unmeasured, and his statements succeed")
+def _(installed):
+    role = f"owner_{installed.name}"
+    installed.sql(f"create role {role}; create table calls(id bigint primary key); alter table calls owner to {role}")
+    installed.attach("calls", "--key", "id", "--sample-rate", "1")
+    installed.sql("insert into calls values (1)")
+    equal(installed.value("select count(*) from trigperf.trigger_execution_log"), "1", "samples")
+    installed.sql(f"revoke insert on trigperf.trigger_execution_log from {role}; insert into calls values (2)")
+    equal(installed.value("select count(*) from trigperf.trigger_execution_log"), "1", "samples without the right")
+    equal(installed.value("select count(*) from trigperf.outbox"), "3", "rows of the outbox, with the resync")
+
+
 # --- series of hosts ------------------------------------------------------------------------------
 
 def stored(db, name):

@@ -51,6 +51,13 @@ static void test_settings(void **state) {
     taken(to, "isolate", "Keys");
     taken(to, "replicated", "auto");
     taken(to, "max_keys", "1");
+    assert_false(to->sample_rate_set);
+    taken(to, "sample_rate", "1");
+    assert_true(to->sample_rate_set && to->sample_rate > 0.9999999);
+    taken(to, "sample_rate", "0");
+    assert_true(to->sample_rate_set && to->sample_rate < 0.0000001);
+    taken(to, "sample_rate", "0.025");
+    assert_true(to->sample_rate > 0.0249999 && to->sample_rate < 0.0250001);
     taken(to, "granularity", "auto");
     assert_false(to->isolate_full);
     assert_false(to->replicated);
@@ -62,6 +69,9 @@ static void test_what_is_refused_changes_nothing(void **state) {
     trigperf_attachment *to = *state;
     static const char *const bad[][2] = {
         {"isolate", "half"},     {"isolate", ""},
+        {"sample_rate", ""},     {"sample_rate", "."},
+        {"sample_rate", "-1"},   {"sample_rate", "1.1"},
+        {"sample_rate", "1%"},   {"sample_rate", "nan"},
         {"replicated", "off"},   {"max_keys", "0"},
         {"max_keys", "1e3"},     {"max_keys", "-1"},
         {"max_keys", "+1"},      {"max_keys", " 1"},

@@ -310,6 +310,32 @@ static void test_triggers_for_replicated_rows(void **state) {
     tp_strbuf_free(&out);
 }
 
+static void test_a_share_of_the_executions_is_timed(void **state) {
+    (void)state;
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT}};
+    tp_capture capture = calls(keys, 1);
+    for (int by_row = 0; by_row < 2; by_row++) {
+        capture.by_row = by_row == 1;
+        capture.sample_rate = 0;
+        char *text = function_of(&capture);
+        assert_lacks(text, "tp_begun");
+        assert_lacks(text, "EXIT");
+        free(text);
+        capture.sample_rate = 0.01;
+        text = function_of(&capture);
+        assert_has(text, "OPERATOR(pg_catalog.<) (-2104533975) THEN");
+        assert_has(text, "COALESCE(tp_slot OPERATOR(pg_catalog.=) 6, false), 100, tp_state");
+        assert_has(text, "EXIT tp_keys;");
+        assert_has(text, "    <<tp_keys>>\n    BEGIN\n");
+        free(text);
+        capture.sample_rate = 1;
+        text = function_of(&capture);
+        assert_lacks(text, "interval_hash");
+        assert_has(text, "BEGIN\n    tp_begun := pg_catalog.clock_timestamp();\n");
+        free(text);
+    }
+}
+
 static void test_short_memory_is_noticed(void **state) {
     (void)state;
     tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT},
@@ -317,6 +343,7 @@ static void test_short_memory_is_noticed(void **state) {
     tp_capture capture = calls(keys, 2);
     for (int by_row = 0; by_row < 2; by_row++) {
         capture.by_row = by_row == 1;
+        capture.sample_rate = 0.5 * by_row;
         char *whole = function_of(&capture);
         for (unsigned n = 1;; n++) {
             tp_strbuf out = TP_STRBUF_INIT;
@@ -352,6 +379,7 @@ int main(void) {
         cmocka_unit_test(test_full_isolation_stands_around_the_write),
         cmocka_unit_test(test_triggers),
         cmocka_unit_test(test_triggers_for_replicated_rows),
+        cmocka_unit_test(test_a_share_of_the_executions_is_timed),
         cmocka_unit_test(test_short_memory_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

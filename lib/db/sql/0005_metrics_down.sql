@@ -45,5 +45,6 @@ DROP TABLE trigperf.function_snapshot;
 DROP TABLE trigperf.trigger_execution_log;
 DROP TABLE trigperf.trigger_performance_metrics;
 ALTER TABLE trigperf.trigger_error_log DROP COLUMN xid;
+ALTER TABLE trigperf.captured_table DROP COLUMN sample_rate;
 DELETE FROM trigperf.setting WHERE name = 'sample_rate';
 DELETE FROM trigperf.migration WHERE version = 5;

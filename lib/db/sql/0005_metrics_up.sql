@@ -170,6 +170,9 @@ CREATE INDEX alert_history_at ON trigperf.alert_history (at);
 -- into a capture function when its table is attached.
 INSERT INTO trigperf.setting (name, value) VALUES
     ('sample_rate', '0.01');
+ALTER TABLE trigperf.captured_table ADD COLUMN sample_rate double precision;
+COMMENT ON COLUMN trigperf.captured_table.sample_rate IS
+    'share of the executions of the capture function that is timed; null: none ever was';
 
 -- ---------------------------------------------------------------------------------------------
 -- Histograms, encoding version 1: bigint[] of bucket << 48 | count, ascending. Bucket 0 is below
@@ -501,7 +504,6 @@ DECLARE
     rows    int := 20;
     rate    double precision := (SELECT value::double precision FROM trigperf.setting WHERE name = 'sample_rate');
     begun   timestamptz;
-    started timestamptz;
     hits    int := 0;
     empty   double precision;
     prologue double precision;
@@ -514,9 +516,9 @@ BEGIN
     empty := EXTRACT(epoch FROM clock_timestamp() - begun);
     begun := clock_timestamp();
     FOR i IN 1 .. rounds LOOP
-        started := pg_catalog.clock_timestamp();
-        IF pg_catalog.interval_hash(started OPERATOR(pg_catalog.-) '2000-01-01 00:00:00+00')
-           OPERATOR(pg_catalog.<) (-2147483648) THEN
+        IF pg_catalog.interval_hash(pg_catalog.clock_timestamp()
+            OPERATOR(pg_catalog.-) '2000-01-01 00:00:00+00'::pg_catalog.timestamptz)
+            OPERATOR(pg_catalog.<) (-2147483647) THEN
             hits := hits + 1;
         END IF;
     END LOOP;
