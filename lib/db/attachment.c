@@ -230,11 +230,14 @@ static bool read_share(const char *text, double *share) {
     for (; *at >= '0' && *at <= '9'; at++) {
         *share = *share * 10 + (*at - '0');
     }
-    for (at += *at == '.' ? 1 : 0; at > text && *at >= '0' && *at <= '9'; at++) {
+    if (at == text) {
+        return false;
+    }
+    for (at += *at == '.' ? 1 : 0; *at >= '0' && *at <= '9'; at++) {
         unit /= 10;
         *share += (*at - '0') * unit;
     }
-    return at > text && *at == '\0' && *share <= 1;
+    return *at == '\0' && *share <= 1;
 }
 
 int32_t tp_attachment_sample_rate(const char *text, double *rate, trigperf_error **err) {
