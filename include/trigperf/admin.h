@@ -319,8 +319,8 @@ int32_t trigperf_admin_grants(trigperf_admin *admin, const char *kind, const cha
  *        `inherited` (from a partitioned table), `function`, `language`, `enabled` (`on`, `off`,
  *        `replica`, `always`), `ours`, `shared_by` (triggers with this function), `calls`,
  *        `total_ms`, `self_ms`, `mean_ms` of the function since `statistics_since`, `no_op_share`
- *        and `definition`. null is what was not measured; `hint` then says how to measure it.
- *        Release with trigperf_string_free().
+ *        (executions that found nothing to do, where sampled) and `definition`. null is what was
+ * not measured; `hint` then says how to measure it. Release with trigperf_string_free().
  * @param[out] error see error.h; may be NULL.
  * @return 0, #TRIGPERF_E_NOT_FOUND (no such table), #TRIGPERF_E_INVALID (no name),
  *         #TRIGPERF_E_SERVER, #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM. One query, linear in the

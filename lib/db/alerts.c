@@ -70,6 +70,9 @@ int32_t tp_alerts_silence_rule(PGconn *connection, const char *rule, int64_t dur
         return tp_error_set(err, TRIGPERF_E_NOT_FOUND, "trigperf alerts --format json lists them",
                             "there is no alert rule \"%.100s\"", rule == NULL ? "" : rule);
     }
+    if (problem != NULL) { /* short of memory, that is what it says */
+        status = trigperf_error_code(problem);
+    }
     if (err != NULL) {
         *err = problem;
     } else {

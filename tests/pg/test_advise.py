@@ -134,6 +134,21 @@ def _(db):
     contains(db.trigperf("triggers", "nowhere", ok=1).err, "nowhere", "an unknown table")
 
 
+@test("the share of executions without work is told where it was measured")
+def _(installed):
+    installed.sql("create table calls(id int primary key, n int); create table others(id int primary key)")
+    installed.attach("calls", "--key", "id", "--rule", "call:{id}", "--granularity", "row")
+    installed.attach("others", "--key", "id", "--rule", "other:{id}")
+    installed.sql("""insert into trigperf.trigger_performance_metrics(hour, measured, table_name, function_name, executions, skipped)
+        select now(), 'function', 'public.calls', 'trigperf.' || function_name, 1000, 250 from trigperf.captured_table where table_name = 'calls'""")
+    shares = {(one["table"], one["no_op_share"]) for one in json.loads(installed.trigperf("triggers", "--format", "json").out)["triggers"]}
+    equal(shares, {("public.calls", 0.25), ("public.others", None)}, "shares")
+    contains(installed.trigperf("triggers").out, "0.25", "text")
+    installed.sql("do $$ begin create role onlooker login; exception when duplicate_object then null; end $$")
+    other = installed.as_user("onlooker")
+    equal({one["no_op_share"] for one in json.loads(other.trigperf("triggers", "--format", "json").out)["triggers"]}, {None}, "without rights")
+
+
 @test("calls and times are those that the server measured")
 def _(db):
     db.sql("create table calls(id int, n int)")

@@ -170,6 +170,17 @@ def _(installed):
     equal(installed.value("select count(*) from trigperf.alert_history"), "1", "events")
 
 
+@test("contexts judge by themselves, several of them once")
+def _(installed):
+    installed.sql("update trigperf.setting set value = '1' where name = 'alert.interval_s'")
+    measure(installed, 20, 20 * 900)
+    with installed.tail_start("--follow", "-o", "metrics.collect_ms=200"), installed.tail_start("--follow", "-o", "metrics.collect_ms=200"):
+        eventually(lambda: installed.value("select count(*) from trigperf.alert_history") == "1", "an event")
+        runs = installed.value("select judged_at from trigperf.alert_run")
+        eventually(lambda: installed.value("select judged_at from trigperf.alert_run") != runs, "another look")
+    equal(installed.rows("select rule, level from trigperf.alert_history"), [["trigger_mean_ms", "critical"]], "events")
+
+
 @test("levels are those of the engine in the library")
 def _(installed):
     """The same values through trigperf_alert_feed() and through SQL."""

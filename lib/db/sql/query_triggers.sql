@@ -59,7 +59,7 @@ SELECT pg_catalog.json_build_object(
         'total_ms', m.total_time,
         'self_ms', m.self_time,
         'mean_ms', m.total_time / NULLIF(m.calls, 0),
-        'no_op_share', NULL,
+        'no_op_share', NULL /* measured */,
         'definition', m.definition)
         ORDER BY m.nspname, m.relname, m.tgname) FILTER (WHERE m.oid IS NOT NULL), '[]'))
 FROM (SELECT 1) AS always
