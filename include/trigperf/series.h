@@ -14,7 +14,7 @@
  *
  * A series is resolved once, by its name and labels, to a handle; what is recorded through it costs
  * a few nanoseconds. Each thread records into cells of its own, which only grow and which readings
- * add up: no lock, no atomic addition, no cache line that two threads write. When a thread ends,
+ * add up: no lock, no atomic addition, no cell that two threads write. When a thread ends,
  * what it recorded stays, and its cells go to the next thread that begins.
  *
  * A thread finds its cells in one of two ways, which may be mixed:

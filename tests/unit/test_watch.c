@@ -198,6 +198,42 @@ static void test_the_hit_rate_of_the_cache(void **state) {
     trigperf_context_free(context);
 }
 
+/* Whether 80 hits in 100 lookups are worth an alert. */
+static bool warns_of_eighty(const char *percent) {
+    trigperf_config *config = NULL;
+    trigperf_context *context = NULL;
+    trigperf_alert *alert = NULL;
+    uint32_t verdict = 0;
+    assert_int_equal(trigperf_config_new(&config, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_config_set(config, "source", "none", NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_config_set(config, "cache.min_lookups", "100", NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_config_set(config, "cache.min_hit_rate", percent, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_context_new(config, &context, NULL), TRIGPERF_OK);
+    trigperf_config_free(config);
+    assert_int_equal(trigperf_cache_put(context, 0, "known", 5, 1, 0, 0, NULL), TRIGPERF_OK);
+    for (int i = 0; i < 80; i++) {
+        assert_int_equal(trigperf_cache_get(context, 0, "known", 5, &verdict), TRIGPERF_OK);
+    }
+    for (int i = 0; i < 20; i++) {
+        look_up(context, i);
+    }
+    assert_int_equal(trigperf_alert_check(context, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_alert_next(context, &alert, NULL), TRIGPERF_OK);
+    bool warns = alert != NULL;
+    trigperf_alert_free(alert);
+    trigperf_context_free(context);
+    return warns;
+}
+
+static void test_the_hit_rate_that_is_too_low(void **state) {
+    (void)state;
+    assert_false(warns_of_eighty("0"));
+    assert_false(warns_of_eighty("60"));
+    assert_false(warns_of_eighty("80"));
+    assert_true(warns_of_eighty("81"));
+    assert_true(warns_of_eighty("100"));
+}
+
 static void test_rules_of_the_configuration(void **state) {
     (void)state;
     trigperf_config *config = NULL;
@@ -261,6 +297,7 @@ int main(void) {
         cmocka_unit_test(test_series_of_the_library),
         cmocka_unit_test(test_silence_and_bad_arguments),
         cmocka_unit_test(test_the_hit_rate_of_the_cache),
+        cmocka_unit_test(test_the_hit_rate_that_is_too_low),
         cmocka_unit_test(test_rules_of_the_configuration),
         cmocka_unit_test(test_out_of_memory),
     };
