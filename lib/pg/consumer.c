@@ -2,6 +2,9 @@
  * at its next store. If it claims the name back, what the other one was told meanwhile is unknown
  * to it: it resyncs.
  *
+ * Numbers only grow, so one that did not grow comes from a server that went back to a former state
+ * of its files: what this process was told since is unknown there, and a resync follows.
+ *
  * The resync that a new (or broken) consumer owes is tagged with the number of the claim that found
  * the debt. It is emitted once for a debt, also when the connection breaks before its settlement is
  * stored; acknowledging an older one does not settle a newer debt.
@@ -98,11 +101,13 @@ static void on_claim(void *user, PGresult *result) {
     uint64_t lsn = 0;
     tp_lsn_parse(PQgetvalue(result, 0, 4), &lsn);
     consumer->claim = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    bool went_back = consumer->former != 0 && consumer->claim <= consumer->former;
     consumer->former = consumer->claim;
     bool owes = PQgetvalue(result, 0, 2)[0] == 't';
     bool fresh = PQgetvalue(result, 0, 3)[0] == 't';
     bool dropped = consumer->owed != 0 && tp_engine_tag_dropped(consumer->engine) >= consumer->owed;
-    bool emit = (owes && (fresh || consumer->owed == 0 || dropped)) || consumer->superseded;
+    bool emit =
+        (owes && (fresh || consumer->owed == 0 || dropped)) || consumer->superseded || went_back;
     consumer->superseded = false;
     consumer->owed = emit ? consumer->claim : consumer->owed;
     consumer->handler.claimed(consumer->handler.user, PQgetvalue(result, 0, 1), emit, lsn);

@@ -358,6 +358,9 @@ static void on_reader_done(void *user, tp_reader_outcome outcome, const trigperf
     case TP_READER_GAP:
         start_over(source, "changes after the position were removed by retention");
         break;
+    case TP_READER_AHEAD:
+        start_over(source, "the server went back to a former state");
+        break;
     case TP_READER_FAILED:
         give_up(source, tp_error_copy(error));
         break;

@@ -57,6 +57,7 @@ struct tp_reader {
     tp_outbox_query query;
     arrived pages[PAGES_MAX]; /* the first is being applied */
     uint32_t page_count;
+    bool met;         /* the server of this connection, by a first poll */
     bool asked;       /* for another page */
     uint32_t limit;   /* rows of the next page */
     uint64_t big_xid; /* the transaction to be streamed alone, or 0 */
@@ -108,6 +109,7 @@ void tp_reader_reset(tp_reader *reader) {
     reader->query.prepared = false;
     reader->asked = false;
     reader->big_xid = 0;
+    reader->met = false;
     drop_pages(reader);
 }
 
@@ -411,6 +413,14 @@ static bool any_ended(const tp_reader *reader) {
     return false;
 }
 
+/* A position of a former connection that the first snapshot of this one does not cover: files of a
+ * former time were put back, and the transaction ids from there on mean something else. */
+static bool is_ahead(tp_reader *reader) {
+    bool first = !reader->met;
+    reader->met = true;
+    return first && reader->has_position && !tp_snapshot_covers(&reader->target, &reader->position);
+}
+
 /* Whether the position may move to the target without a page. empty: the poll has seen nothing of
  * later transactions. */
 static bool pass_nothing(tp_reader *reader, bool empty) {
@@ -437,6 +447,10 @@ static void on_poll(void *user, PGresult *result) {
     trigperf_error *error = NULL;
     bool empty = PQgetvalue(result, 0, 3)[0] == 'f';
     int32_t status = take_target(reader, result, &error);
+    if (status == TRIGPERF_OK && is_ahead(reader)) {
+        finish(reader, TP_READER_AHEAD, NULL);
+        return;
+    }
     if (status == TRIGPERF_OK && pass_nothing(reader, empty)) {
         status = tp_reader_jump(reader, &reader->target, reader->target_lsn, &error);
     }

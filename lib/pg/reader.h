@@ -23,6 +23,7 @@ typedef enum tp_reader_outcome {
     TP_READER_DONE,     /* the position has reached the target */
     TP_READER_REGISTRY, /* the registry has another version: load it, then poll again */
     TP_READER_GAP,      /* rows after the position are gone: resync */
+    TP_READER_AHEAD,    /* the server has not come as far as the position: it went back */
     TP_READER_FAILED    /* a statement failed: see error */
 } tp_reader_outcome;
 

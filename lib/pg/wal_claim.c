@@ -87,12 +87,13 @@ static void on_claim(void *user, PGresult *result) {
         return;
     }
     claim->claim = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    bool went_back = claim->former != 0 && claim->claim <= claim->former;
     claim->former = claim->claim;
     bool owes = PQgetvalue(result, 0, 2)[0] == 't';
     bool fresh = PQgetvalue(result, 0, 3)[0] == 't';
     bool dropped = claim->owed != 0 && tp_engine_tag_dropped(claim->engine) >= claim->owed;
-    claim->due =
-        claim->due || (owes && (fresh || claim->owed == 0 || dropped)) || claim->superseded;
+    claim->due = claim->due || (owes && (fresh || claim->owed == 0 || dropped)) ||
+                 claim->superseded || went_back;
     tp_wal_claimed claimed = {.slot = PQgetvalue(result, 0, 1),
                               .make = fresh,
                               .stale = PQgetvalue(result, 0, 4)[0] == 't',

@@ -152,12 +152,12 @@ def _():
         primary.stop()
 
 
-def restoring(what, take):
+def restoring(what, take, rounds):
     """A backup is taken while writers write, and comes back in the place of the data."""
     with Cluster(options=["-c autovacuum=off"]) as cluster:
         installed = cluster.installed()
         with Lab(installed, ALL, xids=True, settings=SETTINGS) as lab:
-            for number in range(5):
+            for number in range(rounds):
                 time.sleep(0.5)
                 take(cluster, f"backup{number}")
                 time.sleep(1.0)
@@ -175,7 +175,20 @@ def restoring(what, take):
 
 @whole("a base backup restored: positions ahead of the server mean nothing")
 def _():
-    restoring("restored base backup", lambda cluster, name: cluster.backup(name))
+    restoring("restored base backup", lambda cluster, name: cluster.backup(name), 5)
+
+
+def cold(cluster, name):
+    """The files of a server that was stopped properly, unlogged tables included."""
+    home = os.path.dirname(cluster.env["TRIGPERF_PG_SOCKET"])
+    cluster.halt("fast")
+    harness.run(["cp", "-a", os.path.join(home, "data"), os.path.join(home, name)], ok=True, timeout=120)
+    cluster.resume()
+
+
+@test("a copy of the stopped server's files restored, which has the identity that the server had")
+def _():
+    restoring("restored cold copy", cold, times(full=5, slice=1))
 
 
 if __name__ == "__main__":
