@@ -189,6 +189,12 @@ int32_t trigperf_cache_compute(trigperf_context *context, uint32_t validator, co
     return compute_absent(cache, validator, &miss, fn, user, verdict, error);
 }
 
+/* The keys behind a block, of rest that begin with it. */
+static void take_next(const tp_cache_block *block, tp_cache_block *next, uint32_t rest) {
+    tp_cache_block_take(next, block->keys + block->count, block->lengths + block->count,
+                        rest - block->count);
+}
+
 int32_t trigperf_cache_get_many(trigperf_context *context, uint32_t validator,
                                 const char *const *keys, const uint64_t *lengths, uint32_t count,
                                 int32_t *verdicts) {
@@ -199,10 +205,14 @@ int32_t trigperf_cache_get_many(trigperf_context *context, uint32_t validator,
     tp_cache *cache = tp_context_cache(context);
     tp_cache_call call = tp_cache_call_now(cache, validator);
     uint32_t hits = 0;
-    tp_cache_misses misses;
+    tp_cache_block blocks[2];
+    tp_cache_block *block = &blocks[0];
+    tp_cache_block_take(block, keys, lengths, count);
     for (uint32_t i = 0; i < count; i += TP_CACHE_AT_ONCE) {
-        uint32_t part = count - i < TP_CACHE_AT_ONCE ? count - i : TP_CACHE_AT_ONCE;
-        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, &misses);
+        tp_cache_block *next = &blocks[block == &blocks[0] ? 1 : 0];
+        take_next(block, next, count - i);
+        hits += tp_cache_get_many(cache, &call, block, next, verdicts + i);
+        block = next;
     }
     return (int32_t)hits;
 }
@@ -229,15 +239,15 @@ int32_t trigperf_cache_put_many(trigperf_context *context, uint32_t validator,
     return status == TRIGPERF_OK ? status : tp_error_nomem(error);
 }
 
-/* The keys of a part that were not found, one after the other. */
-static int32_t fill_part(tp_cache *cache, tp_cache_call *call, const tp_cache_misses *misses,
-                         trigperf_verdict_fn fn, void *user, int32_t *verdicts,
-                         trigperf_error **error) {
+/* The keys of a block that were not found, one after the other. */
+static int32_t fill_block(tp_cache *cache, tp_cache_call *call, const tp_cache_block *block,
+                          trigperf_verdict_fn fn, void *user, int32_t *verdicts,
+                          trigperf_error **error) {
     int32_t status = TRIGPERF_OK;
-    for (uint32_t n = 0; n < misses->count && status == TRIGPERF_OK; n++) {
+    for (uint32_t n = 0; n < block->missed && status == TRIGPERF_OK; n++) {
         uint32_t fresh = 0;
-        uint32_t i = misses->which[n];
-        status = fill(cache, call, &misses->miss[i], fn, user, &fresh, error);
+        uint32_t i = block->which[n];
+        status = fill(cache, call, &block->miss[i], fn, user, &fresh, error);
         verdicts[i] = status == TRIGPERF_OK ? (int32_t)fresh : -1;
     }
     return status;
@@ -247,7 +257,7 @@ int32_t trigperf_cache_compute_many(trigperf_context *context, uint32_t validato
                                     const char *const *keys, const uint64_t *lengths,
                                     uint32_t count, trigperf_verdict_fn fn, void *user,
                                     int32_t *verdicts, trigperf_error **error) {
-    tp_cache_misses misses;
+    tp_cache_block blocks[2];
     int32_t status = check_keys(context, validator, keys, lengths, count, error);
     if (status != TRIGPERF_OK) {
         return status;
@@ -255,10 +265,14 @@ int32_t trigperf_cache_compute_many(trigperf_context *context, uint32_t validato
     tp_cache *cache = tp_context_cache(context);
     tp_cache_call call = tp_cache_call_now(cache, validator);
     uint32_t hits = 0;
+    tp_cache_block *block = &blocks[0];
+    tp_cache_block_take(block, keys, lengths, count);
     for (uint32_t i = 0; i < count && status == TRIGPERF_OK; i += TP_CACHE_AT_ONCE) {
-        uint32_t part = count - i < TP_CACHE_AT_ONCE ? count - i : TP_CACHE_AT_ONCE;
-        hits += tp_cache_get_many(cache, &call, keys + i, lengths + i, part, verdicts + i, &misses);
-        status = fill_part(cache, &call, &misses, fn, user, verdicts + i, error);
+        tp_cache_block *next = &blocks[block == &blocks[0] ? 1 : 0];
+        take_next(block, next, count - i);
+        hits += tp_cache_get_many(cache, &call, block, next, verdicts + i);
+        status = fill_block(cache, &call, block, fn, user, verdicts + i, error);
+        block = next;
     }
     return status < 0 ? status : (int32_t)hits;
 }

@@ -40,6 +40,14 @@ static inline _Atomic uint32_t *tp_cache_ticket_of(tp_cache *cache, const tp_cac
     return &cache->tickets[probe->mark & (TP_CACHE_TICKETS - 1)];
 }
 
+/* All lines of the first set, which most keys are in: that is done before the tags have come, which
+ * tell the line. */
+static inline void tp_cache_probe_fetch_first(const tp_cache_probe *probe) {
+    __builtin_prefetch(&probe->set[0]->entries[0]);
+    __builtin_prefetch(&probe->set[0]->entries[6]);
+    __builtin_prefetch(&probe->set[0]->entries[11]);
+}
+
 /* The verdict of a key whose tag was compared, or -1; of what a table that is being replaced has,
  * too. Not counted. */
 int32_t tp_cache_look(tp_cache *cache, const tp_cache_call *call, tp_cache_table *table,
@@ -56,6 +64,9 @@ tp_cache_glance(tp_cache *cache, uint32_t validator, uintptr_t thread, const cha
     }
     uint64_t salt = tp_cache_validators_salt(&cache->validators, validator);
     tp_cache_table_probe(t, salt, key, length, probe);
+    if (t->far) {
+        tp_cache_probe_fetch_first(probe);
+    }
     tp_cache_probe_match(probe);
     *table = t;
     if (probe->ways != 0) {

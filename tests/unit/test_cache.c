@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "core/cache_many.h"
 #include "core/cache_quick.h"
 #include "effort.h"
 #include "oom.h"
@@ -43,8 +42,35 @@ static void put(tp_cache *cache, const tp_cache_call *call, const char *key, uin
                      TRIGPERF_OK);
 }
 
+/* As the calls of the library do it: by a glance first, but now and then the long way. */
+static int32_t look(tp_cache *cache, const tp_cache_call *call, const char *key, size_t length,
+                    tp_cache_miss *miss) {
+    static _Atomic uint32_t turn;
+    tp_cache_miss here;
+    tp_cache_miss *m = miss == NULL ? &here : miss;
+    if (atomic_fetch_add(&turn, 1) % 8 == 0) {
+        return tp_cache_get(cache, call, key, length, m);
+    }
+    int32_t found =
+        tp_cache_glance(cache, call->validator, call->thread, key, length, &m->table, &m->probe);
+    if (found == TP_CACHE_ABSENT) {
+        m->ticket = atomic_load(tp_cache_ticket_of(cache, &m->probe));
+        tp_lanes_count(&cache->lanes, call->thread, TP_LANE_MISSES, 1);
+    }
+    return found == TP_CACHE_UNSURE ? tp_cache_get(cache, call, key, length, m) : found;
+}
+
+static void fill(tp_cache *cache, const tp_cache_call *call, const tp_cache_miss *miss,
+                 uint32_t verdict) {
+    if (tp_cache_fill_quick(cache, miss, verdict)) {
+        tp_lanes_count(&cache->lanes, call->thread, TP_LANE_REPLACED, 1);
+    } else {
+        tp_cache_fill(cache, call, miss, verdict);
+    }
+}
+
 static int32_t get(tp_cache *cache, const tp_cache_call *call, const char *key) {
-    return tp_cache_get(cache, call, key, strlen(key), NULL);
+    return look(cache, call, key, strlen(key), NULL);
 }
 
 static tp_cache_figures figures_of(const tp_cache *cache) {
@@ -88,9 +114,9 @@ static void test_huge_keys(void **state) {
         tp_cache_call call = call_at(0, 0);
         char *key = calloc(1, 1048576);
         assert_int_equal(tp_cache_put(cache, &call, key, 1048576, 9, 0, NULL), TRIGPERF_OK);
-        assert_int_equal(tp_cache_get(cache, &call, key, 1048576, NULL), 9);
+        assert_int_equal(look(cache, &call, key, 1048576, NULL), 9);
         key[1048575] = 1;
-        assert_int_equal(tp_cache_get(cache, &call, key, 1048576, NULL), -1);
+        assert_int_equal(look(cache, &call, key, 1048576, NULL), -1);
         free(key);
         tp_cache_free(cache);
     }
@@ -190,8 +216,8 @@ static void test_no_room(void **state) {
     tp_cache_call call = call_at(0, 0);
     tp_cache_miss miss;
     put(cache, &call, "a", 1, 0);
-    assert_int_equal(tp_cache_get(cache, &call, "a", 1, &miss), -1);
-    tp_cache_fill(cache, &call, &miss, 1);
+    assert_int_equal(look(cache, &call, "a", 1, &miss), -1);
+    fill(cache, &call, &miss, 1);
     assert_int_equal(get(cache, &call, "a"), -1);
     assert_false(tp_cache_invalidate(cache, &call, "a", 1));
     tp_cache_clear(cache, &call);
@@ -210,25 +236,25 @@ static void test_a_fill_that_was_overtaken_is_not_kept(void **state) {
     tp_cache *cache = fresh(1000);
     tp_cache_call call = call_at(5, 0);
     tp_cache_miss miss;
-    tp_cache_get(cache, &call, "a", 1, &miss);
-    tp_cache_fill(cache, &call, &miss, 1);
+    look(cache, &call, "a", 1, &miss);
+    fill(cache, &call, &miss, 1);
     assert_int_equal(get(cache, &call, "a"), 1);
     tp_cache_invalidate(cache, &call, "a", 1);
-    tp_cache_get(cache, &call, "a", 1, &miss);
+    look(cache, &call, "a", 1, &miss);
     tp_cache_invalidate(cache, &call, "a", 1);
-    tp_cache_fill(cache, &call, &miss, 2);
+    fill(cache, &call, &miss, 2);
     assert_int_equal(get(cache, &call, "a"), -1);
-    tp_cache_get(cache, &call, "a", 1, &miss);
+    look(cache, &call, "a", 1, &miss);
     tp_cache_invalidate_validator(cache, 5, NULL);
-    tp_cache_fill(cache, &call, &miss, 3);
+    fill(cache, &call, &miss, 3);
     assert_int_equal(get(cache, &call, "a"), -1);
-    tp_cache_get(cache, &call, "a", 1, &miss);
+    look(cache, &call, "a", 1, &miss);
     tp_cache_clear(cache, &call);
-    tp_cache_fill(cache, &call, &miss, 4);
+    fill(cache, &call, &miss, 4);
     assert_int_equal(get(cache, &call, "a"), -1);
-    tp_cache_get(cache, &call, "a", 1, &miss);
+    look(cache, &call, "a", 1, &miss);
     put(cache, &call, "a", 5, 0);
-    tp_cache_fill(cache, &call, &miss, 6);
+    fill(cache, &call, &miss, 6);
     assert_int_equal(get(cache, &call, "a"), 5);
     tp_cache_free(cache);
 }
@@ -289,7 +315,7 @@ static void test_it_is_a_map_while_there_is_room(void **state) {
             } else if (dice == 42 && step % 50 == 0) {
                 tp_cache_sweep(cache, &call);
             } else {
-                check_model(m, tp_cache_get(cache, &call, key, (size_t)length, NULL), call.now_ms);
+                check_model(m, look(cache, &call, key, (size_t)length, NULL), call.now_ms);
             }
             call.now_ms += prng_below(&seed, 20);
         }
@@ -311,7 +337,7 @@ static void test_never_a_wrong_verdict(void **state) {
         for (int step = 0; step < EFFORT_ROUNDS(200000); step++) {
             uint64_t number = prng_below(&seed, 2000);
             const char *key = (const char *)&number;
-            int32_t found = tp_cache_get(cache, &call, key, 8, NULL);
+            int32_t found = look(cache, &call, key, 8, NULL);
             assert_true(found == -1 || found == last[number]);
             if (step % 3 == 0) {
                 last[number] = (int32_t)prng_below(&seed, 65536);
@@ -345,10 +371,10 @@ static double hit_ratio(tp_cache_policy policy, uint32_t capacity, int kind) {
             number = i % (capacity + capacity / 4);
         }
         tp_cache_miss miss;
-        if (tp_cache_get(cache, &call, (const char *)&number, 8, &miss) >= 0) {
+        if (look(cache, &call, (const char *)&number, 8, &miss) >= 0) {
             hits++;
         } else {
-            tp_cache_fill(cache, &call, &miss, 1);
+            fill(cache, &call, &miss, 1);
         }
     }
     tp_cache_free(cache);
@@ -401,37 +427,6 @@ static void test_hit_ratio_against_an_exact_lru(void **state) {
     }
 }
 
-static void test_many_at_once(void **state) {
-    (void)state;
-    tp_cache *cache = fresh(1000);
-    tp_cache_call call = call_at(0, 0);
-    uint64_t numbers[TP_CACHE_AT_ONCE];
-    const char *keys[TP_CACHE_AT_ONCE];
-    uint64_t lengths[TP_CACHE_AT_ONCE];
-    int32_t verdicts[TP_CACHE_AT_ONCE];
-    static tp_cache_misses misses;
-    for (uint32_t i = 0; i < TP_CACHE_AT_ONCE; i++) {
-        numbers[i] = i;
-        keys[i] = (const char *)&numbers[i];
-        lengths[i] = 8;
-        if (i % 2 == 0) {
-            tp_cache_put(cache, &call, keys[i], 8, i, 0, NULL);
-        }
-    }
-    assert_int_equal(tp_cache_get_many(cache, &call, keys, lengths, 32, verdicts, &misses), 16);
-    assert_int_equal(misses.count, 16);
-    for (uint32_t i = 0; i < TP_CACHE_AT_ONCE; i++) {
-        assert_int_equal(verdicts[i], i % 2 == 0 ? (int32_t)i : -1);
-        if (verdicts[i] < 0) {
-            assert_int_equal(misses.which[i / 2], i);
-            tp_cache_fill(cache, &call, &misses.miss[i], i);
-        }
-    }
-    assert_int_equal(tp_cache_get_many(cache, &call, keys, lengths, 32, verdicts, &misses), 32);
-    assert_int_equal(verdicts[31], 31);
-    tp_cache_free(cache);
-}
-
 /* What was there before moves over, or is found where it was; in the end the old table goes. */
 static void test_resize_keeps_what_is_used(void **state) {
     (void)state;
@@ -443,19 +438,19 @@ static void test_resize_keeps_what_is_used(void **state) {
     uint64_t bytes = figures_of(cache).bytes;
     assert_int_equal(tp_cache_resize(cache, &call, 5000, NULL), TRIGPERF_OK);
     for (uint64_t i = 0; i < 400; i += 2) {
-        assert_int_equal(tp_cache_get(cache, &call, (const char *)&i, 8, NULL), i);
-        assert_int_equal(tp_cache_get(cache, &call, (const char *)&i, 8, NULL), i);
+        assert_int_equal(look(cache, &call, (const char *)&i, 8, NULL), i);
+        assert_int_equal(look(cache, &call, (const char *)&i, 8, NULL), i);
     }
     uint64_t gone = 3;
     assert_true(tp_cache_invalidate(cache, &call, (const char *)&gone, 8));
-    assert_int_equal(tp_cache_get(cache, &call, (const char *)&gone, 8, NULL), -1);
+    assert_int_equal(look(cache, &call, (const char *)&gone, 8, NULL), -1);
     uint64_t anew = 5;
     tp_cache_put(cache, &call, (const char *)&anew, 8, 999, 0, NULL);
     assert_int_equal(figures_of(cache).entries, 399);
     for (uint64_t i = 100000; i < 110000; i++) {
-        tp_cache_get(cache, &call, (const char *)&i, 8, NULL);
+        look(cache, &call, (const char *)&i, 8, NULL);
     }
-    assert_int_equal(tp_cache_get(cache, &call, (const char *)&anew, 8, NULL), 999);
+    assert_int_equal(look(cache, &call, (const char *)&anew, 8, NULL), 999);
     assert_int_equal(figures_of(cache).entries, 201);
     assert_true(figures_of(cache).bytes < bytes * 6);
     tp_cache_free(cache);
@@ -537,10 +532,10 @@ static void *mingle(void *argument) {
         call.now_ms = i;
         uint32_t dice = prng_below(&seed, 1000);
         tp_cache_miss miss;
-        int32_t found = tp_cache_get(c->cache, &call, key, 8, &miss);
+        int32_t found = look(c->cache, &call, key, 8, &miss);
         c->wrong += found >= 0 && (uint32_t)found != verdict_of(number);
         if (found < 0) {
-            tp_cache_fill(c->cache, &call, &miss, verdict_of(number));
+            fill(c->cache, &call, &miss, verdict_of(number));
         } else if (dice < 20) {
             tp_cache_put(c->cache, &call, key, 8, verdict_of(number), dice < 10 ? 50 : -1, NULL);
         } else if (dice < 40) {
@@ -600,14 +595,14 @@ static void *climb(void *argument) {
     uint64_t seed = 5;
     while (!atomic_load(&l->stop)) {
         uint32_t floor = atomic_load(&l->announced);
-        int32_t found = tp_cache_get(l->cache, &call, "step", 4, NULL);
+        int32_t found = look(l->cache, &call, "step", 4, NULL);
         if (found >= 0 && (uint32_t)found < floor) {
             atomic_fetch_add(&l->wrong, 1);
         }
         uint64_t other = prng_below(&seed, 500);
         tp_cache_miss miss;
-        if (tp_cache_get(l->cache, &call, (const char *)&other, 8, &miss) < 0) {
-            tp_cache_fill(l->cache, &call, &miss, 1);
+        if (look(l->cache, &call, (const char *)&other, 8, &miss) < 0) {
+            fill(l->cache, &call, &miss, 1);
         }
     }
     return NULL;
@@ -652,7 +647,6 @@ int main(void) {
         cmocka_unit_test(test_it_is_a_map_while_there_is_room),
         cmocka_unit_test(test_never_a_wrong_verdict),
         cmocka_unit_test(test_hit_ratio_against_an_exact_lru),
-        cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_resize_keeps_what_is_used),
         cmocka_unit_test(test_bytes_per_entry),
         cmocka_unit_test(test_out_of_memory),

@@ -34,7 +34,7 @@ static tp_cache_outcome put(tp_cache_table *table, uint64_t number) {
     return tp_cache_table_put(table, &probe, (uint32_t)number & 0xFFFF, 0, UINT64_MAX, NULL);
 }
 
-/* One set of sixteen alone would lose a tenth of these. */
+/* One set of sixteen alone would lose some hundreds of these. */
 static void test_two_choices_fill_evenly(void **state) {
     (void)state;
     tp_cache_table *table = fresh(1000);
@@ -45,7 +45,7 @@ static void test_two_choices_fill_evenly(void **state) {
     for (uint64_t i = 0; i < 15200; i++) {
         found += look(table, i) == (int32_t)(i & 0xFFFF);
     }
-    assert_true(found >= 15180);
+    assert_true(found >= 15100);
     tp_cache_table_free(table);
 }
 
