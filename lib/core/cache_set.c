@@ -35,7 +35,7 @@ void tp_set_lock(tp_cache_set *set) {
 
 void tp_set_read(const tp_cache_set *set, uint32_t way, tp_cache_entry *entry) {
     uint32_t tag = tp_set_tag(set, way);
-    uint64_t whole = tp_set_differs(set->entries[way], 0);
+    uint64_t whole = tp_set_body(set->entries[way]);
     entry->mark = tag == 0 ? 0 : (whole & ~UINT64_C(0xFFFF)) | tag;
     entry->verdict = (uint32_t)whole & 0xFFFF;
     entry->terms = atomic_load_explicit(&set->entries[way][2], memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Vectors are loaded as plain memory, which ThreadSanitizer would call a race. */
 #if defined(__has_feature)
@@ -167,12 +168,22 @@ static inline uint32_t tp_set_version(const tp_cache_set *set) {
     return atomic_load_explicit(&set->version, memory_order_acquire);
 }
 
-/* What an entry is compared by: the mark but for its tag, and the verdict; above 0xFFFF when the
- * way holds another mark. */
+/* The mark but for its tag, and the verdict. */
+static inline uint64_t tp_set_body(const _Atomic uint32_t entry[3]) {
+    uint64_t body;
+#ifdef TP_SET_SSE2 /* one load as plain as the vectors, and little-endian */
+    memcpy(&body, (const void *)(uintptr_t)entry, sizeof body);
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    body = atomic_load_explicit(&entry[0], memory_order_acquire);
+    body |= (uint64_t)atomic_load_explicit(&entry[1], memory_order_acquire) << 32;
+#endif
+    return body;
+}
+
+/* What an entry is compared by: its verdict when it has the mark, otherwise above 0xFFFF. */
 static inline uint64_t tp_set_differs(const _Atomic uint32_t entry[3], uint64_t mark) {
-    uint32_t first = atomic_load_explicit(&entry[0], memory_order_acquire);
-    uint32_t second = atomic_load_explicit(&entry[1], memory_order_acquire);
-    return ((uint64_t)second << 32 | first) ^ (mark & ~UINT64_C(0xFFFF));
+    return tp_set_body(entry) ^ (mark & ~UINT64_C(0xFFFF));
 }
 
 /* Whether a way whose tag fits holds the mark; entry receives it. */
@@ -203,9 +214,9 @@ TP_CACHE_INLINE void tp_set_touch_if(tp_cache_set *set, uint32_t way, bool wante
     uint32_t all = atomic_load_explicit(&set->points, memory_order_relaxed);
     uint32_t mine = all >> way | all << (-way & 31); /* its bits are the first and the 17th */
     uint32_t more = (mine ^ 1) | (mine & 1) << 16;
-    uint32_t write = ((mine & 0x10001) != 0x10001) & wanted;
-    TP_OPAQUE(write);
-    _Atomic uint32_t *place = write != 0 ? &set->points : &nowhere;
+    uint32_t room = ~mine & 0x10001 & -(uint32_t)wanted;
+    TP_OPAQUE(room);
+    _Atomic uint32_t *place = room != 0 ? &set->points : &nowhere;
     TP_OPAQUE(place);
     atomic_store_explicit(place, more << way | more >> (-way & 31), memory_order_relaxed);
 }
