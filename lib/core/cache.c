@@ -7,9 +7,7 @@
  * A validator's number, version and generation make a salt that is hashed with the key. So another
  * generation makes all its verdicts unreachable at once, and costs an entry nothing.
  *
- * What limits a lookup, for 16 bytes and a cache in the second-level cache: the hash (24
- * multiplications), two tag lines at once, the line of the entry after them, and the two branches
- * (found or not, first set or second) that depend on the data. */
+ * What is plain goes by cache_quick.h and cache_many.h; here is everything else. */
 #include "core/cache.h"
 
 #include <sched.h>

@@ -7,9 +7,9 @@
  * is hashed between comparing tags and reading verdicts. In a small one the second stage and the
  * third are one, which saves instructions.
  *
- * What limits it: about 160 instructions for each key and 200 for each that is missed; beyond the
- * processor's cache three lines of memory for each key and one more for each that is missed, of
- * which some fifteen are under way at once. */
+ * What limits it: about 170 instructions for each key and 270 more for each that is missed; beyond
+ * the processor's cache one line of tags for each key, one of its entry or of the second set's
+ * tags, and two more for each that is missed, of which some fifteen are under way at once. */
 #include "core/cache_many.h"
 
 #include "core/cache_quick.h"

@@ -304,11 +304,12 @@ uint32_t tp_cache_table_sweep(tp_cache_table *table, uint64_t number, uint64_t n
 }
 
 /* The set for a new key; empty receives the ways of it that have room. */
-static size_t choose(const tp_cache_probe *probe, uint32_t *empty) {
+static size_t choose(const tp_cache_table *table, const tp_cache_probe *probe, uint32_t *empty) {
     uint32_t room[2] = {tp_set_match(probe->set[0], 0), tp_set_match(probe->set[1], 0)};
     uint32_t one = tp_set_state(probe->set[0]);
     uint32_t two = tp_set_state(probe->set[1]);
-    size_t side = tp_cache_probe_side(one, two);
+    int32_t lean = table->world.policy == TP_CACHE_LRU ? 0 : TP_CACHE_LEAN;
+    size_t side = tp_cache_probe_side(one, two, lean);
     if ((room[0] | room[1]) != 0) {
         side = __builtin_popcount(room[1]) > __builtin_popcount(room[0]) ? 1 : 0;
     }
@@ -398,7 +399,7 @@ static void add_to(tp_cache_table *table, const tp_cache_probe *probe, tp_cache_
 static void add(tp_cache_table *table, const tp_cache_probe *probe, tp_cache_entry *entry,
                 const tp_cache_moment *moment, tp_cache_outcome *outcome) {
     uint32_t empty;
-    size_t side = choose(probe, &empty);
+    size_t side = choose(table, probe, &empty);
     add_to(table, probe, probe->set[side], empty, entry, moment, outcome);
 }
 

@@ -136,15 +136,15 @@ TP_CACHE_INLINE tp_cache_found tp_cache_probe_found(const tp_cache_probe *probe,
 #define TP_CACHE_LEAN 2 /* so many keys more than the second set the first may have taken */
 
 /* Which of the sets a new key goes to when neither has room, by their states. */
-TP_CACHE_INLINE size_t tp_cache_probe_side(uint32_t one, uint32_t two) {
-    return (int8_t)((one >> 24) - (two >> 24)) > TP_CACHE_LEAN ? 1 : 0;
+TP_CACHE_INLINE size_t tp_cache_probe_side(uint32_t one, uint32_t two, int32_t lean) {
+    return (int8_t)((one >> 24) - (two >> 24)) > lean ? 1 : 0;
 }
 
 /* The line that a new key is written to, or taken over from. */
 static inline void tp_cache_probe_fetch_room(const tp_cache_probe *probe) {
     uint32_t one = tp_set_state(probe->set[0]);
     uint32_t two = tp_set_state(probe->set[1]);
-    __builtin_prefetch(probe->set[tp_cache_probe_side(one, two)]->entries);
+    __builtin_prefetch(probe->set[tp_cache_probe_side(one, two, TP_CACHE_LEAN)]->entries);
 }
 
 /* Whether no way has the tag, and nobody was changing the sets. */
@@ -193,7 +193,7 @@ TP_CACHE_INLINE bool tp_cache_table_fill_quick(const tp_cache_table *table,
         ((one | two) & TP_SET_TERMS) != 0 || probe->set[0] == probe->set[1]) {
         return false;
     }
-    size_t side = tp_cache_probe_side(one, two);
+    size_t side = tp_cache_probe_side(one, two, TP_CACHE_LEAN);
     tp_cache_set *set = probe->set[side];
     tp_cache_set *other = probe->set[1 - side];
     uint32_t version = probe->version[side];
