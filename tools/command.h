@@ -25,6 +25,8 @@ extern const command command_attach;
 extern const command command_detach;
 extern const command command_status;
 extern const command command_rules;
+extern const command command_consumers;
+extern const command command_doctor;
 extern const command command_grants;
 extern const command command_collect;
 extern const command command_kpi;

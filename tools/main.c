@@ -27,6 +27,8 @@ static const command *const commands[] = {
     &command_detach,
     &command_status,
     &command_rules,
+    &command_consumers,
+    &command_doctor,
     &command_grants,
     &command_collect,
     &command_kpi,

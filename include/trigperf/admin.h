@@ -348,6 +348,82 @@ int32_t trigperf_admin_triggers(trigperf_admin *admin, const char *table, char *
 int32_t trigperf_admin_advise(trigperf_admin *admin, const char *table, char **json,
                               trigperf_error **error);
 
+/**
+ * @brief Who reads changes and how far behind: named consumers of the outbox and of the write-ahead
+ *        log, and contexts without a name that were seen within a minute, as a JSON array of
+ *        `{"name","source","state","owner","claim","application","connected","seen_age_s",
+ *        "needs_resync","position","oldest_unread","lag_transactions","lag_bytes","lag_seconds",
+ *        "slot","slot_active","slot_status","retained_bytes","created_at","seen_at","acked_at",
+ *        "fix"}`.
+ *
+ * `state` is `reading` (its owner is there), `away`, `expired` (away for longer than
+ * `retention.max_age_s`: what it has not read is no longer kept) or `overtaken` (what it had not
+ * read is gone: it resyncs everything when it comes back). `owner` is the instance that claimed the
+ * name last and `claim` the number of that claim. Of the outbox the lag is what stands after the
+ * oldest row that was not acknowledged: transactions, estimated bytes, seconds to within about
+ * five; all 0 when there is none. Of the log it is what the slot has not confirmed. What is not
+ * known is null. `slot_status` and `retained_bytes` are the server's `wal_status` and the log it
+ * keeps.
+ * @param admin the handle.
+ * @param[out] json receives the text; release with trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_rules(). A few index lookups for each consumer.
+ */
+int32_t trigperf_admin_consumers(trigperf_admin *admin, char **json, trigperf_error **error);
+
+/**
+ * @brief Lets a consumer begin anew at the present: what it has not read is no longer kept for it,
+ *        and it resyncs everything. A process that holds the name does so within 10 seconds, one
+ *        that is away when it comes back. A slot that nobody follows is dropped.
+ * @param admin   the handle.
+ * @param name    its name.
+ * @param source  `"outbox"` or `"wal"`; NULL: the one that has this name.
+ * @param dry_run 1: only produce the SQL.
+ * @param[out] sql receives the SQL; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND, #TRIGPERF_E_INVALID (no name, no such source, or both sources
+ *         have a consumer of that name), or as trigperf_admin_install().
+ */
+int32_t trigperf_admin_consumer_reset(trigperf_admin *admin, const char *name, const char *source,
+                                      int32_t dry_run, char **sql, trigperf_error **error);
+
+/**
+ * @brief Forgets a consumer: its position, and its replication slot with the log that it holds
+ * back.
+ * @param admin   the handle.
+ * @param name    its name.
+ * @param source  as in trigperf_admin_consumer_reset().
+ * @param force   1: also while a process reads under that name. It loses the slot and its place,
+ * and as long as it runs it claims the name anew, with a resync.
+ * @param dry_run 1: only produce the SQL.
+ * @param[out] sql receives the SQL; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_consumer_reset(); #TRIGPERF_E_STATE (a process reads, and not `force`).
+ */
+int32_t trigperf_admin_consumer_drop(trigperf_admin *admin, const char *name, const char *source,
+                                     int32_t force, int32_t dry_run, char **sql,
+                                     trigperf_error **error);
+
+/**
+ * @brief Looks for what may keep changes from arriving: server and pooler, schema and rights,
+ * tables, rules, publications, consumers and their lag, slots, limits. Changes nothing. Ask as the
+ *        role, and through the door, that the programs use.
+ *
+ * `{"findings":[{"severity","area","check","subject","found","why","fix"}],"worst","counts",
+ * "database","role","server_version","library_version"}`. `severity` is `ok` (one for each check
+ * that found nothing), `info`, `warn`, `critical`, or `unknown` (could not be told, `found` says
+ * why). `why` is why it matters (null for `ok`), `fix` SQL, a setting or a command (may be null).
+ * `worst` is the first of `critical`, `unknown`, `warn`, `info`, `ok` that occurs. A server without
+ * the schema, or a standby, is a finding; checks that need it are left out then.
+ * @param admin the handle.
+ * @param[out] json receives the object; release with trigperf_string_free().
+ * @param[out] error see error.h; may be NULL.
+ * @return 0 whatever was found; #TRIGPERF_E_CONNECTION, #TRIGPERF_E_SERVER, #TRIGPERF_E_NOMEM. Some
+ *         dozens of small queries; where a pooler stands between, two more connections and up to 3
+ *         seconds.
+ */
+int32_t trigperf_admin_doctor(trigperf_admin *admin, char **json, trigperf_error **error);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -39,7 +39,9 @@
  * **Usual** is the median of the last 60 judged values of the same series (at least 8). It moves on
  * while an alert stands, so a new level that stays becomes usual.
  *
- * **Built in** is the rule `cache_hit_rate`: a warning when fewer than `cache.min_hit_rate` percent
+ * **Built in** are, for contexts with a source, rules on lag and limits (`source_lag`,
+ * `consumer_lag`, `consumer_overtaken`, `outbox_size`, `slot_retained`, `slot_given_up`; see
+ * doc/metrics), and `cache_hit_rate`: a warning when fewer than `cache.min_hit_rate` percent
  * of at least `cache.min_lookups` lookups in the verdict cache were hits. It can be replaced or
  * removed like any other.
  *

@@ -11,7 +11,9 @@
 #include "db/advice.h"
 #include "db/apply.h"
 #include "db/attach.h"
+#include "db/consumers.h"
 #include "db/detach.h"
+#include "db/doctor.h"
 #include "db/grants.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
@@ -253,5 +255,44 @@ int32_t trigperf_admin_advise(trigperf_admin *admin, const char *table, char **j
                               trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_advice_write(admin->connection, table, &text, error);
+    return tp_admin_hand_over(&text, json, status, error);
+}
+
+int32_t trigperf_admin_consumers(trigperf_admin *admin, char **json, trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    int32_t status = require_schema(admin, error);
+    if (status == TRIGPERF_OK) {
+        status = tp_consumers_list(admin->connection, &text, error);
+    }
+    return tp_admin_hand_over(&text, json, status, error);
+}
+
+int32_t trigperf_admin_consumer_reset(trigperf_admin *admin, const char *name, const char *source,
+                                      int32_t dry_run, char **sql, trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    tp_consumers_which which = {name, source};
+    int32_t status = require_schema(admin, error);
+    if (status == TRIGPERF_OK) {
+        status = tp_consumers_reset(admin->connection, &which, dry_run != 0, &text, error);
+    }
+    return tp_admin_hand_over(&text, sql, status, error);
+}
+
+int32_t trigperf_admin_consumer_drop(trigperf_admin *admin, const char *name, const char *source,
+                                     int32_t force, int32_t dry_run, char **sql,
+                                     trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    tp_consumers_which which = {name, source};
+    int32_t status = require_schema(admin, error);
+    if (status == TRIGPERF_OK) {
+        status =
+            tp_consumers_drop(admin->connection, &which, force != 0, dry_run != 0, &text, error);
+    }
+    return tp_admin_hand_over(&text, sql, status, error);
+}
+
+int32_t trigperf_admin_doctor(trigperf_admin *admin, char **json, trigperf_error **error) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    int32_t status = tp_doctor_run(admin->connection, &text, error);
     return tp_admin_hand_over(&text, json, status, error);
 }

@@ -100,13 +100,16 @@ static int32_t make_meter(trigperf_context *context, const trigperf_config *conf
     return status;
 }
 
-/* Alerts, with the rule that is built in. */
+/* Alerts, with the rules that are built in. */
 static int32_t make_watch(trigperf_context *context, const trigperf_config *config,
                           trigperf_error **err) {
     char rule[256];
     uint64_t percent = tp_config_number(config, TP_OPTION_CACHE_MIN_HIT_RATE);
     int32_t status = tp_watch_new(context, tp_config_u32(config, TP_OPTION_ALERT_INTERVAL_MS),
                                   &context->watch, err);
+    if (status == TRIGPERF_OK && tp_config_number(config, TP_OPTION_SOURCE) != TP_SOURCE_NONE) {
+        status = tp_watch_follow(context->watch, err);
+    }
     if (status != TRIGPERF_OK || percent == 0) {
         return status;
     }

@@ -5,6 +5,7 @@
  * end for readings in other threads. */
 #include "api/internals.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct tp_internals {
     pthread_mutex_t mutex;
     bool measured;
     tp_feed_measures measures;
+    tp_census_figures census;
 };
 
 /* --- durations ---------------------------------------------------------------------------------*/
@@ -84,6 +86,11 @@ void tp_internals_measure(tp_internals *internals, const tp_feed *source) {
         pthread_mutex_lock(&internals->mutex);
         source->class->measure(source->self, &internals->measures);
         internals->measured = true;
+        const tp_census_figures *census =
+            source->class->census == NULL ? NULL : source->class->census(source->self);
+        if (census != NULL && census->generation != internals->census.generation) {
+            internals->census = *census;
+        }
         pthread_mutex_unlock(&internals->mutex);
     }
 }
@@ -152,6 +159,12 @@ static const entry source_entries[] = {
            "Notifications that were not understood, and skipped."),
     SOURCE(GAUGE, retained_bytes, "trigperf_source_retained_bytes",
            "Write-ahead log that the server keeps for the slot of this context."),
+    SOURCE(GAUGE, lag_bytes, "trigperf_source_lag_bytes",
+           "Write-ahead log that the slot of this context has not confirmed."),
+    SOURCE(GAUGE, retained_alert, "trigperf_source_retained_alert",
+           "1 while the slot of this context keeps more than wal.alert_bytes."),
+    SOURCE(COUNTER, given_up, "trigperf_source_slots_given_up_total",
+           "Slots given up because they kept more than wal.max_bytes."),
     SOURCE(COUNTER, announcements, "trigperf_source_announcements_total",
            "Announcements of the notifier that were used."),
     SOURCE(COUNTER, reconnects, "trigperf_source_reconnects_total",
@@ -217,10 +230,53 @@ static void put_windows(const putting *p, const tp_pipeline_counters *pipeline) 
     }
 }
 
+static void put_figure(const putting *p, const char *name, const char *help, double value) {
+    if (!isnan(value) && begin(p, TP_SERIES_GAUGE, name, help)) {
+        tp_reading_gauge(p->into, NULL, 0, value);
+    }
+}
+
+/* One figure of each consumer. */
+static void put_consumers(const putting *p, const tp_census_figures *census, const char *name,
+                          const char *help, size_t offset) {
+    if (census->count == 0 || !begin(p, TP_SERIES_GAUGE, name, help)) {
+        return;
+    }
+    for (uint32_t i = 0; i < census->count; i++) {
+        const tp_census_entry *one = &census->entries[i];
+        tp_label labels[] = {{"consumer", one->name}, {"source", one->wal ? "wal" : "outbox"}};
+        double value;
+        memcpy(&value, (const char *)one + offset, sizeof value);
+        if (!isnan(value)) {
+            tp_reading_gauge(p->into, labels, COUNT_OF(labels), value);
+        }
+    }
+}
+
+static void put_census(const putting *p, const tp_census_figures *census) {
+    put_figure(p, "trigperf_consumers", "Named consumers of the database.", census->consumers);
+    put_figure(p, "trigperf_consumers_overtaken",
+               "Named consumers that will resync: something they had not read is gone.",
+               census->overtaken);
+    put_figure(p, "trigperf_outbox_bytes", "Size of the outbox.", census->outbox_bytes);
+    put_figure(p, "trigperf_outbox_fill_ratio", "Size of the outbox by retention.max_bytes.",
+               census->outbox_bytes / census->outbox_limit);
+    put_consumers(p, census, "trigperf_consumer_lag_seconds",
+                  "Time since the oldest change that a consumer has not acknowledged.",
+                  offsetof(tp_census_entry, lag_seconds));
+    put_consumers(p, census, "trigperf_consumer_lag_transactions",
+                  "Transactions since the oldest change that a consumer has not acknowledged.",
+                  offsetof(tp_census_entry, lag_transactions));
+    put_consumers(p, census, "trigperf_consumer_lag_bytes",
+                  "Bytes of the outbox, or of the log, that a consumer has not acknowledged.",
+                  offsetof(tp_census_entry, lag_bytes));
+}
+
 static void put_source(const putting *p, trigperf_context *context, tp_internals *internals) {
     pthread_mutex_lock(&internals->mutex);
     bool measured = internals->measured;
     tp_feed_measures measures = internals->measures;
+    tp_census_figures census = internals->census;
     pthread_mutex_unlock(&internals->mutex);
     if (!measured) {
         return;
@@ -230,6 +286,14 @@ static void put_source(const putting *p, trigperf_context *context, tp_internals
               "1 while changes are followed, 0 while connecting or failed.")) {
         bool ready = trigperf_context_state(context) == TRIGPERF_STATE_READY;
         tp_reading_gauge(p->into, NULL, 0, ready ? 1 : 0);
+    }
+    if (measures.queue_known) {
+        put_figure(p, "trigperf_source_queue_ratio",
+                   "Part of the server's queue of notifications that is in use.",
+                   measures.queue_ratio);
+    }
+    if (census.known) {
+        put_census(p, &census);
     }
     uint64_t now_ms = tp_clock_ms();
     if (measures.caught_up_ms != 0 && now_ms >= measures.caught_up_ms &&

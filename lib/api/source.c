@@ -50,6 +50,7 @@ static int32_t make_wal(const making *m, tp_feed *out, trigperf_error **err) {
     const trigperf_config *config = m->config;
     tp_wal_options options = {
         .consumer = tp_config_text(config, TP_OPTION_CONSUMER),
+        .application_name = tp_config_text(config, TP_OPTION_APPLICATION_NAME),
         .schema_version = trigperf_schema_version(),
         .poll_min_ms = tp_config_u32(config, TP_OPTION_POLL_MIN_MS),
         .poll_max_ms = tp_config_u32(config, TP_OPTION_POLL_MAX_MS),

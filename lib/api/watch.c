@@ -125,6 +125,24 @@ int32_t tp_watch_rule(tp_watch *watch, const char *name, const char *text, trigp
     return status;
 }
 
+int32_t tp_watch_follow(tp_watch *watch, trigperf_error **err) {
+    static const char *const rules[][2] = {
+        {"source_lag", "measure=value series=trigperf_source_lag_seconds warn=60 critical=600"},
+        {"consumer_lag",
+         "measure=value series=trigperf_consumer_lag_seconds warn=300 critical=3600"},
+        {"consumer_overtaken",
+         "measure=value series=trigperf_consumers_overtaken warn=0.5 hysteresis=0"},
+        {"outbox_size", "measure=value series=trigperf_outbox_fill_ratio warn=0.8 critical=1"},
+        {"slot_retained", "measure=value series=trigperf_source_retained_alert warn=0.5"},
+        {"slot_given_up",
+         "measure=rate series=trigperf_source_slots_given_up_total warn=0.000001"}};
+    int32_t status = TRIGPERF_OK;
+    for (size_t i = 0; status == TRIGPERF_OK && i < sizeof rules / sizeof rules[0]; i++) {
+        status = tp_watch_rule(watch, rules[i][0], rules[i][1], err);
+    }
+    return status;
+}
+
 uint64_t tp_watch_tick(tp_watch *watch, uint64_t now_ms) {
     if (atomic_load(&watch->idle)) {
         return UINT64_MAX;

@@ -18,6 +18,9 @@ void tp_watch_free(tp_watch *watch);
 /* Adds a rule, or replaces the one of that name, and looks for the first time. */
 int32_t tp_watch_rule(tp_watch *watch, const char *name, const char *text, trigperf_error **err);
 
+/* Adds the rules that are built in for whoever follows a database. */
+int32_t tp_watch_follow(tp_watch *watch, trigperf_error **err);
+
 /* Once a turn: applies the rules when that is due. Returns when it is due again (ms, monotonic). */
 uint64_t tp_watch_tick(tp_watch *watch, uint64_t now_ms);
 /* Applies them now. */

@@ -52,12 +52,18 @@ static const right rights[] = {
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_claim"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_store"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_check_all"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.member_follow"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.consumer_watch"},
     {METRICS, "SELECT ON trigperf.consumer"},
     {METRICS, "SELECT ON trigperf.outbox_slot"},
     {METRICS, "SELECT (instance, claim, beat) ON trigperf.notifier"},
     {METRICS, "SELECT (table_name, operation, error_message, occurred_at) "
               "ON trigperf.trigger_error_log"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.status_parts"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.status_consumers"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.consumers"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.consumer_list"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_tables"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_strays"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.wal_tables"},
@@ -330,4 +336,57 @@ int32_t tp_grants(PGconn *connection, const tp_grants_spec *spec, bool dry_run, 
         tp_strbuf_reset(sql);
     }
     return status;
+}
+
+/* One right as (privilege, column, kind of object, its name). */
+static void put_wanted(tp_strbuf *sql, const char *what) {
+    static const char function[] = "EXECUTE ON FUNCTION trigperf.";
+    static const char table[] = " ON trigperf.";
+    const char *name = strstr(what, table);
+    if (strncmp(what, function, sizeof function - 1) == 0) {
+        tp_strbuf_printf(sql, "('EXECUTE', NULL, 'function', '%s')", what + sizeof function - 1);
+    } else if (name == NULL) {
+        tp_strbuf_puts(sql, "('USAGE', NULL, 'schema', 'trigperf')");
+    } else {
+        const char *column = strchr(what, '(');
+        size_t length = column == NULL ? 0 : strcspn(column + 1, ")");
+        tp_strbuf_printf(sql, "('%.*s', NULLIF('%.*s', ''), 'table', '%s')",
+                         (int)strcspn(what, " "), what, (int)length,
+                         column == NULL ? "" : column + 1, name + sizeof table - 1);
+    }
+}
+
+/* The names come from the table above: nothing needs to be quoted. */
+void tp_grants_put_missing(tp_strbuf *sql) {
+    const char *separator = "";
+    tp_strbuf_puts(sql, "WITH wanted (privilege, field, kind, name) AS (VALUES ");
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+        if ((rights[i].kinds & CONSUMER) != 0) {
+            tp_strbuf_puts(sql, separator);
+            put_wanted(sql, rights[i].what);
+            separator = ", ";
+        }
+    }
+    tp_strbuf_puts(
+        sql,
+        "), held AS (SELECT w.*, CASE w.kind"
+        " WHEN 'schema' THEN has_schema_privilege(n.oid, 'USAGE')"
+        " WHEN 'function' THEN (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE'))"
+        " FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = w.name)"
+        " ELSE (SELECT bool_and(CASE WHEN w.field IS NULL"
+        " THEN has_table_privilege(c.oid, w.privilege)"
+        " ELSE has_column_privilege(c.oid, w.field, w.privilege) END)"
+        " FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = w.name) END AS has"
+        " FROM wanted w, pg_namespace n WHERE n.nspname = 'trigperf'),"
+        " lacking AS (SELECT count(*) AS count, string_agg(h.privilege || ' on ' || h.kind || ' '"
+        " || h.name, ', ' ORDER BY h.kind DESC, h.name) AS list, (SELECT count(*) FROM held) AS "
+        "total"
+        " FROM held h WHERE h.has IS NOT TRUE)"
+        " SELECT CASE WHEN l.count = l.total THEN 'warn' ELSE 'critical' END, CURRENT_USER,"
+        " CASE WHEN l.count = l.total THEN 'the role has no rights of a consumer: programs that"
+        " connect under another one are not concerned'"
+        " ELSE 'the role lacks ' || l.count || ' of ' || l.total || ' rights of a consumer: '"
+        " || l.list END,"
+        " 'trigperf grants --consumer ' || quote_ident(CURRENT_USER) || ' --apply'"
+        " FROM lacking l WHERE l.count > 0");
 }

@@ -22,4 +22,8 @@ typedef struct tp_grants_spec {
 int32_t tp_grants(PGconn *connection, const tp_grants_spec *spec, bool dry_run, tp_strbuf *sql,
                   trigperf_error **err);
 
+/* Appends a query for what the present role lacks to be a consumer: a row of severity, subject,
+ * found and fix, or none. It reads catalogs alone. */
+void tp_grants_put_missing(tp_strbuf *sql);
+
 #endif

@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/queue.h"
 #include "base/text.h"
+#include "pg/hosts.h"
 #include "pg/pgerror.h"
 #include "pg/resolver.h"
 
@@ -51,11 +52,12 @@ struct tp_connection {
     uint64_t *known; /* hashes of the texts that are prepared on this connection */
     uint32_t known_count;
     uint32_t known_capacity;
-    bool copying;      /* the running statement is a replication stream */
-    bool resting;      /* it is not read until the loop's nap is over */
-    uint32_t dry;      /* how often, in quick succession, all that had come was taken */
-    uint64_t taken_ms; /* when something was taken last */
-    uint64_t deadline; /* of connecting, or of the running statement */
+    bool copying;        /* the running statement is a replication stream */
+    bool resting;        /* it is not read until the loop's nap is over */
+    uint32_t dry;        /* how often, in quick succession, all that had come was taken */
+    uint64_t taken_ms;   /* when something was taken last */
+    uint64_t deadline;   /* of connecting, or of the running statement */
+    uint32_t first_host; /* attempts begin with it: those before did not answer */
 };
 
 static void statement_free(queued *item) {
@@ -185,10 +187,11 @@ static int32_t start(tp_connection *connection, const char *const *keywords,
                      const char *const *values, trigperf_error **err) {
     const char *all_keywords[72];
     const char *all_values[72];
+    tp_hosts hosts = {.first = connection->first_host};
     uint32_t count = 0;
     for (; keywords[count] != NULL; count++) {
         all_keywords[count] = keywords[count];
-        all_values[count] = values[count];
+        all_values[count] = tp_hosts_value(&hosts, keywords[count], values[count]);
     }
     if (connection->options.replication) {
         all_keywords[count] = "replication";
@@ -197,6 +200,7 @@ static int32_t start(tp_connection *connection, const char *const *keywords,
     all_keywords[count] = NULL;
     all_values[count] = NULL;
     connection->pg = PQconnectStartParams(all_keywords, all_values, 0);
+    tp_hosts_free(&hosts);
     if (connection->pg == NULL) {
         tp_connection_close(connection);
         return tp_error_nomem(err);
@@ -542,6 +546,7 @@ static int32_t check_deadline(tp_connection *connection, uint64_t now_ms, trigpe
     bool open = connection->state == TP_CONNECTION_OPEN;
     uint32_t limit =
         open ? connection->options.silence_timeout_ms : connection->options.connect_timeout_ms;
+    connection->first_host += connection->state == TP_CONNECTION_CONNECTING ? 1 : 0;
     tp_connection_close(connection);
     return tp_error_set_sql(err, TRIGPERF_E_CONNECTION, open ? "08006" : "08001", true,
                             open ? "the network or the server may be down; it is tried again"

@@ -68,6 +68,10 @@ static tp_connection *outbox_link(void *self, bool *leads) {
     return tp_source_link(self, leads);
 }
 
+static const tp_census_figures *outbox_census(const void *self) {
+    return tp_source_census(self);
+}
+
 tp_feed tp_feed_outbox(tp_source *source) {
     static const tp_feed_class class = {
         .name = "outbox",
@@ -86,6 +90,7 @@ tp_feed tp_feed_outbox(tp_source *source) {
         .status = outbox_status,
         .measure = outbox_measure,
         .link = outbox_link,
+        .census = outbox_census,
     };
     return (tp_feed){&class, source};
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "pg/census.h"
 #include "pg/connection.h"
 #include "pg/lifecycle.h"
 #include "pg/outbox_source.h"
@@ -20,6 +21,11 @@ typedef struct tp_feed_measures {
     uint64_t caught_up_ms;   /* when all that was visible had been read; 0: never */
     uint64_t malformed;      /* notifications that were not understood */
     uint64_t retained_bytes; /* of the server's log that the slot holds back */
+    uint64_t lag_bytes;      /* of the server's log that the slot has not confirmed */
+    uint64_t retained_alert; /* 1: above wal.alert_bytes */
+    uint64_t given_up;       /* slots above wal.max_bytes, our own and those of others */
+    bool queue_known;        /* the next one is */
+    double queue_ratio;      /* of the server's queue of notifications that is in use */
 } tp_feed_measures;
 
 /* What every source can do; the calls mean what pg/outbox_source.h says of those of the same name.
@@ -43,6 +49,8 @@ typedef struct tp_feed_class {
     /* An ordinary connection that is ready for statements of others, else NULL; leads: this context
      * does what one does for all. The function may be NULL: there never is one. */
     tp_connection *(*link)(void *self, bool *leads);
+    /* Lag of the consumers, from whoever looks after them; NULL: never. Borrowed. */
+    const tp_census_figures *(*census)(const void *self);
 } tp_feed_class;
 
 /* class NULL: there is no source. */

@@ -35,6 +35,7 @@ struct tp_notifier {
     uint64_t next_beat_ms;
     uint64_t next_rotate_ms;
     uint64_t next_check_ms;
+    tp_census census;
     tp_strbuf announced; /* end of the chain, "" when it has not begun */
     tp_strbuf reached;   /* end of the last page, announced or not */
 };
@@ -50,6 +51,7 @@ int32_t tp_notifier_new(tp_connection *connection, const tp_log *log,
     notifier->log = log;
     notifier->options = *options;
     notifier->next_beat_ms = UINT64_MAX;
+    notifier->census = (tp_census){.connection = connection, .log = log};
     *out = notifier;
     return TRIGPERF_OK;
 }
@@ -77,6 +79,7 @@ int32_t tp_notifier_session(tp_notifier *notifier, const char *channel, uint64_t
     notifier->next_beat_ms = channel == NULL ? UINT64_MAX : now_ms;
     notifier->next_rotate_ms = now_ms + ROTATE_MS;
     notifier->next_check_ms = now_ms + CHECK_MS;
+    tp_census_forget(&notifier->census);
     tp_strbuf_reset(&notifier->announced);
     return TRIGPERF_OK;
 }
@@ -95,6 +98,7 @@ static void lost(tp_notifier *notifier, const char *why) {
         tp_log_write(notifier->log, TP_LOG_INFO, "no longer the notifier: %s", why);
     }
     notifier->leads = false;
+    tp_census_forget(&notifier->census);
     tp_strbuf_reset(&notifier->announced);
 }
 
@@ -131,13 +135,14 @@ static int32_t ask(tp_notifier *notifier, trigperf_error **err) {
     snprintf(lease, sizeof lease, "%u", LEASE_BEATS * notifier->options.beat_ms);
     const char *values[] = {notifier->options.instance, lease, notifier->channel};
     tp_statement statement = {
-        .text = "SELECT e.leader, o.count, e.age_ms, "
-                "CASE WHEN e.leader AND o.count > 0 "
-                "THEN pg_catalog.pg_notify($3::text, '{\"k\":\"b\"}')::text END, "
-                "pg_catalog.set_config('synchronous_commit', 'off', true) "
-                "FROM trigperf.notifier_elect($1::uuid, $2::int) AS e, "
-                "(SELECT count(*) FROM trigperf.member WHERE instance <> $1::uuid "
-                "AND seen_at > clock_timestamp() - interval '30 seconds') AS o",
+        .text =
+            "SELECT e.leader, o.count, e.age_ms, "
+            "CASE WHEN e.leader AND o.count > 0 "
+            "THEN pg_catalog.pg_notify($3::text, '{\"k\":\"b\"}')::text END, "
+            "pg_catalog.set_config('synchronous_commit', 'off', true) "
+            "FROM trigperf.notifier_elect($1::uuid, $2::int) AS e, "
+            "(SELECT count(*) FROM trigperf.member WHERE instance <> $1::uuid "
+            "AND source = 'outbox' AND seen_at > clock_timestamp() - interval '30 seconds') AS o",
         .repeated = true,
         .count = 3,
         .values = values,
@@ -149,7 +154,7 @@ static int32_t ask(tp_notifier *notifier, trigperf_error **err) {
 }
 
 /* What the leader does for everyone: partitions of the outbox that all have read are emptied, and
- * attached tables are looked at for changes that no trigger sees. */
+ * attached tables are looked at for changes that no trigger sees, and consumers for their lag. */
 static int32_t keep_house(tp_notifier *notifier, uint64_t now_ms, trigperf_error **err) {
     int32_t status = TRIGPERF_OK;
     if (now_ms >= notifier->next_rotate_ms) {
@@ -161,6 +166,7 @@ static int32_t keep_house(tp_notifier *notifier, uint64_t now_ms, trigperf_error
         tp_statement check = {.text = "SELECT trigperf.table_check_all()", .repeated = true};
         notifier->next_check_ms = now_ms + CHECK_MS;
         status = tp_connection_send(notifier->connection, &check, err);
+        status = status == TRIGPERF_OK ? tp_census_ask(&notifier->census, err) : status;
     }
     return status;
 }
@@ -203,6 +209,10 @@ void tp_notifier_heard(tp_notifier *notifier, uint64_t now_ms) {
 void tp_notifier_resigned(tp_notifier *notifier, uint64_t now_ms) {
     notifier->ever_heard = false;
     notifier->next_beat_ms = now_ms;
+}
+
+const tp_census_figures *tp_notifier_census(const tp_notifier *notifier) {
+    return &notifier->census.figures;
 }
 
 bool tp_notifier_leads(const tp_notifier *notifier) {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "pg/census.h"
 #include "pg/connection.h"
 #include "pg/reader.h"
 #include "pg/registry.h"
@@ -42,6 +43,9 @@ void tp_notifier_resigned(tp_notifier *notifier, uint64_t now_ms);
 bool tp_notifier_leads(const tp_notifier *notifier);
 /* Somebody else leads and was heard within two beats: no need to poll. */
 bool tp_notifier_follows(const tp_notifier *notifier, uint64_t now_ms);
+
+/* What the leader knows of the consumers. Borrowed. */
+const tp_census_figures *tp_notifier_census(const tp_notifier *notifier);
 
 /* Shares a page with the others, when leading and not alone. */
 int32_t tp_notifier_share(tp_notifier *notifier, const tp_reader_page *page,

@@ -62,8 +62,10 @@ typedef struct tp_notify {
     uint64_t complete;
     uint64_t notifications;
     uint64_t caught_up_ms; /* when a mark came back last */
-    tp_snapshot position;  /* of the newest mark that came back */
-    tp_snapshot marked;    /* of the one on its way */
+    bool queue_known;
+    double queue_ratio;   /* of the server's queue that is in use, with the newest mark */
+    tp_snapshot position; /* of the newest mark that came back */
+    tp_snapshot marked;   /* of the one on its way */
     char nonce[37];
     char channel[64]; /* of marks */
 } tp_notify;
@@ -161,6 +163,8 @@ static void on_marked(void *user, PGresult *result) {
         fail_result(source, result, "sending a notification to itself");
         return;
     }
+    source->queue_known = true;
+    source->queue_ratio = strtod(PQgetvalue(result, 0, 3), NULL);
     tp_snapshot_free(&source->marked);
     int32_t status = tp_snapshot_parse(PQgetvalue(result, 0, 0), &source->marked, &error);
     check(source, status, error);
@@ -177,7 +181,7 @@ static void send_mark(tp_notify *source) {
     const char *values[] = {source->channel, payload};
     tp_statement statement = {
         .text = "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn(), "
-                "pg_catalog.pg_notify($1, $2)",
+                "pg_catalog.pg_notify($1, $2), pg_catalog.pg_notification_queue_usage()",
         .count = 2,
         .values = values,
         .done = on_marked,
@@ -542,7 +546,9 @@ static void notify_measure(const void *self, tp_feed_measures *out) {
     *out = (tp_feed_measures){.rows = source->notifications,
                               .reconnects = source->life.reconnects,
                               .caught_up_ms = source->caught_up_ms,
-                              .malformed = source->malformed.count};
+                              .malformed = source->malformed.count,
+                              .queue_known = source->queue_known,
+                              .queue_ratio = source->queue_ratio};
 }
 
 int32_t tp_notify_source_new(const tp_notify_options *options, const tp_conninfo *info,

@@ -164,6 +164,7 @@ void tp_source_abandon(tp_source *source) {
 }
 
 static void drop_connection(tp_source *source) {
+    tp_session_reached(source->session, tp_reader_lsn(source->reader));
     tp_connection_close(source->connection);
     tp_session_end(source->session);
     tp_reader_reset(source->reader);
@@ -216,7 +217,7 @@ static void on_claimed(void *user, const char *position, bool needs_resync, uint
     }
     tp_pipeline *pipeline = tp_engine_lock(source->engine);
     tp_pipeline_rewind(pipeline);
-    if (needs_resync) {
+    if (needs_resync || tp_session_went_back(source->session)) {
         tp_pipeline_resync(pipeline, source->now_ms, NULL,
                            tp_consumer_claim_number(source->consumer), lsn);
     }
@@ -242,7 +243,7 @@ static void start_over(tp_source *source, const char *why) {
 }
 
 static void on_missing(void *user) {
-    start_over(user, "the consumer was dropped");
+    start_over(user, "the consumer was dropped or reset");
 }
 
 static void on_consumer_failed(void *user, trigperf_error *error) {
@@ -252,7 +253,8 @@ static void on_consumer_failed(void *user, trigperf_error *error) {
 /* An ephemeral reader goes on where it was while the server is the same that it was. */
 static void start_ephemeral(tp_source *source) {
     bool same = strcmp(source->incarnation, tp_session_incarnation(source->session)) == 0 &&
-                strcmp(source->system, tp_session_system(source->session)) == 0;
+                strcmp(source->system, tp_session_system(source->session)) == 0 &&
+                !tp_session_went_back(source->session);
     tp_pipeline_rewind(tp_engine_lock(source->engine));
     tp_engine_unlock(source->engine);
     if (!same || !tp_reader_has_position(source->reader)) {
@@ -569,6 +571,10 @@ void tp_source_measure(const tp_source *source, tp_source_measures *out) {
                                 .announcements = source->announcements,
                                 .reconnects = source->life.reconnects,
                                 .caught_up_ms = source->caught_up_ms};
+}
+
+const tp_census_figures *tp_source_census(const tp_source *source) {
+    return tp_notifier_census(source->notifier);
 }
 
 void tp_source_status(const tp_source *source, tp_strbuf *json) {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "core/engine.h"
+#include "pg/census.h"
 #include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "pg/lifecycle.h"
@@ -73,6 +74,9 @@ void tp_source_measure(const tp_source *source, tp_source_measures *out);
 
 /* The connection when the source is ready, else NULL; whether this context is the notifier. */
 tp_connection *tp_source_link(tp_source *source, bool *leads);
+
+/* Lag of the consumers, known to the notifier's context. Borrowed. */
+const tp_census_figures *tp_source_census(const tp_source *source);
 
 /* Members of a status object. */
 void tp_source_status(const tp_source *source, tp_strbuf *json);

@@ -11,6 +11,7 @@
 #include "base/entropy.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "core/lsn.h"
 #include "pg/pgerror.h"
 #include "pg/probe.h"
 
@@ -30,6 +31,8 @@ struct tp_session {
     char system[32];
     char incarnation[80];
     char nonce[37];
+    uint64_t reached; /* of the server's log, on any connection */
+    bool went_back;
     bool echoing;
     uint64_t now_ms;
     uint64_t echo_deadline;
@@ -57,7 +60,8 @@ static const char schema_sql[] =
     "SELECT (SELECT max(version) FROM trigperf.migration), "
     "(SELECT max(compatible_from) FROM trigperf.migration), "
     "(SELECT channel FROM trigperf.notifier), trigperf.incarnation_get(), "
-    "(SELECT system_identifier FROM pg_catalog.pg_control_system())";
+    "(SELECT system_identifier FROM pg_catalog.pg_control_system()), "
+    "pg_catalog.pg_current_wal_insert_lsn()";
 
 int32_t tp_session_new(tp_connection *connection, tp_loop *loop, const tp_conninfo *info,
                        const tp_session_options *options, tp_session **out, trigperf_error **err) {
@@ -173,6 +177,23 @@ static void check_schema(const tp_session *session, const PGresult *result,
     }
 }
 
+void tp_session_reached(tp_session *session, uint64_t lsn) {
+    session->reached = lsn > session->reached ? lsn : session->reached;
+}
+
+bool tp_session_went_back(const tp_session *session) {
+    return session->went_back;
+}
+
+/* A restored copy of the same cluster, made while it was shut down, has the same identity as ever;
+ * only its log tells. */
+static void note_lsn(tp_session *session, const char *text) {
+    uint64_t lsn = 0;
+    tp_lsn_parse(text, &lsn);
+    session->went_back = lsn < session->reached;
+    session->reached = lsn;
+}
+
 static void on_schema(void *user, PGresult *result) {
     tp_session *session = user;
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
@@ -188,6 +209,7 @@ static void on_schema(void *user, PGresult *result) {
     snprintf(session->channel, sizeof session->channel, "%s", PQgetvalue(result, 0, 2));
     snprintf(session->system, sizeof session->system, "%s", PQgetvalue(result, 0, 4));
     snprintf(session->incarnation, sizeof session->incarnation, "%s", PQgetvalue(result, 0, 3));
+    note_lsn(session, PQgetvalue(result, 0, 5));
     char listen[100];
     snprintf(listen, sizeof listen, "LISTEN \"%s\"", session->channel);
     send_or_refuse(session, listen, on_listen);

@@ -40,6 +40,11 @@ void tp_session_echo(tp_session *session, const char *payload);
 void tp_session_tick(tp_session *session, uint64_t now_ms);
 uint64_t tp_session_deadline(const tp_session *session);
 
+/* The server's log was seen up to here. */
+void tp_session_reached(tp_session *session, uint64_t lsn);
+/* Its end lies before what was seen of it, on an earlier connection: a backup was restored. */
+bool tp_session_went_back(const tp_session *session);
+
 /* Facts, once it stands. */
 const char *tp_session_channel(const tp_session *session);
 const char *tp_session_incarnation(const tp_session *session); /* a uuid */

@@ -193,6 +193,14 @@ uint64_t tp_wal_catalog_deadline(const tp_wal_catalog *catalog) {
     return tp_session_deadline(catalog->session);
 }
 
+void tp_wal_catalog_reached(tp_wal_catalog *catalog, uint64_t lsn) {
+    tp_session_reached(catalog->session, lsn);
+}
+
+bool tp_wal_catalog_went_back(const tp_wal_catalog *catalog) {
+    return tp_session_went_back(catalog->session);
+}
+
 const char *tp_wal_catalog_system(const tp_wal_catalog *catalog) {
     return tp_session_system(catalog->session);
 }

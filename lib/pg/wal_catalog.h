@@ -3,6 +3,7 @@
 #ifndef TP_PG_WAL_CATALOG_H
 #define TP_PG_WAL_CATALOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -47,6 +48,10 @@ uint64_t tp_wal_catalog_deadline(const tp_wal_catalog *catalog);
 
 /* Loads the registry anew, and puts it into use. */
 int32_t tp_wal_catalog_load(tp_wal_catalog *catalog, trigperf_error **err);
+
+/* The server's log was seen up to here; and whether its end lies before that now. */
+void tp_wal_catalog_reached(tp_wal_catalog *catalog, uint64_t lsn);
+bool tp_wal_catalog_went_back(const tp_wal_catalog *catalog);
 
 /* Once loaded. */
 const char *tp_wal_catalog_system(const tp_wal_catalog *catalog);

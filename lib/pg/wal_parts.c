@@ -1,6 +1,8 @@
 /* Everything that must not outlive a connection forgets it in one place. */
 #include "pg/wal_parts.h"
 
+#include <stdio.h>
+
 #include "base/entropy.h"
 
 static int32_t build_stream(tp_wal_parts *parts, const tp_wal_options *options,
@@ -43,7 +45,8 @@ static int32_t build_control(tp_wal_parts *parts, const tp_wal_options *options,
 
 static int32_t build_claim(tp_wal_parts *parts, const tp_wal_options *options,
                            const tp_wal_wiring *wiring, trigperf_error **err) {
-    tp_wal_upkeep_handler upkeep = {wiring->user, wiring->failed, wiring->overdue};
+    tp_wal_upkeep_handler upkeep = {wiring->user, wiring->failed, wiring->overdue, parts->instance,
+                                    options->application_name};
     tp_wal_claim_handler claim = {wiring->user, wiring->claimed, wiring->missing, wiring->failed};
     int32_t status = tp_wal_upkeep_new(parts->control, wiring->log, &upkeep, &parts->upkeep, err);
     if (status == TRIGPERF_OK && options->consumer[0] != '\0') {
@@ -96,7 +99,18 @@ void tp_wal_parts_abandon(tp_wal_parts *parts) {
     tp_wal_catalog_abandon(parts->catalog);
 }
 
+void tp_wal_parts_name_slot(const tp_wal_parts *parts, char name[64]) {
+    int length = snprintf(name, 64, "trigperf_tmp_");
+    for (const char *c = parts->instance; *c != '\0'; c++) {
+        if (*c != '-') {
+            name[length++] = *c;
+        }
+    }
+    name[length] = '\0';
+}
+
 void tp_wal_parts_reset(tp_wal_parts *parts) {
+    tp_wal_catalog_reached(parts->catalog, tp_wal_stream_reached(parts->stream));
     tp_connection_close(parts->control);
     tp_wal_stream_close(parts->stream);
     tp_wal_catalog_reset(parts->catalog);

@@ -21,6 +21,7 @@
 
 typedef struct tp_wal_options {
     const char *consumer; /* "": ephemeral, with a temporary slot */
+    const char *application_name;
     int32_t schema_version;
     uint32_t poll_min_ms; /* how often a commit that is not visible yet is looked for */
     uint32_t poll_max_ms;
@@ -54,6 +55,7 @@ typedef struct tp_wal_wiring {
 
 typedef struct tp_wal_parts {
     char instance[37];
+    uint32_t slots;         /* temporary ones that were named */
     tp_connection *control; /* the ordinary connection */
     tp_wal_catalog *catalog;
     tp_wal_look look;
@@ -70,6 +72,8 @@ int32_t tp_wal_parts_build(tp_wal_parts *parts, const tp_wal_options *options,
                            const tp_wal_wiring *wiring, trigperf_error **err);
 void tp_wal_parts_free(tp_wal_parts *parts);
 void tp_wal_parts_abandon(tp_wal_parts *parts); /* in a forked child */
+/* The name of a temporary slot. */
+void tp_wal_parts_name_slot(const tp_wal_parts *parts, char name[64]);
 /* Closes both connections; nothing is under way any more. */
 void tp_wal_parts_reset(tp_wal_parts *parts);
 

@@ -109,7 +109,7 @@ static void start_over(tp_wal *source, const char *why) {
 }
 
 static void on_missing(void *user) {
-    start_over(user, "the consumer was dropped");
+    start_over(user, "the consumer was dropped or reset");
 }
 
 static void on_overdue(void *user, uint64_t bytes) {
@@ -276,18 +276,12 @@ static void begin_following(tp_wal *source) {
     if (source->parts.claim != NULL) {
         int32_t status = tp_wal_claim_ask(
             source->parts.claim, tp_wal_catalog_system(source->parts.catalog),
-            tp_wal_catalog_incarnation(source->parts.catalog), source->restart, &error);
+            tp_wal_catalog_incarnation(source->parts.catalog),
+            source->restart || tp_wal_catalog_went_back(source->parts.catalog), &error);
         check(source, status, error);
         return;
     }
-    size_t length = (size_t)snprintf(source->slot, sizeof source->slot, "trigperf_tmp_");
-    for (const char *c = source->parts.instance; *c != '\0' && length < sizeof source->slot - 1;
-         c++) {
-        if (*c != '-') {
-            source->slot[length++] = *c;
-        }
-    }
-    source->slot[length] = '\0';
+    tp_wal_parts_name_slot(&source->parts, source->slot);
     source->plan = (tp_wal_plan){.slot = source->slot, .temporary = true, .make = true};
     let_go(source);
 }
@@ -393,6 +387,7 @@ static void send_farewell(tp_wal *source) {
     if (tp_wal_stream_following(source->parts.stream)) {
         tp_wal_ack_tell(&source->parts.ack, source->now_ms);
         store(source, true);
+        tp_wal_upkeep_leave(source->parts.upkeep, NULL);
     }
 }
 
@@ -534,8 +529,12 @@ static void wal_measure(const void *self, tp_feed_measures *out) {
     const tp_wal *source = self;
     *out = (tp_feed_measures){.rows = tp_waldecoder_changes(source->parts.decoder),
                               .reconnects = source->life.reconnects,
-                              .caught_up_ms = source->caught_up_ms,
-                              .retained_bytes = tp_wal_upkeep_retained(source->parts.upkeep)};
+                              .caught_up_ms = source->caught_up_ms};
+    tp_wal_upkeep_measure(source->parts.upkeep, out);
+}
+
+static const tp_census_figures *wal_census(const void *self) {
+    return tp_wal_upkeep_census(((const tp_wal *)self)->parts.upkeep);
 }
 
 static tp_connection *wal_link(void *self, bool *leads) {
@@ -562,6 +561,7 @@ int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info
                                         .closed = wal_closed,
                                         .status = wal_status,
                                         .measure = wal_measure,
+                                        .census = wal_census,
                                         .link = wal_link};
     tp_wal *source = calloc(1, sizeof *source);
     if (source == NULL) {

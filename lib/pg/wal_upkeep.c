@@ -1,4 +1,5 @@
-/* A turn every second looks at the claim, every fourth of them at the tables and slots. The same
+/* A turn every second looks at the claim, every fourth of them at the tables, slots and consumers,
+ * and lets the outbox go that all have read, lest nobody does where none reads it. The same
  * statements prove that the ordinary connection is alive. A slot whose reader never comes back is
  * found by the others. */
 #include "pg/wal_upkeep.h"
@@ -10,6 +11,7 @@
 
 #define TURN_MS 1000
 #define TURNS_PER_CHECK 4
+#define SEEN_MS 10000
 
 struct tp_wal_upkeep {
     tp_connection *connection;
@@ -20,8 +22,13 @@ struct tp_wal_upkeep {
     bool busy;
     uint32_t turn;
     uint64_t next_ms;
+    uint64_t next_seen_ms;
     uint64_t retained;
-    uint64_t given_up; /* slots of others that were dropped */
+    uint64_t unconfirmed;
+    uint64_t given_up;     /* slots of others that were dropped */
+    uint64_t own_given_up; /* times that the own one was */
+    char application[64];
+    tp_census census;
     bool alert;
 };
 
@@ -36,6 +43,8 @@ int32_t tp_wal_upkeep_new(tp_connection *connection, const tp_log *log,
     upkeep->log = log;
     upkeep->handler = *handler;
     upkeep->next_ms = UINT64_MAX;
+    upkeep->census = (tp_census){.connection = connection, .log = log};
+    snprintf(upkeep->application, sizeof upkeep->application, "%s", handler->application);
     *out = upkeep;
     return TRIGPERF_OK;
 }
@@ -47,12 +56,14 @@ void tp_wal_upkeep_free(tp_wal_upkeep *upkeep) {
 void tp_wal_upkeep_begin(tp_wal_upkeep *upkeep, const char *slot, uint64_t now_ms) {
     snprintf(upkeep->slot, sizeof upkeep->slot, "%s", slot);
     upkeep->next_ms = now_ms;
+    upkeep->next_seen_ms = now_ms;
     upkeep->turn = 0;
 }
 
 void tp_wal_upkeep_reset(tp_wal_upkeep *upkeep) {
     upkeep->busy = false;
     upkeep->next_ms = UINT64_MAX;
+    tp_census_forget(&upkeep->census);
 }
 
 static bool answered(tp_wal_upkeep *upkeep, const PGresult *result, const char *what) {
@@ -124,8 +135,10 @@ static void on_slots(void *user, PGresult *result) {
         return;
     }
     upkeep->retained = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    upkeep->unconfirmed = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
     warn(upkeep, PQgetvalue(result, 0, 1)[0] == 't');
     if (PQgetvalue(result, 0, 2)[0] == 't') {
+        upkeep->own_given_up++;
         upkeep->handler.overdue(upkeep->handler.user, upkeep->retained);
     } else if (PQgetvalue(result, 0, 3)[0] == 't') {
         send(upkeep,
@@ -141,23 +154,62 @@ static void on_tables(void *user, PGresult *result) {
     if (answered(upkeep, result, "looking at the attached tables")) {
         send(upkeep,
              "SELECT retained_bytes, alert, overdue, "
-             "EXISTS (SELECT FROM trigperf.wal_slots() WHERE overdue AND NOT active) "
+             "EXISTS (SELECT FROM trigperf.wal_slots() WHERE overdue AND NOT active), "
+             "unconfirmed_bytes "
              "FROM trigperf.wal_slots() WHERE slot OPERATOR(pg_catalog.=) $1",
              upkeep->slot, on_slots);
     }
 }
 
+static int32_t say(tp_wal_upkeep *upkeep, const char *sql, const char *application,
+                   trigperf_error **err) {
+    const char *values[] = {upkeep->handler.instance, application};
+    tp_statement statement = {
+        .text = sql, .repeated = true, .count = application == NULL ? 1 : 2, .values = values};
+    return tp_connection_send(upkeep->connection, &statement, err);
+}
+
+static void show_up(tp_wal_upkeep *upkeep, uint64_t now_ms) {
+    trigperf_error *error = NULL;
+    upkeep->next_seen_ms = now_ms + SEEN_MS;
+    if (say(upkeep,
+            "SELECT trigperf.member_follow($1::uuid, $2::text, 'wal'), "
+            "pg_catalog.set_config('synchronous_commit', 'off', true)",
+            upkeep->application, &error) != TRIGPERF_OK) {
+        upkeep->handler.failed(upkeep->handler.user, error);
+    }
+}
+
+int32_t tp_wal_upkeep_leave(tp_wal_upkeep *upkeep, trigperf_error **err) {
+    return say(upkeep, "SELECT trigperf.member_gone($1::uuid)", NULL, err);
+}
+
+static void look_around(tp_wal_upkeep *upkeep) {
+    trigperf_error *error = NULL;
+    if (tp_census_ask(&upkeep->census, &error) != TRIGPERF_OK) {
+        upkeep->handler.failed(upkeep->handler.user, error);
+    }
+}
+
 void tp_wal_upkeep_tick(tp_wal_upkeep *upkeep, tp_wal_claim *claim, uint64_t now_ms) {
-    if (upkeep->busy || now_ms < upkeep->next_ms) {
+    if (now_ms < upkeep->next_ms || upkeep->busy) {
         return;
+    }
+    if (now_ms >= upkeep->next_seen_ms) {
+        show_up(upkeep, now_ms);
     }
     upkeep->claim = claim;
     upkeep->next_ms = now_ms + TURN_MS;
     if (upkeep->turn++ % TURNS_PER_CHECK == 0) {
-        send(upkeep, "SELECT trigperf.table_check_all(), trigperf.wal_check_all()", NULL,
-             on_tables);
+        send(upkeep,
+             "SELECT trigperf.table_check_all(), trigperf.wal_check_all(), "
+             "trigperf.outbox_rotate()",
+             NULL, on_tables);
+        look_around(upkeep);
     } else if (claim != NULL) {
-        send(upkeep, "SELECT claim FROM trigperf.wal_consumer WHERE slot OPERATOR(pg_catalog.=) $1",
+        send(upkeep,
+             "SELECT CASE WHEN claim OPERATOR(pg_catalog.=) reset_claim THEN 0 ELSE claim END "
+             "FROM trigperf.wal_consumer WHERE slot OPERATOR(pg_catalog.=) $1",
              upkeep->slot, on_claim);
     }
 }
@@ -166,8 +218,15 @@ uint64_t tp_wal_upkeep_deadline(const tp_wal_upkeep *upkeep) {
     return upkeep->busy ? UINT64_MAX : upkeep->next_ms;
 }
 
-uint64_t tp_wal_upkeep_retained(const tp_wal_upkeep *upkeep) {
-    return upkeep->retained;
+void tp_wal_upkeep_measure(const tp_wal_upkeep *upkeep, tp_feed_measures *out) {
+    out->retained_bytes = upkeep->retained;
+    out->lag_bytes = upkeep->unconfirmed;
+    out->retained_alert = upkeep->alert ? 1 : 0;
+    out->given_up = upkeep->given_up + upkeep->own_given_up;
+}
+
+const tp_census_figures *tp_wal_upkeep_census(const tp_wal_upkeep *upkeep) {
+    return &upkeep->census.figures;
 }
 
 void tp_wal_upkeep_status(const tp_wal_upkeep *upkeep, tp_strbuf *json) {

@@ -378,6 +378,18 @@ def kpis(db, admin):
     db.sql("delete from calls")
 
 
+def administer_consumers(db, admin):
+    db.sql("select trigperf.consumer_claim('old', gen_random_uuid(), 1, gen_random_uuid(), null)")
+    names = [one["name"] for one in json.loads(LIB.text("trigperf_admin_consumers", admin))]
+    equal(names, ["old", None], "consumers")
+    contains(LIB.text("trigperf_admin_consumer_reset", admin, b"old", None, 0), "consumer_reset", "reset")
+    LIB.fails(INVALID, "trigperf_admin_consumer_reset", admin, b"", None, 0, None)
+    contains(LIB.text("trigperf_admin_consumer_drop", admin, b"old", b"outbox", 0, 0), "consumer_drop", "drop")
+    LIB.fails(NOT_FOUND, "trigperf_admin_consumer_drop", admin, b"old", None, 1, 0, None)
+    report = json.loads(LIB.text("trigperf_admin_doctor", admin))
+    equal((report["worst"], report["counts"]["critical"]), ("ok", 0), "the doctor's report")
+
+
 @test("schema, tables and rules are administered; changes of the database arrive")
 def _(db):
     db.sql("create table calls(id int primary key, user_id int)")
@@ -426,6 +438,7 @@ def _(db):
     kpis(db, admin)
     context = LIB.made("trigperf_context_new", handle)
     follow_one_change(db, context)
+    administer_consumers(db, admin)
     LIB.check("trigperf_context_close", context, 10000)
     LIB.trigperf_context_free(context)
     LIB.check("trigperf_admin_detach", admin, b"public.calls", 0, None)

@@ -129,6 +129,46 @@ static int32_t silence_unknown(trigperf_error **error) {
     return status == TRIGPERF_E_NOT_FOUND ? TRIGPERF_OK : status;
 }
 
+static trigperf_config *settings;
+
+/* A consumer for the next ones: no allocation fails here. */
+static int32_t claim(trigperf_error **error) {
+    trigperf_context *context = NULL;
+    oom_reset();
+    trigperf_config_set(settings, "consumer", "oom", NULL);
+    int32_t status = trigperf_context_new(settings, &context, error);
+    for (int turn = 0;
+         status == TRIGPERF_OK && trigperf_context_state(context) != TRIGPERF_STATE_READY; turn++) {
+        int32_t waited = trigperf_wait(context, 100, NULL);
+        status = waited == TRIGPERF_E_TIMEOUT && turn < 300 ? TRIGPERF_OK : waited;
+    }
+    if (status == TRIGPERF_OK) {
+        status = trigperf_context_close(context, 10000, error);
+    }
+    trigperf_context_free(context);
+    return status;
+}
+
+static int32_t consumers(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_consumers(admin, &text, error), text);
+}
+
+static int32_t reset_consumer(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_consumer_reset(admin, "oom", NULL, 0, &text, error), text);
+}
+
+static int32_t drop_consumer(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_consumer_drop(admin, "oom", "outbox", 1, 0, &text, error), text);
+}
+
+static int32_t doctor(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_doctor(admin, &text, error), text);
+}
+
 static int32_t attachments(trigperf_error **error) {
     char *text = NULL;
     return keep(trigperf_admin_attachments(admin, &text, error), text);
@@ -205,6 +245,11 @@ static const call calls[] = {{"install", install, 0},
                              {"silence", silence, 0},
                              {"silence, no such rule", silence_unknown, 0},
                              {"advise", advise, 0},
+                             {"claim", claim, 0},
+                             {"consumers", consumers, 0},
+                             {"reset a consumer", reset_consumer, 0},
+                             {"drop a consumer", drop_consumer, TRIGPERF_E_NOT_FOUND},
+                             {"doctor", doctor, 0},
                              {"import", import, 0},
                              {"recheck", recheck, 0},
                              {"plan a KPI", kpi_plan, 0},
@@ -282,6 +327,7 @@ int main(int count, char **arguments) {
         printf("%s\n", trigperf_error_message(error));
         return 1;
     }
+    settings = config;
     describe();
     if (trigperf_validator_import(admin, NULL, "demands", &imported, NULL, &error) != TRIGPERF_OK) {
         printf("%s\n", trigperf_error_message(error));

@@ -1,0 +1,315 @@
+#!/usr/bin/python3
+"""Connections that fail in odd ways: half-open ones, servers that are not the same any more, standbys."""
+
+import os
+import threading
+import time
+
+import harness
+from doors import Door
+from follower import FAILED, READY, Follower
+from harness import Cluster, check, contains, equal, run, test
+from pooling import pooler
+
+BACKOFF = 3
+
+
+def attached(database, *more):
+    database.sql("create table calls (id bigint primary key)")
+    database.attach("public.calls", "--key", "id", "--rule", "call:{id}", *more)
+
+
+def home(cluster):
+    return os.path.dirname(cluster.env["TRIGPERF_PG_SOCKET"])
+
+
+def half_open(database, source, bound_s, insert, **settings):
+    """Everything that was sent stops arriving; nobody is told. Returns how long that took to notice."""
+    with Door(database) as door:
+        with Follower(database, conninfo=door.conninfo(), source=source,
+                      **{"connect.silence_ms": 1000, "connect.timeout_ms": 1000, **settings}) as follower:
+            follower.ready()
+            door.stall()
+            began = time.monotonic()
+            follower.until(lambda f: f.state() == BACKOFF, "noticing the silence")
+            took = time.monotonic() - began
+            contains(follower.status()["error"], "did not answer" if source == "outbox" else "", "error")
+            insert(1)
+            follower.until(lambda f: f.status()["reconnects"] > 1, "an attempt that meets silence as well")
+            door.open()
+            follower.ready().until(lambda f: "call:1" in f.keys() or f.resyncs().count("*") > 1, "what was missed")
+            insert(2)
+            follower.until_keys("call:2")
+            follower.close()
+    print(f"# {source}: noticed after {took:.1f} s, promised {bound_s}")
+
+
+@test("half open: the outbox's connection is given up after connect.silence_ms and two beats, and made anew")
+def _(installed):
+    attached(installed)
+    half_open(installed, "outbox", 2, lambda i: installed.sql(f"insert into calls values ({i})"))
+
+
+@test("half open: a context that may not be notifier, and polls rarely")
+def _(installed):
+    attached(installed)
+    half_open(installed, "outbox", 2, lambda i: installed.sql(f"insert into calls values ({i})"),
+              **{"notifier.enabled": "off", "poll.max_ms": 1000})
+
+
+@test("half open: the log's connections are given up after connect.silence_ms")
+def _(installed):
+    attached(installed, "--granularity", "wal")
+    half_open(installed, "wal", 2, lambda i: installed.sql(f"insert into calls values ({i})"))
+
+
+@test("half open: a listener is given up within 15 seconds")
+def _(db):
+    with Door(db) as door:
+        with Follower(db, conninfo=door.conninfo(), source="notify",
+                      **{"connect.silence_ms": 1000, "connect.timeout_ms": 1000}) as follower:
+            follower.ready()
+            door.stall()
+            follower.until(lambda f: f.state() == BACKOFF, "noticing the silence", timeout=60)
+            door.open()
+            follower.ready().until(lambda f: f.resyncs().count("*") > 1, "the resync").close()
+
+
+@test("ready comes after everything that is there was read, and not before")
+def _(installed):
+    attached(installed)
+    with Follower(installed, "web") as web:
+        web.ready().until(lambda f: f.resyncs(), "the resync")
+        web.close()
+    for first in range(1, 4001, 1000):
+        installed.sql(f"insert into calls select generate_series({first}, {first + 998}, 2)")
+    with Follower(installed, "web", **{"batch.max_pending": 100000, "batch.max_keys": 10}) as web:
+        web.until(lambda f: f.state() == READY, "ready")
+        equal(web.status()["counters"]["changes"], 2000, "changes read when it became ready")
+        web.close()
+
+
+@test("attempts go on without end, further and further apart, not at the same times")
+def _(installed):
+    attached(installed)
+    with Door(installed) as door:
+        door.stall()
+        with Follower(installed, conninfo=door.conninfo(), **{
+                "connect.timeout_ms": 20, "reconnect.min_ms": 1, "reconnect.max_ms": 40}) as follower:
+            follower.until(lambda f: f.status()["reconnects"] >= 40, "forty attempts")
+            waits = [int(text.rsplit(" ", 2)[1]) for _, text in follower.log_lines if "trying again in" in text]
+            check(max(waits[20:]) <= 40 and max(waits[20:]) > 10, f"waits: {waits}")
+            check(len(set(waits[10:])) > 5, f"no jitter: {waits}")
+            door.open()
+            follower.ready().close()
+
+
+@test("several hosts: one that never answers is passed over with the next attempt, also for an administrator")
+def _(installed):
+    attached(installed)
+    env = installed.env()
+    with Door(installed) as door:
+        door.stall()
+        conninfo = (f"host={door.folder},{env['PGHOST']} port=5432,{env['PGPORT']} "
+                    f"user={installed.user} dbname={installed.name} target_session_attrs=read-write")
+        with Follower(installed, conninfo=conninfo, **{"connect.timeout_ms": 300}) as follower:
+            follower.ready()
+            equal(door.accepted, 1, "attempts at the one that does not answer")
+            follower.close()
+        installed.trigperf("status", "-d", conninfo, "-o", "connect.timeout_ms=1000")
+
+
+@test("a pooler in front of source = wal is refused, with a sentence")
+def _(installed):
+    attached(installed, "--granularity", "wal")
+    with pooler(installed, "transaction") as conninfo:
+        with Follower(installed, "web", conninfo=str(conninfo), source="wal") as follower:
+            follower.until(lambda f: f.error is not None, "the refusal")
+            equal(follower.state(), FAILED, "state")
+            contains(follower.error.message, "transaction mode")
+    with pooler(installed, "session") as conninfo:
+        with Follower(installed, "web", conninfo=str(conninfo), source="wal") as follower:
+            follower.until(lambda f: f.error is not None or f.status()["error"], "the refusal")
+            equal(follower.state(), FAILED, "state")
+            contains(follower.error.message, "a pooler in between", "the refusal")
+
+
+class Standby:
+    """A second server that follows the first."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.folder = os.path.join(os.path.dirname(cluster.dir), "standby")
+        self.socket = os.path.join(self.folder, "s")
+        os.makedirs(self.socket)
+        os.chmod(self.socket, 0o700)
+        self.bindir = next(line.split("=", 1)[1].strip() for line in open(
+            os.path.join(cluster.dir, "cluster.state"), encoding="utf-8") if line.startswith("bindir="))
+        run(["chown", "-R", "--reference", os.path.join(home(cluster), "data"), self.folder], ok=True)
+        self._as("pg_basebackup", "-D", os.path.join(self.folder, "data"), "-R", "-X", "stream", "-c", "fast",
+                 "-h", cluster.env["PGHOST"], "-p", cluster.env["PGPORT"], "-U", "postgres")
+        self.pg_ctl("start")
+
+    def _as(self, name, *args):
+        prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        return run([*prefix, os.path.join(self.bindir, name), *args], ok=True)
+
+    def pg_ctl(self, *args):
+        data = os.path.join(self.folder, "data")
+        return self._as("pg_ctl", "-D", data, "-w", "-t", "60", "-s", "-l", os.path.join(self.folder, "log"), "-o",
+                        f"-c unix_socket_directories={self.socket} -c listen_addresses=", *args)
+
+    def database(self, database):
+        other = harness.Database(self.cluster, database.name)
+        env = dict(self.cluster.env, PGHOST=self.socket)
+        other.cluster = type("Elsewhere", (), {"env": env})()
+        return other
+
+
+def over_two(database, standby, **more):
+    env = database.env()
+    return (f"host={standby.socket},{env['PGHOST']} port={env['PGPORT']},{env['PGPORT']} "
+            f"user={database.user} dbname={database.name} " + " ".join(f"{k}={v}" for k, v in more.items()))
+
+
+@test("standby and primary: read-write is chosen; after a promotion the new primary is found, and all is resynced")
+def _():
+    with Cluster(fast=False) as cluster:
+        db = cluster.installed()
+        attached(db)
+        standby = Standby(cluster)
+        try:
+            conninfo = over_two(db, standby, target_session_attrs="read-write")
+            with Follower(db, "web", conninfo=conninfo) as named, Follower(db, conninfo=conninfo) as nameless, \
+                    Follower(db, conninfo=over_two(db, standby, target_session_attrs="primary")) as third:
+                every = (named, nameless, third)
+                for one in every:
+                    one.ready().until(lambda f: f.resyncs() == ["*"], "the first resync")
+                db.sql("insert into calls values (1)")
+                for one in every:
+                    one.until_keys("call:1")
+                other = standby.database(db)
+                harness.eventually(lambda: other.value("select count(*) from calls") == "1", "replication")
+                with Follower(db, conninfo=over_two(db, standby)) as stubborn:
+                    stubborn.until(lambda f: f.error is not None, "the standby that comes first")
+                    contains(stubborn.error.message, "this one is a standby")
+                cluster.halt("immediate")
+                for one in every:
+                    one.until(lambda f: f.state() == BACKOFF, "losing the primary")
+                standby.pg_ctl("promote")
+                for one in every:
+                    one.until(lambda f: f.state() == READY and f.resyncs().count("*") == 2, "the new primary")
+                other.sql("insert into calls values (2)")
+                for one in every:
+                    one.until_keys("call:2")
+                    one.close()
+        finally:
+            standby.pg_ctl("stop", "-m", "immediate")
+
+
+@test("who was ready before waits at a standby until it is promoted")
+def _():
+    with Cluster(fast=False) as cluster:
+        db = cluster.installed()
+        attached(db)
+        standby = Standby(cluster)
+        try:
+            env = db.env()
+            conninfo = (f"host={env['PGHOST']},{standby.socket} port={env['PGPORT']},{env['PGPORT']} "
+                        f"user={db.user} dbname={db.name}")
+            with Follower(db, "web", conninfo=conninfo) as web:
+                web.ready().until(lambda f: f.resyncs() == ["*"], "the first resync")
+                cluster.halt("immediate")
+                web.until(lambda f: "standby" in (f.status()["error"] or ""), "meeting the standby")
+                equal(web.state(), BACKOFF, "state at a standby")
+                standby.pg_ctl("promote")
+                web.until(lambda f: f.state() == READY and f.resyncs().count("*") == 2, "the promotion").close()
+        finally:
+            standby.pg_ctl("stop", "-m", "immediate")
+
+
+def halt(cluster, followers):
+    """Stops the server while they run: it waits for those that follow its log."""
+    stopping = threading.Thread(target=cluster.halt)
+    stopping.start()
+    while stopping.is_alive():
+        for one in followers:
+            one.turn(5)
+
+
+@test("a copy of before, restored while the server was down: known by its log, and everything is resynced")
+def _():
+    with Cluster(fast=False) as cluster:
+        db = cluster.installed()
+        attached(db)
+        data = os.path.join(home(cluster), "data")
+        with Follower(db, "web") as named, Follower(db) as nameless, \
+                Follower(db, "log", source="wal") as log:
+            every = (named, nameless, log)
+            for one in every:
+                one.ready().until(lambda f: f.resyncs() == ["*"] and
+                                  f.status()["counters"]["pending_batches"] == 0, "the first resync")
+                one.until(lambda f: db.value("select count(*) from trigperf.consumer where needs_resync") == "0",
+                          "its settlement")
+            halt(cluster, every)
+            run(["cp", "-a", data, data + ".before"], ok=True)
+            cluster.resume()
+            db.sql("insert into calls select generate_series(1, 100)")
+            for one in every[:2]:
+                one.until_keys("call:100")
+            for one in every:
+                one.ready()
+            log.until(lambda f: f.status()["reached"], "reading on")
+            before = db.value("select trigperf.incarnation_get()")
+            halt(cluster, every)
+            run(["rm", "-rf", data], ok=True)
+            run(["mv", data + ".before", data], ok=True)
+            cluster.resume()
+            equal(db.value("select trigperf.incarnation_get()"), before, "the incarnation tells nothing")
+            equal(db.value("select count(*) from calls"), "0", "rows")
+            for one in every:
+                one.until(lambda f: f.state() == READY and f.resyncs().count("*") >= 2, "the resync")
+            db.sql("insert into calls values (5000)")
+            for one in every[:2]:
+                one.until_keys("call:5000")
+            for one in every:
+                one.close()
+
+
+@test("another server at the same address: another system identifier, everything is resynced")
+def _():
+    with Cluster(fast=False) as first, Cluster(fast=False) as second:
+        one, two = first.installed("app"), second.installed("app")
+        for db in (one, two):
+            attached(db)
+        conninfo = (f"host={first.env['PGHOST']},{second.env['PGHOST']} port={first.env['PGPORT']},"
+                    f"{second.env['PGPORT']} user={one.user} dbname=app")
+        with Follower(one, "web", conninfo=conninfo) as named, Follower(one, conninfo=conninfo) as nameless:
+            for follower in (named, nameless):
+                follower.ready().until(lambda f: f.resyncs() == ["*"], "the first resync")
+            first.halt()
+            two.sql("insert into calls values (1)")
+            for follower in (named, nameless):
+                follower.until(lambda f: f.state() == READY and f.resyncs().count("*") == 2, "the other server")
+            two.sql("insert into calls values (2)")
+            for follower in (named, nameless):
+                follower.until_keys("call:2")
+                follower.close()
+
+
+@test("a position ahead of the server, as after lost commits: everything is resynced")
+def _(installed):
+    attached(installed)
+    with Follower(installed, "web") as web:
+        web.ready().until(lambda f: f.resyncs(), "the first resync")
+        web.close()
+    installed.sql("update trigperf.consumer set position = '900000000:900000000:', needs_resync = false")
+    with Follower(installed, "web") as web:
+        web.ready().until(lambda f: f.resyncs() == ["*"], "the resync")
+        installed.sql("insert into calls values (1)")
+        web.until_keys("call:1")
+        web.close()
+
+
+if __name__ == "__main__":
+    harness.main()
