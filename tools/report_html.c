@@ -338,7 +338,7 @@ static void put_percentiles(const page *p) {
             chart_lines(p->out, id, label, hours, count, p->since, p->until);
             json_t *rows = say_allocated(json_array());
             for (size_t k = 0; k < count; k++) {
-                json_array_append(rows, json_deep_copy(hours[k]));
+                json_array_append_new(rows, json_deep_copy(hours[k]));
             }
             snprintf(id, sizeof id, "table-hours-%zu", drawn++);
             put_table(p, id, "Hours", rows, columns);

@@ -249,12 +249,16 @@ static const char *steps_for(double rows) {
                "rows are better checked by a BEFORE trigger or by domains, bulk by one CHECK that "
                "ANDs them";
     }
+    return rows >= BULK_ROWS ? "one CHECK that ANDs them"
+                             : "domains for the columns, or a BEFORE "
+                               "trigger that raises the same error";
+}
+
+static const char *with_sql_for(double rows) {
     return rows >= BULK_ROWS
-               ? "one CHECK that ANDs them, as in the SQL here; an error then no longer says "
-                 "which rule failed"
-               : "domains for the columns, or the BEFORE trigger of the SQL here, which raises the "
-                 "same error; triggers are passed over under session_replication_role = replica, "
-                 "and the planner no longer knows the rules";
+               ? "the SQL here does that; an error then no longer says which rule failed"
+               : "the SQL here makes the trigger; triggers are passed over under "
+                 "session_replication_role = replica, and the planner no longer knows the rules";
 }
 
 int32_t tp_advice_checks_judge(tp_advice *advice, const tp_advice_table *table,
@@ -273,7 +277,8 @@ int32_t tp_advice_checks_judge(tp_advice *advice, const tp_advice_table *table,
                           .table = table,
                           .why = "each CHECK is parsed anew for each statement, about 4.1 us, also "
                                  "by an UPDATE of other columns",
-                          .steps = steps_for(each)};
+                          .steps = steps_for(each),
+                          .with_sql = with_sql_for(each)};
     tp_strbuf_printf(&finding.message,
                      "%u CHECK constraints cost about %.0f us a statement; %.0f rows written, "
                      "%.1f a statement (%s)",

@@ -35,6 +35,17 @@ static void put_object(tp_strbuf *json, const tp_finding *finding) {
     tp_strbuf_free(&name);
 }
 
+static void put_steps(tp_strbuf *json, const tp_finding *finding) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    const char *more = finding->sql.length > 0 ? finding->with_sql : NULL;
+    tp_strbuf_puts(&text, finding->steps == NULL ? "" : finding->steps);
+    tp_strbuf_puts(&text, text.length > 0 && more != NULL ? "; " : "");
+    tp_strbuf_puts(&text, more == NULL ? "" : more);
+    tp_json_text(json, "steps", text.length > 0 ? tp_strbuf_str(&text) : NULL);
+    json->failed = json->failed || text.failed;
+    tp_strbuf_free(&text);
+}
+
 static void put_finding(tp_strbuf *json, tp_finding *finding) {
     tp_json_open(json, NULL, '{');
     tp_json_text(json, "id", finding->id);
@@ -45,7 +56,7 @@ static void put_finding(tp_strbuf *json, tp_finding *finding) {
     tp_strbuf_puts(json, tp_strbuf_str(&finding->figures));
     tp_json_close(json, '}');
     tp_json_text(json, "why", finding->why);
-    tp_json_text(json, "steps", finding->steps);
+    put_steps(json, finding);
     put_sql(json, "sql", &finding->sql);
     put_sql(json, "undo", &finding->undo);
     tp_json_close(json, '}');

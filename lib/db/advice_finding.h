@@ -13,8 +13,9 @@ typedef struct tp_finding {
     tp_strbuf message;                /* a sentence with the figures */
     tp_strbuf figures;                /* members of a JSON object */
     const char *why;
-    const char *steps; /* what to do where SQL is not all; NULL: nothing more */
-    tp_strbuf sql;     /* statements; empty: there is none that could be right by itself */
+    const char *steps;    /* what to do where SQL is not all; NULL: nothing more */
+    const char *with_sql; /* goes on behind the steps when there is SQL; NULL: nothing */
+    tp_strbuf sql;        /* statements; empty: there is none that could be right by itself */
     tp_strbuf undo;
 } tp_finding;
 

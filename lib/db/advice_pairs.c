@@ -124,11 +124,12 @@ static void put_recursion(tp_advice *advice, const tp_advice_trigger *trigger) {
         .trigger = trigger,
         .why = "its function writes to its own table and so fires it again, until that finds "
                "nothing to do or the stack is full; each round is another statement",
-        .steps = tp_advice_before(trigger) && tp_advice_by_row(trigger)
-                     ? "assign to NEW instead of updating the row"
-                     : "name the columns that concern it (UPDATE OF ..) so that its own writes are "
-                       "none of them, or use the SQL here, if it need not run for what other "
-                       "triggers write"};
+        .steps =
+            tp_advice_before(trigger) && tp_advice_by_row(trigger)
+                ? "assign to NEW instead of updating the row"
+                : "name the columns that concern it (UPDATE OF ..), so that its own writes are "
+                  "none of them",
+        .with_sql = "or use the SQL here, if it need not run for what other triggers write"};
     tp_strbuf_printf(&finding.message, "%s writes to %s, which fires it again", trigger->function,
                      trigger->table->quoted);
     tp_json_double(&finding.figures, "runs", tp_advice_runs(trigger));
@@ -162,8 +163,10 @@ static void put_circle(walk *w, uint32_t from) {
                           .why = "triggers of several tables write to each other's tables: one "
                                  "statement may go round until the stack is full, and two that "
                                  "begin at different tables can deadlock",
-                          .steps = "break the circle at one place; the SQL here does so at this "
-                                   "trigger, if it need not run for what other triggers write"};
+                          .steps = "break the circle at one place",
+                          .with_sql =
+                              "the SQL here does so at this trigger, if it need not run for "
+                              "what other triggers write"};
     tp_json_open(&finding.figures, "path", '[');
     for (uint32_t i = from; i < w->depth; i++) {
         const tp_advice_trigger *one = &all[w->path[i]];

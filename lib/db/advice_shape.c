@@ -84,9 +84,9 @@ static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
                "what a statement trigger with transition tables does once, grouped",
         .steps =
             "where the function allows it, write it as AFTER .. REFERENCING NEW TABLE AS .. FOR "
-            "EACH STATEMENT with one grouped statement over the transition table; the SQL here "
-            "only keeps rows from it that an UPDATE left as they were: use it if nothing "
-            "must happen for those"};
+            "EACH STATEMENT with one grouped statement over the transition table",
+        .with_sql = "the SQL here only keeps rows from it that an UPDATE left as they were: use it "
+                    "if nothing must happen for those"};
     tp_strbuf_printf(&finding.message,
                      "a row trigger without WHEN ran for %.0f rows, %.0f a statement (%s)", rows,
                      each, source);
@@ -144,10 +144,10 @@ static void judge_update(tp_advice *advice, const tp_advice_trigger *trigger) {
         .trigger = trigger,
         .why = "every UPDATE enters the function, also one of columns that do not concern it, and "
                "one that changes nothing",
-        .steps =
-            "name the columns that concern it (UPDATE OF ..), or compare them in WHEN; the SQL "
-            "here keeps rows from it that were left as they were: use it if nothing must "
-            "happen for those"};
+        .steps = "name the columns that concern it (UPDATE OF ..), or compare them in WHEN",
+        .with_sql =
+            "the SQL here keeps rows from it that were left as they were: use it if nothing "
+            "must happen for those"};
     tp_strbuf_printf(&finding.message,
                      "%.0f rows were updated; the trigger has neither columns (OF) nor WHEN",
                      trigger->table->updated);

@@ -32,7 +32,8 @@ static void judge_notify(tp_advice *advice, const tp_advice_trigger *trigger) {
         "wait for: measured, a third of the throughput is left, and less when the "
         "processors are busy; nobody who was away gets what was sent";
     finding.steps = "capture the table through the outbox (trigperf attach) and let readers follow "
-                    "that; when they do, switch this trigger off with the SQL here";
+                    "that";
+    finding.with_sql = "when they do, switch this trigger off with the SQL here";
     tp_strbuf_printf(&finding.message,
                      "its function sends NOTIFY in the writer's transaction; it ran "
                      "for about %.0f rows or statements",
@@ -155,8 +156,10 @@ static void judge_definer(tp_advice *advice, const tp_advice_trigger *trigger) {
     finding.why = "it runs with its owner's rights and finds names by the search_path of whoever "
                   "writes to the table: who may create a function or table in a schema of that "
                   "path, or a temporary one, decides what the owner runs";
-    finding.steps = "see that the path of the SQL here holds every schema whose objects its body "
-                    "names without a schema";
+    finding.steps = "give it a path of its own";
+    finding.with_sql =
+        "see that the path of the SQL here holds every schema whose objects its body "
+        "names without a schema";
     tp_strbuf_printf(&finding.message, "%s is SECURITY DEFINER (owner %s) without a search_path",
                      trigger->function, trigger->owner);
     tp_strbuf_puts(&path, "pg_catalog");

@@ -276,6 +276,8 @@ def _(db):
     text = db.trigperf("triggers", "--advise")
     check(all(line.startswith("--") or not line for line in text.out.split("\n")), "text is comments")
     contains(text.out, "-- undo:", "text")
+    for one in advise(db)["findings"]:
+        check(one["sql"] is not None or "the SQL here" not in (one["steps"] or ""), f"SQL that is not there: {one!r}")
 
 
 @test("SECURITY DEFINER, duplicates, recursion, circles")

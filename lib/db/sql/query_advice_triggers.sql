@@ -22,7 +22,7 @@ SELECT t.tgrelid,                                                          -- 0
        -- As the server writes it: what is in pg_catalog stands alone.
        CASE WHEN f.nspname = 'pg_catalog' THEN quote_ident(p.proname)
             ELSE format('%I.%I', f.nspname, p.proname) END,
-       CASE WHEN l.lanname IN ('plpgsql', 'sql') THEN p.prosrc END,
+       CASE WHEN l.lanname IN ('plpgsql', 'sql') AND octet_length(p.prosrc) <= 262144 THEN p.prosrc END,
        l.lanname,
        p.prosecdef,
        (SELECT substr(x, 13) FROM unnest(p.proconfig) AS x WHERE starts_with(x, 'search_path=')), -- 20
