@@ -42,14 +42,32 @@ static int32_t refuse_full(const tp_wal_attach *attach, const char *why, const c
     return status;
 }
 
+/* What is published is the table itself: partitions have replica identities and TRUNCATEs of
+ * their own. */
+static int32_t refuse_family(const tp_relation *relation, trigperf_error **err) {
+    tp_strbuf hint = TP_STRBUF_INIT;
+    tp_strbuf_puts(&hint, "choose another granularity, or attach each of them with the same rules: "
+                          "SELECT ");
+    tp_strbuf_puts(&hint, relation->kind == 'p' ? "relid FROM pg_partition_tree("
+                                                : "inhrelid::regclass FROM pg_inherits WHERE "
+                                                  "inhparent = ");
+    tp_sql_literal(&hint, relation->quoted);
+    tp_strbuf_puts(&hint, relation->kind == 'p' ? ") WHERE isleaf" : "::regclass");
+    int32_t status = hint.failed
+                         ? tp_error_nomem(err)
+                         : tp_error_set(err, TRIGPERF_E_UNSUPPORTED, tp_strbuf_str(&hint),
+                                        "granularity wal: expected a table without partitions and "
+                                        "inheriting tables, %s has some: TRUNCATE and the replica "
+                                        "identity are theirs",
+                                        relation->quoted);
+    tp_strbuf_free(&hint);
+    return status;
+}
+
 static int32_t check_kind(const tp_wal_attach *attach, trigperf_error **err) {
     const tp_relation *relation = attach->relation;
     if (relation->kind == 'p' || attach->layout->below_count > 0) {
-        return tp_error_set(err, TRIGPERF_E_UNSUPPORTED,
-                            "attach its partitions one by one, or choose another granularity",
-                            "granularity wal: expected a table without partitions and inheriting "
-                            "tables, %s has some: TRUNCATE and the replica identity are theirs",
-                            relation->quoted);
+        return refuse_family(relation, err);
     }
     if (relation->persistence != 'p') {
         return tp_error_set(err, TRIGPERF_E_UNSUPPORTED, "choose another granularity",

@@ -196,7 +196,9 @@ def _(installed):
     contains(refused("bare", "--key", "id"), "has no replica identity")
     contains(refused("calls", "--key", "id", "--watch", "note"), "the whole old row")
     contains(refused("calls", "--key", "twice=id*2"), "is an expression")
-    contains(refused("part", "--key", "id"), "without partitions")
+    error = refused("part", "--key", "id")
+    contains(error, "without partitions")
+    contains(error, "SELECT relid FROM pg_partition_tree('public.part') WHERE isleaf")
     contains(refused("un", "--key", "id"), "a logged table")
     contains(refused("gen", "--key", "two"), "is generated")
     contains(refused("v", "--key", "id"), "a view")
@@ -204,6 +206,21 @@ def _(installed):
     contains(installed.attach("calls", "--key", "id", "--where", "id > 1", ok=1).err, "granularity wal")
     installed.sql("insert into calls values (1); update calls set note = 'x'")
     equal(installed.value("select count(*) from pg_publication_rel"), "0", "published")
+
+
+@test("partitions are attached one by one, and told under their own names")
+def _(installed):
+    drop_slots(installed)
+    installed.sql("create table part (id int primary key) partition by range (id); "
+                  "create table part_1 partition of part for values from (0) to (10); "
+                  "create table part_2 partition of part for values from (10) to (20)")
+    leaves = installed.rows("SELECT relid FROM pg_partition_tree('public.part') WHERE isleaf")
+    for leaf in leaves:
+        installed.attach(leaf[0], "--key", "id", "--rule", "part:{id}", "--granularity", "wal")
+    with following(installed, "web") as follower:
+        installed.sql("insert into part values (1), (11); update part set id = 12 where id = 1")
+        follower.until_keys("part:1", "part:11", "part:12")
+        follower.close()
 
 
 @test("a row filter publishes what meets it")
