@@ -18,6 +18,7 @@
 
 #include <trigperf.h>
 
+#include "effort.h"
 #include "oom.h"
 
 static trigperf_context *offline(void) {
@@ -346,7 +347,7 @@ static void test_more_threads_than_seats(void **state) {
     trigperf_context_free(context);
 }
 
-#if !defined __SANITIZE_THREAD__ /* which cannot begin threads in a child of many */
+#if !EFFORT_SANITIZED /* sanitizers cannot begin threads in a child of many */
 /* Threads of the child have the addresses of the parent's, which have seats. */
 static void *add_in_child(void *counter) {
     return trigperf_series_add(counter, 1) == TRIGPERF_E_FORKED ? NULL : counter;
@@ -462,7 +463,7 @@ int main(void) {
         cmocka_unit_test(test_missing_labels),
         cmocka_unit_test(test_more_threads_than_seats),
         cmocka_unit_test(test_a_forked_child),
-#if !defined __SANITIZE_THREAD__
+#if !EFFORT_SANITIZED
         cmocka_unit_test(test_threads_of_a_forked_child),
 #endif
         cmocka_unit_test(test_out_of_memory),
