@@ -167,14 +167,6 @@ static int32_t watch(tp_connection *connection, uint32_t interest, trigperf_erro
     return tp_loop_watch(connection->loop, fd, interest, err);
 }
 
-static void notice(void *user, const PGresult *result) {
-    tp_connection *connection = user;
-    char text[512];
-    snprintf(text, sizeof text, "%s", PQresultErrorMessage(result));
-    text[strcspn(text, "\n")] = '\0';
-    tp_log_write(connection->options.log, TP_LOG_DEBUG, "server: %s", text);
-}
-
 static int32_t watch_connecting(tp_connection *connection, trigperf_error **err) {
     /* libpq may have replaced its socket under the same number: epoll forgot the closed one */
     connection->watched = -1;
@@ -208,7 +200,7 @@ static int32_t start(tp_connection *connection, const char *const *keywords,
     if (PQstatus(connection->pg) == CONNECTION_BAD) {
         return fail(connection, "connecting to PostgreSQL", err);
     }
-    PQsetNoticeReceiver(connection->pg, notice, connection);
+    PQsetNoticeReceiver(connection->pg, tp_pg_notice, (void *)(uintptr_t)connection->options.log);
     connection->state = TP_CONNECTION_CONNECTING;
     connection->poll_state = PGRES_POLLING_WRITING;
     return watch_connecting(connection, err);

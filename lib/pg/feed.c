@@ -69,7 +69,9 @@ static tp_connection *outbox_link(void *self, bool *leads) {
 }
 
 static const tp_census_figures *outbox_census(const void *self) {
-    return tp_source_census(self);
+    tp_source_measures measures;
+    tp_source_measure(self, &measures);
+    return measures.census;
 }
 
 tp_feed tp_feed_outbox(tp_source *source) {

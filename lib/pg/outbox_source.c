@@ -570,11 +570,8 @@ void tp_source_measure(const tp_source *source, tp_source_measures *out) {
                                 .polls = source->poller.polls,
                                 .announcements = source->announcements,
                                 .reconnects = source->life.reconnects,
-                                .caught_up_ms = source->caught_up_ms};
-}
-
-const tp_census_figures *tp_source_census(const tp_source *source) {
-    return tp_notifier_census(source->notifier);
+                                .caught_up_ms = source->caught_up_ms,
+                                .census = tp_notifier_census(source->notifier)};
 }
 
 void tp_source_status(const tp_source *source, tp_strbuf *json) {

@@ -69,14 +69,12 @@ typedef struct tp_source_measures {
     uint64_t announcements;
     uint64_t reconnects;
     uint64_t caught_up_ms;
+    const tp_census_figures *census; /* of the notifier's context; borrowed */
 } tp_source_measures;
 void tp_source_measure(const tp_source *source, tp_source_measures *out);
 
 /* The connection when the source is ready, else NULL; whether this context is the notifier. */
 tp_connection *tp_source_link(tp_source *source, bool *leads);
-
-/* Lag of the consumers, known to the notifier's context. Borrowed. */
-const tp_census_figures *tp_source_census(const tp_source *source);
 
 /* Members of a status object. */
 void tp_source_status(const tp_source *source, tp_strbuf *json);

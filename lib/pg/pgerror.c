@@ -93,3 +93,10 @@ int32_t tp_pg_error(trigperf_error **err, const PGconn *connection, const PGresu
     tp_strbuf_free(&text);
     return code;
 }
+
+void tp_pg_notice(void *log, const PGresult *result) {
+    char text[512];
+    snprintf(text, sizeof text, "%s", PQresultErrorMessage(result));
+    text[strcspn(text, "\n")] = '\0';
+    tp_log_write(log, TP_LOG_DEBUG, "server: %s", text);
+}

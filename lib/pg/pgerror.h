@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include "base/error.h"
+#include "base/log.h"
 
 /* Makes an error from a failed result, or from the connection when result is NULL or carries none.
  * what: what was being done, as in "installing the schema". Returns the status code:
@@ -12,5 +13,8 @@
  * Retriable: lost connections, 40001, 40P01, 55P03, 53300, 57014. */
 int32_t tp_pg_error(trigperf_error **err, const PGconn *connection, const PGresult *result,
                     const char *what);
+
+/* A receiver of notices, whose user pointer is the log (a const tp_log *). */
+void tp_pg_notice(void *log, const PGresult *result);
 
 #endif
