@@ -82,7 +82,7 @@ class Served:
 
 
 class Socket:
-    """A WebSocket, frame by frame; `status` is that of the handshake."""
+    """A WebSocket, frame by frame; `status` is that of the handshake. Pings are answered while it is read."""
 
     def __init__(self, served, path="/live", origin=None, host=None, receive=None):
         self.raw = socket.socket()
@@ -115,7 +115,7 @@ class Socket:
         return taken
 
     def message(self):
-        """The next message as an object; pings are passed over."""
+        """The next message as an object."""
         text = b""
         while True:
             first, second = self._take(2)
@@ -127,6 +127,8 @@ class Socket:
             data = self._take(size)
             if first & 15 == 8:
                 raise EOFError
+            if first & 15 == 9:
+                self.raw.sendall(bytes([0x8A, 0x80 | len(data)]) + bytes(4) + data)
             if first & 15 < 3:
                 text += data
                 if first & 128:
