@@ -199,7 +199,7 @@ function drawHours(view) {
   for (const one of hours) {
     const y = level(one.total_ms, top);
     const bar = draw("rect", { class: "bar", x: place(Date.parse(one.at), from, until) + 1, y,
-      width: Math.min(wide, WIDE - place(Date.parse(one.at), from, until) - 1), height: Math.max(HIGH - BOTTOM - y, 1), "data-ms": one.total_ms });
+      width: Math.max(Math.min(wide, WIDE - place(Date.parse(one.at), from, until) - 1), 1), height: Math.max(HIGH - BOTTOM - y, 1), "data-ms": one.total_ms });
     bar.append(draw("title", {}, `${hour(one.at)}: ${duration(one.total_ms)}, ${number(one.executions)} executions`));
     svg.append(bar);
   }
