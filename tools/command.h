@@ -28,6 +28,7 @@ extern const command command_rules;
 extern const command command_consumers;
 extern const command command_doctor;
 extern const command command_grants;
+extern const command command_bracket;
 extern const command command_collect;
 extern const command command_kpi;
 extern const command command_serve;

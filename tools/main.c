@@ -20,13 +20,17 @@
 #include "settings.h"
 
 static const command *const commands[] = {
-    &command_install, &command_uninstall, &command_attach,
-    &command_apply,   &command_detach,    &command_status,
-    &command_rules,   &command_consumers, &command_doctor,
-    &command_grants,  &command_collect,   &command_kpi,
-    &command_serve,   &command_tail,      &command_triggers,
-    &command_alerts,  &command_report,    &command_check,
-    &command_monitor, &command_config,    NULL,
+    &command_install, &command_uninstall,
+    &command_attach,  &command_apply,
+    &command_detach,  &command_status,
+    &command_rules,   &command_consumers,
+    &command_doctor,  &command_grants,
+    &command_collect, &command_bracket,
+    &command_kpi,     &command_serve,
+    &command_tail,    &command_triggers,
+    &command_alerts,  &command_report,
+    &command_check,   &command_monitor,
+    &command_config,  NULL,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

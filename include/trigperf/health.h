@@ -54,6 +54,26 @@ int32_t trigperf_admin_collect(trigperf_admin *admin, char **json, trigperf_erro
 int32_t trigperf_admin_report(trigperf_admin *admin, int64_t since_s, int64_t until_s, char **json,
                               trigperf_error **error);
 
+/**
+ * @brief Puts a first and a last trigger around the triggers of a table that are not ours, for each
+ *        time and level (BEFORE or AFTER, row or statement) that has some, or takes these away.
+ * They measure a share (the setting `sample_rate`) of the executions of all triggers in between
+ *        together; their functions are not touched. In one transaction, with a short lock timeout
+ * and retries. Deferred constraint triggers are not between them.
+ * @param admin   the handle; its role owns the table, and the schema or its right to execute.
+ * @param table   its name as in SQL.
+ * @param remove  1: take the brackets away; fine when there are none.
+ * @param dry_run 1: only produce the SQL.
+ * @param[out] sql receives the SQL; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return 0, #TRIGPERF_E_NOT_FOUND (no such table, no triggers, schema not installed),
+ *         #TRIGPERF_E_EXISTS or #TRIGPERF_E_SERVER (brackets are there, or a trigger's name comes
+ *         before or after theirs), #TRIGPERF_E_PERMISSION, #TRIGPERF_E_VERSION,
+ *         #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM. Nothing is half done.
+ */
+int32_t trigperf_admin_bracket(trigperf_admin *admin, const char *table, int32_t remove,
+                               int32_t dry_run, char **sql, trigperf_error **error);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

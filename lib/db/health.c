@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "db/migrate.h"
+#include "db/retry.h"
 #include "db/sqltext.h"
 
 #define OLDEST_S (INT64_C(3660) * 86400)
@@ -53,4 +54,35 @@ int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, t
         " pg_catalog.make_interval(secs => $2::pg_catalog.float8))"
         " FROM pg_catalog.clock_timestamp() AS c(now)",
         2, values, "reading the report", json, err);
+}
+
+typedef struct bracket {
+    const char *table;
+    bool remove;
+    bool dry_run;
+    tp_strbuf *sql;
+} bracket;
+
+static int32_t put_bracket(PGconn *connection, void *user, trigperf_error **err) {
+    bracket *b = user;
+    const char *values[] = {b->table, b->remove ? "true" : "false"};
+    tp_strbuf_reset(b->sql);
+    int32_t status =
+        one_document(connection, "SELECT trigperf.bracket_sql($1::pg_catalog.regclass, $2::bool)",
+                     2, values, "looking at the triggers", b->sql, err);
+    if (status == TRIGPERF_OK && !b->dry_run && b->sql->length > 0) {
+        status =
+            tp_sql_run(connection, tp_strbuf_str(b->sql), "putting brackets around triggers", err);
+    }
+    return status;
+}
+
+int32_t tp_health_bracket(PGconn *connection, const char *table, bool remove, bool dry_run,
+                          tp_strbuf *sql, trigperf_error **err) {
+    bracket b = {table, remove, dry_run, sql};
+    if (table == NULL || table[0] == '\0') {
+        return tp_error_set(err, TRIGPERF_E_INVALID, "write it as in SQL: public.calls",
+                            "expected the name of a table, got nothing");
+    }
+    return tp_retry(connection, put_bracket, &b, !dry_run, "putting brackets around triggers", err);
 }

@@ -3,6 +3,7 @@
 #define TP_DB_HEALTH_H
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -14,5 +15,9 @@ int32_t tp_health_collect(PGconn *connection, tp_strbuf *json, trigperf_error **
 /* trigperf.report() of the time from so many seconds ago to so many. */
 int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, tp_strbuf *json,
                          trigperf_error **err);
+
+/* Puts brackets around a table's triggers, or takes them away; sql receives what ran, or would. */
+int32_t tp_health_bracket(PGconn *connection, const char *table, bool remove, bool dry_run,
+                          tp_strbuf *sql, trigperf_error **err);
 
 #endif

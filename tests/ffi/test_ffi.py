@@ -425,6 +425,8 @@ def _(db):
     equal(json.loads(LIB.text("trigperf_admin_collect", admin))["collected"], True, "collected")
     equal(json.loads(LIB.text("trigperf_admin_report", admin, 86400, 0))["format"], 1, "format of the report")
     LIB.fails(INVALID, "trigperf_admin_report", admin, 60, 60, None)
+    equal(LIB.text("trigperf_admin_bracket", admin, b"public.calls", 1, 1), "", "brackets to be removed")
+    LIB.fails(INVALID, "trigperf_admin_bracket", admin, b"", 0, 1, None)
     equal(json.loads(LIB.text("trigperf_admin_alerts_judge", admin, 1)), [], "events")
     equal(json.loads(LIB.text("trigperf_admin_alerts_take", admin)), [], "events that nobody took")
     LIB.check("trigperf_admin_alerts_silence", admin, None, 1000)

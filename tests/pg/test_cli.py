@@ -67,7 +67,7 @@ def refused(db, *args, code=1, says=(), hint=True, env=None):
 
 # --- help and usage ----------------------------------------------------------------------------
 
-COMMANDS = ["install", "uninstall", "attach", "apply", "detach", "status", "rules", "grants", "collect", "tail", "triggers", "alerts", "report", "check", "monitor",
+COMMANDS = ["install", "uninstall", "attach", "apply", "detach", "status", "rules", "grants", "collect", "bracket", "tail", "triggers", "alerts", "report", "check", "monitor",
             "config"]
 
 

@@ -311,6 +311,53 @@ def _(installed):
     equal(installed.value("select count(*) from trigperf.outbox"), "3", "rows of the outbox, with the resync")
 
 
+# --- brackets -------------------------------------------------------------------------------------
+
+@test("brackets: triggers of others are timed together, and left alone")
+def _(installed):
+    prepared(installed)
+    installed.sql("""update trigperf.setting set value = '1' where name = 'sample_rate';
+        create function nap() returns trigger language plpgsql as $$ begin perform pg_sleep(0.002); return null; end $$;
+        create trigger late after insert or delete on calls for each row execute function nap();
+        create trigger last after update on calls for each statement execute function nap();
+        create function cancel() returns trigger language plpgsql as $$ begin return null; end $$""")
+    collect(installed)
+    triggers = "select count(*) from pg_trigger where tgrelid = 'calls'::regclass"
+    before = installed.value(triggers)
+    contains(installed.trigperf("bracket", "calls", "--dry-run").out, "CREATE TRIGGER", "dry run")
+    equal(installed.value(triggers), before, "triggers after a dry run")
+    installed.trigperf("bracket", "public.calls")
+    contains(installed.trigperf("bracket", "calls", ok=1).err, "first or last", "a second bracket")
+    insert(installed, 3)
+    installed.sql("update calls set note = 'y'; delete from calls where id = 1; truncate calls")
+    collect(installed)
+    found = {one["trigger"]: one for one in report(installed)["triggers"] if one["measured"] == "bracket"}
+    equal({name: one["executions"] for name, one in found.items()},
+          {"before row": 6, "after row": 4, "after statement": 1}, "executions")
+    check(2 <= found["after row"]["p50_ms"] <= found["after row"]["max_ms"], f"durations {found}")
+    equal([found["after row"][part] for part in ("estimated", "errors")], [True, None], "what is known")
+    installed.sql("create trigger no before insert on calls for each row execute function cancel()")
+    insert(installed, 1)
+    equal(installed.value("select count(*) from calls"), "0", "rows that a trigger in between cancelled")
+    installed.sql("drop trigger no on calls")
+    installed.trigperf("bracket", "calls", "--remove")
+    equal(installed.trigperf("bracket", "calls", "--remove").out, "", "what is left to remove")
+    installed.trigperf("bracket", "calls")
+    installed.trigperf("uninstall")
+    equal(installed.value("select count(*) from pg_trigger where tgname like '%bracket%'"), "0", "brackets left")
+
+
+@test("brackets: refused where they do not fit")
+def _(installed):
+    installed.sql("create table bare(id int); create view seen as select 1 as one; create table odd(id int);"
+                  + SLEEPY.format(name="slow")
+                  + "; create trigger \" before\" before insert on odd for each row execute function slow()")
+    contains(installed.trigperf("bracket", "bare", ok=1).err, "has none", "error")
+    contains(installed.trigperf("bracket", "seen", ok=1).err, "table", "error")
+    contains(installed.trigperf("bracket", "odd", ok=1).err, "comes first or last", "error")
+    contains(installed.trigperf("bracket", "missing", ok=1).err, "does not exist", "error")
+
+
 # --- series of hosts ------------------------------------------------------------------------------
 
 def stored(db, name):

@@ -6,6 +6,10 @@ DROP FUNCTION trigperf.report_series(timestamptz, timestamptz);
 DROP FUNCTION trigperf.report_triggers(timestamptz, timestamptz);
 DROP FUNCTION trigperf.test_cache_invalidation(regclass);
 DROP FUNCTION trigperf.get_cache_trigger_health(int);
+DROP FUNCTION trigperf.bracket_sql(regclass, boolean);
+-- with the triggers that call them
+DROP FUNCTION trigperf.bracket_close() CASCADE;
+DROP FUNCTION trigperf.bracket_open() CASCADE;
 DROP FUNCTION trigperf.update_trigger_performance_metrics();
 DROP FUNCTION trigperf.update_trigger_performance_metrics(text, text, double precision, text, boolean, bigint,
                                                           text, double precision, text);

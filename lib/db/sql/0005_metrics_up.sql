@@ -414,7 +414,7 @@ BEGIN
         WHERE (l.xid >= pg_snapshot_xmax(p_from) OR l.xid = ANY (running))
           AND pg_visible_in_snapshot(l.xid, p_to)),
     filed AS MATERIALIZED (
-        SELECT f.hour, f.ns, f.weight, f.duration_ms, f.skipped, f.error_sqlstate, f.error_message,
+        SELECT f.hour, f.ns, f.weight, GREATEST(f.duration_ms, 0) AS duration_ms, f.skipped, f.error_sqlstate, f.error_message,
                CASE WHEN f.source = 'capture' THEN COALESCE(t.measured, 'function') ELSE f.source END AS measured,
                CASE WHEN t.captured_id IS NOT NULL THEN t.table_name ELSE f.table_name END AS table_name,
                CASE WHEN f.source = 'capture' THEN t.trigger_name ELSE f.trigger_name END AS trigger_name,
@@ -826,6 +826,115 @@ $$;
 CREATE FUNCTION trigperf.update_trigger_performance_metrics() RETURNS json
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT trigperf.collect()
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- Brackets: a first and a last trigger of a table, around those of others of the same time and level,
+-- which are measured together without being touched. PostgreSQL fires triggers by name. The moment at
+-- which a sampled execution began stands in a setting of the transaction, since nothing else is quicker
+-- and forgotten with a subtransaction that fails; a trigger in between that cancels the row leaves it
+-- there, so the first one clears it. Both run with the writer's search_path: names and operators are
+-- qualified.
+
+CREATE FUNCTION trigperf.bracket_open() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    place pg_catalog.text := pg_catalog.concat('trigperf.', TG_ARGV[0], '_', TG_RELID, '_',
+                                               pg_catalog.pg_trigger_depth());
+BEGIN
+    IF pg_catalog.interval_hash(pg_catalog.clock_timestamp()
+        OPERATOR(pg_catalog.-) '2000-01-01 00:00:00+00'::pg_catalog.timestamptz)
+        OPERATOR(pg_catalog.<=) TG_ARGV[1]::pg_catalog.int4 THEN
+        PERFORM pg_catalog.set_config(place, (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())
+            OPERATOR(pg_catalog.*) 1000000::pg_catalog.float8)::pg_catalog.int8::pg_catalog.text, true);
+    ELSIF pg_catalog.current_setting(place, true) OPERATOR(pg_catalog.<>) '' THEN
+        PERFORM pg_catalog.set_config(place, '', true);
+    END IF;
+    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION trigperf.bracket_close() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    place pg_catalog.text := pg_catalog.concat('trigperf.', TG_ARGV[0], '_', TG_RELID, '_',
+                                               pg_catalog.pg_trigger_depth());
+    begun pg_catalog.text := pg_catalog.current_setting(place, true);
+BEGIN
+    IF begun OPERATOR(pg_catalog.<>) '' THEN
+        PERFORM pg_catalog.set_config(place, '', true);
+        INSERT INTO trigperf.trigger_execution_log
+            (source, table_name, trigger_name, operation, duration_ms, row_count, weight)
+        VALUES ('bracket', pg_catalog.format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME),
+                pg_catalog.lower(pg_catalog.concat(TG_WHEN, ' ', TG_LEVEL)), TG_OP,
+                (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*)
+                1000::pg_catalog.float8) OPERATOR(pg_catalog.-)
+                (begun::pg_catalog.float8 OPERATOR(pg_catalog./) 1000::pg_catalog.float8),
+                CASE WHEN TG_LEVEL OPERATOR(pg_catalog.=) 'ROW' THEN 1 END, TG_ARGV[1]::pg_catalog.int4);
+    END IF;
+    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- The statements that put brackets around a table's triggers, or take them away.
+CREATE FUNCTION trigperf.bracket_sql(p_table regclass, p_remove boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    place text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
+                   JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE c.oid = p_table AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't');
+    rate  double precision := (SELECT LEAST(GREATEST(value::double precision, 1e-6), 1)
+                               FROM trigperf.setting WHERE name = 'sample_rate');
+    made  text := '';
+    misfit text;
+    kind  record;
+BEGIN
+    IF place IS NULL THEN
+        RAISE EXCEPTION 'expected an ordinary or partitioned table, % is none', p_table
+            USING ERRCODE = 'wrong_object_type', HINT = 'triggers of views are not measured';
+    END IF;
+    IF p_remove THEN
+        RETURN (SELECT COALESCE(string_agg(format(E'DROP TRIGGER %I ON %s;\n', g.tgname, place), '' ORDER BY g.tgname), '')
+                FROM pg_trigger g
+                WHERE g.tgrelid = p_table AND g.tgparentid = 0
+                  AND g.tgfoid IN ('trigperf.bracket_open'::regproc, 'trigperf.bracket_close'::regproc));
+    END IF;
+    FOR kind IN
+        SELECT t.timing, t.level, lower(left(t.timing, 1) || left(t.level, 1)) AS letters,
+               string_agg(DISTINCT upper(e.event), ' OR ' ORDER BY upper(e.event)) AS events
+        FROM trigperf.triggers() t CROSS JOIN LATERAL unnest(t.events) AS e(event)
+        WHERE t.relid = p_table AND NOT t.ours AND t.enabled GROUP BY 1, 2, 3 ORDER BY 1, 2
+    LOOP
+        SELECT t.trigger_name INTO misfit FROM trigperf.triggers() t
+        WHERE t.relid = p_table AND t.timing = kind.timing AND t.level = kind.level
+          AND (t.trigger_name COLLATE "C" <= '!trigperf_bracket_' || kind.letters
+               OR t.trigger_name COLLATE "C" >= '~trigperf_bracket_' || kind.letters)
+        LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'no bracket fits around trigger % of %: its name comes first or last', misfit, place
+                USING ERRCODE = 'duplicate_object',
+                      HINT = 'remove the bracket that is there, or rename the trigger';
+        END IF;
+        made := made || format(
+            E'CREATE TRIGGER %I %s %s ON %s FOR EACH %s EXECUTE FUNCTION trigperf.bracket_open(%L, %L);\n'
+            'CREATE TRIGGER %I %s %s ON %s FOR EACH %s EXECUTE FUNCTION trigperf.bracket_close(%L, %L);\n',
+            '!trigperf_bracket_' || kind.letters, upper(kind.timing), kind.events, place, upper(kind.level),
+            kind.letters, LEAST(round(-2147483648 + rate * 4294967296), 2147483647)::bigint,
+            '~trigperf_bracket_' || kind.letters, upper(kind.timing), kind.events, place, upper(kind.level),
+            kind.letters, round(1 / rate)::int);
+    END LOOP;
+    IF made = '' THEN
+        RAISE EXCEPTION 'expected triggers to put a bracket around, % has none of its own', place
+            USING ERRCODE = 'undefined_object', HINT = 'our own triggers are measured anyway';
+    END IF;
+    RETURN made;
+END
 $$;
 
 -- ---------------------------------------------------------------------------------------------
