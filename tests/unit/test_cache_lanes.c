@@ -21,7 +21,11 @@ static tp_lanes lanes;
 static void *count(void *argument) {
     uintptr_t thread = (uintptr_t)argument;
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        tp_lane_add(tp_lanes_of(&lanes, thread), thread, TP_LANE_HITS, 1);
+        if (i % 2 == 0) {
+            tp_lanes_count(&lanes, thread, TP_LANE_HITS, 1);
+        } else {
+            tp_lane_add(tp_lanes_of(&lanes, thread), thread, TP_LANE_HITS, 1);
+        }
     }
     return NULL;
 }

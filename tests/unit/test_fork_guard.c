@@ -16,7 +16,7 @@
 static int in_child(const tp_fork_guard *guard) {
     pid_t pid = fork();
     if (pid == 0) {
-        _exit(tp_fork_guard_is_child(guard) ? 42 : 1);
+        _exit(tp_fork_guard_is_child(guard) && *tp_fork_guard_byte(guard) == 0 ? 42 : 1);
     }
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
