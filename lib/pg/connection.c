@@ -446,17 +446,12 @@ static void take_notifications(tp_connection *connection) {
     }
 }
 
-/* The stream ended: the server says why in a result, or the connection is gone. A server that shuts
- * down ends it in good order, and the connection a moment later: whether that has arrived by now
- * makes no difference. */
+/* The stream ended: the server says why in a result, or the connection is gone, or is about to be:
+ * a server that shuts down ends the stream in good order before. */
 static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
     PGresult *result = PQgetResult(connection->pg);
-    int32_t status =
-        PQresultStatus(result) == PGRES_COMMAND_OK
-            ? tp_error_set_sql(err, TRIGPERF_E_CONNECTION, NULL, true, "nothing needs to be done",
-                               "following the write-ahead log failed: the server ended the stream, "
-                               "as it does before it shuts down")
-            : tp_pg_error(err, connection->pg, result, "following the write-ahead log");
+    const PGresult *reason = PQresultStatus(result) == PGRES_COMMAND_OK ? NULL : result;
+    int32_t status = tp_pg_error(err, connection->pg, reason, "following the write-ahead log");
     PQclear(result);
     tp_connection_close(connection);
     return status;
