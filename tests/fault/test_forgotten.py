@@ -191,5 +191,27 @@ def _():
     restoring("restored cold copy", cold, times(full=5, slice=1))
 
 
+@whole("a dump restored into another server, whose transaction ids are not as far")
+def _():
+    with Cluster(options=["-c autovacuum=off"]) as old, Cluster(options=["-c autovacuum=off"]) as new:
+        installed = old.installed()
+        with Road(old, installed) as road, Lab(installed, ALL, direct=road.conninfo, hosts=road.conninfo,
+                                               xids=True, settings=SETTINGS) as lab:
+            time.sleep(2)
+            text = harness.pg_dump(installed)
+            time.sleep(1)
+
+            def move():
+                old.halt("immediate")
+                harness.Database(new, "postgres").sql(f"create database {installed.name} template template0")
+                harness.Database(new, installed.name).sql(text)
+                road.lead_to(new)
+
+            forget(lab, move)
+            time.sleep(2)
+            lab.fine()
+            proven(lab, "moved by a dump")
+
+
 if __name__ == "__main__":
     harness.main()
