@@ -15,11 +15,21 @@ REFUSALS = ("42703", "42P01", "40P01")
 KEYS = ("--key", "id", "--key", "owner", "--key", "number")
 
 
+def insist(database, *args, done):
+    """Again and again, while the command gives up because of writers' locks; done: what it says afterwards."""
+    for _ in range(20):
+        result = database.trigperf(*args, ok=None)
+        if result.code == 0 or done in result.err:
+            return
+        check("lock" in result.err, f"{result!r}")
+    check(False, f"never: {result!r}")
+
+
 def attach(database, source, *more):
     wal = ["--granularity", "wal"] if source == "wal" else []
-    database.trigperf("detach", f"public.{TABLES[source]}", ok=None)
-    database.attach(f"public.{TABLES[source]}", *KEYS, *(part for rule in RULES for part in ("--rule", rule)), *wal,
-                    *more)
+    insist(database, "detach", f"public.{TABLES[source]}", done="is not attached")
+    insist(database, "attach", f"public.{TABLES[source]}", *KEYS,
+           *(part for rule in RULES for part in ("--rule", rule)), *wal, *more, done="is attached already")
 
 
 class Schema:

@@ -2,6 +2,8 @@
 # suite: versions
 """Full isolation: a change that cannot be written to the outbox fails nobody, and is not forgotten."""
 
+import subprocess
+
 import harness
 from follower import Follower
 from harness import check, contains, equal, raises, test
@@ -203,6 +205,22 @@ def _(installed):
     installed.trigperf("detach", "public.calls")
     equal(installed.value(right), "f", "the right to count, afterwards")
     equal(installed.value("select has_schema_privilege('owner_of_calls', 'trigperf', 'usage')"), "f", "usage")
+
+
+@test("somebody else changes the same rights meanwhile: detaching waits, and tries again")
+def _(installed):
+    installed.sql("create role landlord; create role lodger; create table calls (id bigint primary key); "
+                  "alter table calls owner to landlord")
+    installed.attach("public.calls", "--key", "id", "--isolate", "full")
+    with installed.session() as other:
+        other.run("begin; grant usage on schema trigperf to lodger; "
+                  "grant usage on sequence trigperf.uncaptured to lodger")
+        waiting = subprocess.Popen([harness.TOOL, "detach", "public.calls"], env=installed.env())
+        harness.eventually(lambda: waiting.poll() is not None or int(installed.value(
+            "select count(*) from pg_locks where not granted and locktype = 'transactionid'")), "a wait")
+        other.run("commit")
+        equal(waiting.wait(harness.PATIENCE), 0, "exit code")
+    equal(installed.value("select count(*) from trigperf.captured_table"), "0", "tables")
 
 
 if __name__ == "__main__":
