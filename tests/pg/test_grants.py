@@ -143,7 +143,8 @@ def _(installed):
     contains(sql, "superuser", "answer")
     user = login(installed, "reader")
     sql = installed.trigperf("grants", "--consumer", user.user).out
-    called = set(re.findall(r"trigperf\.(\w+)\(", text))
+    # KPIs are refreshed only by a context that is told to, as the role that owns them
+    called = set(re.findall(r"trigperf\.(\w+)\(", text)) - {"kpi_refresh"}
     read = set(re.findall(r"(?:FROM|JOIN) trigperf\.(\w+)\b(?!\()", text))
     if "outbox_" in read:
         read = read - {"outbox_"} | {f"outbox_{n}" for n in range(4)}
