@@ -64,8 +64,26 @@ void tp_lifecycle_retry(tp_lifecycle *lifecycle) {
     tp_backoff_reset(&lifecycle->backoff);
 }
 
-bool tp_lifecycle_due(const tp_lifecycle *lifecycle, uint64_t now_ms) {
-    return lifecycle->state == TP_SOURCE_BACKOFF && now_ms >= lifecycle->retry_at;
+bool tp_lifecycle_begins(tp_lifecycle *lifecycle, uint64_t now_ms) {
+    bool again = lifecycle->state == TP_SOURCE_BACKOFF && now_ms >= lifecycle->retry_at;
+    if (!lifecycle->started || again) {
+        lifecycle->started = true;
+        lifecycle->state = TP_SOURCE_CONNECTING;
+        return true;
+    }
+    return false;
+}
+
+bool tp_lifecycle_works(const tp_lifecycle *lifecycle) {
+    return lifecycle->started &&
+           (lifecycle->state == TP_SOURCE_CONNECTING || lifecycle->state == TP_SOURCE_READY);
+}
+
+uint64_t tp_lifecycle_deadline(const tp_lifecycle *lifecycle) {
+    if (lifecycle->state == TP_SOURCE_FAILED) {
+        return UINT64_MAX;
+    }
+    return lifecycle->started ? lifecycle->retry_at : 0;
 }
 
 int32_t tp_lifecycle_verdict(const tp_lifecycle *lifecycle, trigperf_error **err) {

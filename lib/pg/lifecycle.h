@@ -18,6 +18,7 @@ typedef enum tp_source_state {
 
 typedef struct tp_lifecycle {
     tp_source_state state;
+    bool started; /* the first attempt was begun */
     tp_backoff backoff;
     uint64_t retry_at;
     uint64_t reconnects;
@@ -37,8 +38,18 @@ void tp_lifecycle_fail(tp_lifecycle *lifecycle, uint64_t now_ms, trigperf_error 
 bool tp_lifecycle_ready(tp_lifecycle *lifecycle);
 /* Leaves FAILED: the next attempt is due. */
 void tp_lifecycle_retry(tp_lifecycle *lifecycle);
-bool tp_lifecycle_due(const tp_lifecycle *lifecycle, uint64_t now_ms);
+/* An attempt is due: the state is CONNECTING from now on, and the owner begins to. */
+bool tp_lifecycle_begins(tp_lifecycle *lifecycle, uint64_t now_ms);
+/* It connects, or is ready: there is something to drive. */
+bool tp_lifecycle_works(const tp_lifecycle *lifecycle);
+/* When the next turn is wanted, while it does not work; UINT64_MAX: not before the host asks. */
+uint64_t tp_lifecycle_deadline(const tp_lifecycle *lifecycle);
 /* The error of state FAILED, copied; 0 in any other. */
 int32_t tp_lifecycle_verdict(const tp_lifecycle *lifecycle, trigperf_error **err);
+
+/* The earlier of two deadlines. */
+static inline uint64_t tp_earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
 
 #endif

@@ -46,7 +46,6 @@ typedef struct tp_notify {
     tp_lifecycle life;
     tp_notice_reader reader;
     tp_samples malformed;
-    bool started;
     bool closing;
     bool probing;    /* waits for the second connection's notification */
     bool subscribed; /* it came */
@@ -372,8 +371,6 @@ static void begin(tp_notify *source) {
 
 static void connect_now(tp_notify *source) {
     trigperf_error *error = NULL;
-    source->started = true;
-    source->life.state = TP_SOURCE_CONNECTING;
     int32_t status = tp_connection_open(source->connection, source->now_ms, &error);
     check(source, status, error);
 }
@@ -432,33 +429,27 @@ static void drive(tp_notify *source) {
 static int32_t notify_process(void *self, uint64_t now_ms, trigperf_error **err) {
     tp_notify *source = self;
     source->now_ms = now_ms;
-    if (!source->closing && (!source->started || tp_lifecycle_due(&source->life, now_ms))) {
+    if (!source->closing && tp_lifecycle_begins(&source->life, now_ms)) {
         connect_now(source);
     }
-    if (source->life.state == TP_SOURCE_CONNECTING || source->life.state == TP_SOURCE_READY) {
+    if (tp_lifecycle_works(&source->life)) {
         drive(source);
     }
     return tp_lifecycle_verdict(&source->life, err);
 }
 
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
 static uint64_t notify_deadline(const void *self) {
     const tp_notify *source = self;
-    if (source->life.state == TP_SOURCE_FAILED || source->closing) {
+    if (source->closing) {
         return UINT64_MAX;
     }
-    if (!source->started) {
-        return 0;
+    if (!tp_lifecycle_works(&source->life)) {
+        return tp_lifecycle_deadline(&source->life);
     }
-    if (source->life.state == TP_SOURCE_BACKOFF) {
-        return source->life.retry_at;
-    }
-    uint64_t deadline = least(tp_connection_deadline(source->connection), source->echo_deadline);
-    deadline = source->marking ? deadline : least(deadline, source->next_mark);
-    return source->probing ? least(deadline, tp_probe_deadline(source->probe)) : deadline;
+    uint64_t deadline =
+        tp_earlier(tp_connection_deadline(source->connection), source->echo_deadline);
+    deadline = source->marking ? deadline : tp_earlier(deadline, source->next_mark);
+    return source->probing ? tp_earlier(deadline, tp_probe_deadline(source->probe)) : deadline;
 }
 
 static tp_source_state notify_state(const void *self) {

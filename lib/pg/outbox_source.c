@@ -40,7 +40,6 @@ struct tp_source {
     tp_consumer *consumer; /* NULL when ephemeral */
     tp_registry *registry;
     tp_lifecycle life;
-    bool started;
     bool session_up; /* checks passed on this connection */
     bool loading;    /* the registry is being read: no poll meanwhile */
     bool closing;
@@ -191,8 +190,6 @@ static void check(tp_source *source, int32_t status, trigperf_error *error) {
 
 static void connect_now(tp_source *source) {
     trigperf_error *error = NULL;
-    source->started = true;
-    source->life.state = TP_SOURCE_CONNECTING;
     int32_t status = tp_connection_open(source->connection, source->now_ms, &error);
     check(source, status, error);
 }
@@ -487,10 +484,10 @@ static void drive(tp_source *source) {
 
 int32_t tp_source_process(tp_source *source, uint64_t now_ms, trigperf_error **err) {
     source->now_ms = now_ms;
-    if (!source->closing && (!source->started || tp_lifecycle_due(&source->life, now_ms))) {
+    if (!source->closing && tp_lifecycle_begins(&source->life, now_ms)) {
         connect_now(source);
     }
-    if (source->life.state == TP_SOURCE_CONNECTING || source->life.state == TP_SOURCE_READY) {
+    if (tp_lifecycle_works(&source->life)) {
         drive(source);
     }
     /* statements queued by this turn's handlers go out now, not at the next wake-up */
@@ -502,26 +499,19 @@ int32_t tp_source_process(tp_source *source, uint64_t now_ms, trigperf_error **e
     return tp_lifecycle_verdict(&source->life, err);
 }
 
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
 uint64_t tp_source_deadline(const tp_source *source) {
-    if (source->life.state == TP_SOURCE_FAILED || (source->closing && !source->session_up)) {
+    if (source->closing && !source->session_up) {
         return UINT64_MAX;
     }
-    if (!source->started) {
-        return 0;
+    if (!tp_lifecycle_works(&source->life)) {
+        return tp_lifecycle_deadline(&source->life);
     }
-    if (source->life.state == TP_SOURCE_BACKOFF) {
-        return source->life.retry_at;
-    }
-    uint64_t deadline =
-        least(tp_connection_deadline(source->connection), tp_session_deadline(source->session));
+    uint64_t deadline = tp_earlier(tp_connection_deadline(source->connection),
+                                   tp_session_deadline(source->session));
     if (source->session_up) {
-        deadline = least(deadline, tp_notifier_deadline(source->notifier));
-        deadline = least(deadline, tp_member_deadline(&source->member, source->now_ms));
-        deadline = least(deadline, tp_poller_deadline(&source->poller));
+        deadline = tp_earlier(deadline, tp_notifier_deadline(source->notifier));
+        deadline = tp_earlier(deadline, tp_member_deadline(&source->member, source->now_ms));
+        deadline = tp_earlier(deadline, tp_poller_deadline(&source->poller));
     }
     return deadline;
 }

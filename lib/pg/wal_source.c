@@ -36,7 +36,6 @@ typedef struct tp_wal {
     tp_lifecycle life;
     char slot[64];
     tp_wal_plan plan;
-    bool started;
     bool session_up;
     bool loading;    /* the registry is being read */
     bool loaded;     /* it was, for the first transaction that waits */
@@ -320,8 +319,6 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
 
 static void connect_now(tp_wal *source) {
     trigperf_error *error = NULL;
-    source->started = true;
-    source->life.state = TP_SOURCE_CONNECTING;
     int32_t status = tp_connection_open(source->parts.control, source->now_ms, &error);
     check(source, status, error);
 }
@@ -418,46 +415,40 @@ static void drive(tp_wal *source) {
 static int32_t wal_process(void *self, uint64_t now_ms, trigperf_error **err) {
     tp_wal *source = self;
     source->now_ms = now_ms;
-    if (!source->closing && (!source->started || tp_lifecycle_due(&source->life, now_ms))) {
+    if (!source->closing && tp_lifecycle_begins(&source->life, now_ms)) {
         connect_now(source);
     }
-    if (source->life.state == TP_SOURCE_CONNECTING || source->life.state == TP_SOURCE_READY) {
+    if (tp_lifecycle_works(&source->life)) {
         drive(source);
     }
     return tp_lifecycle_verdict(&source->life, err);
-}
-
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
 }
 
 static uint64_t following_deadline(const tp_wal *source) {
     uint64_t deadline = source->next_store;
     bool waits = tp_waldecoder_first(source->parts.decoder) != NULL && !source->parts.look.asking &&
                  !source->loading && !full(source);
-    deadline = waits ? least(deadline, source->parts.look.next_ms) : deadline;
-    deadline = tp_wal_ack_wanted(&source->parts.ack) ? least(deadline, source->parts.ack.next_ms)
-                                                     : deadline;
-    return least(deadline, tp_wal_upkeep_deadline(source->parts.upkeep));
+    deadline = waits ? tp_earlier(deadline, source->parts.look.next_ms) : deadline;
+    deadline = tp_wal_ack_wanted(&source->parts.ack)
+                   ? tp_earlier(deadline, source->parts.ack.next_ms)
+                   : deadline;
+    return tp_earlier(deadline, tp_wal_upkeep_deadline(source->parts.upkeep));
 }
 
 static uint64_t wal_deadline(const void *self) {
     const tp_wal *source = self;
-    if (source->life.state == TP_SOURCE_FAILED || (source->closing && !source->session_up)) {
+    if (source->closing && !source->session_up) {
         return UINT64_MAX;
     }
-    if (!source->started) {
-        return 0;
+    if (!tp_lifecycle_works(&source->life)) {
+        return tp_lifecycle_deadline(&source->life);
     }
-    if (source->life.state == TP_SOURCE_BACKOFF) {
-        return source->life.retry_at;
-    }
-    uint64_t deadline = least(tp_connection_deadline(source->parts.control),
-                              tp_wal_catalog_deadline(source->parts.catalog));
-    deadline =
-        source->opened ? least(deadline, tp_wal_stream_deadline(source->parts.stream)) : deadline;
+    uint64_t deadline = tp_earlier(tp_connection_deadline(source->parts.control),
+                                   tp_wal_catalog_deadline(source->parts.catalog));
+    deadline = source->opened ? tp_earlier(deadline, tp_wal_stream_deadline(source->parts.stream))
+                              : deadline;
     return tp_wal_stream_following(source->parts.stream)
-               ? least(deadline, following_deadline(source))
+               ? tp_earlier(deadline, following_deadline(source))
                : deadline;
 }
 
