@@ -26,7 +26,6 @@
 #define BUSY 4 /* readings in a row, after which a stream is left alone for a moment */
 #define REST_US 1000
 #define REST_SHORT_US 250 /* a local socket holds some 200 messages, however small */
-#define MANY 64
 
 typedef struct queued {
     struct queued *prev;
@@ -298,10 +297,6 @@ static int32_t process_connecting(tp_connection *connection, trigperf_error **er
     return TRIGPERF_OK;
 }
 
-static uint64_t text_hash(const tp_statement *statement) {
-    return tp_hash_stable(statement->text, strlen(statement->text));
-}
-
 static bool is_known(const tp_connection *connection, uint64_t hash) {
     for (uint32_t i = 0; i < connection->known_count; i++) {
         if (connection->known[i] == hash) {
@@ -321,7 +316,7 @@ static bool reserve_known(tp_connection *connection) {
 /* Runs it if it is prepared already, prepares it if not. */
 static int send_repeated(tp_connection *connection, const tp_statement *next) {
     char name[24];
-    uint64_t hash = text_hash(next);
+    uint64_t hash = tp_hash_stable(next->text, strlen(next->text));
     snprintf(name, sizeof name, "tp_%016llx", (unsigned long long)hash);
     connection->preparing = !is_known(connection, hash);
     return connection->preparing
@@ -396,7 +391,8 @@ static void note_prepared(tp_connection *connection, PGresult *result) {
         deliver(connection, result);
         return;
     }
-    connection->known[connection->known_count++] = text_hash(&connection->queue->statement);
+    const char *text = connection->queue->statement.text;
+    connection->known[connection->known_count++] = tp_hash_stable(text, strlen(text));
     PQclear(result);
 }
 
@@ -458,13 +454,12 @@ static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
 }
 
 /* The server sends each message by itself, so that a busy stream would wake us for every two or
- * three. Once it has run dry several times in a row, it is left alone for a moment: less than a
- * window lasts, and short enough that the server need not wait for room to send. */
+ * three. It is left alone for a moment, short enough that the server has room to send meanwhile. */
 static void rest(tp_connection *connection, int taken, uint64_t now_ms) {
     connection->dry = now_ms - connection->taken_ms <= 2 ? connection->dry + 1 : 0;
     connection->taken_ms = now_ms;
     connection->resting = connection->dry >= BUSY &&
-                          tp_loop_nap(connection->loop, taken < MANY ? REST_US : REST_SHORT_US);
+                          tp_loop_nap(connection->loop, taken < 64 ? REST_US : REST_SHORT_US);
 }
 
 static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {

@@ -113,8 +113,8 @@ bool tp_ownership_answered(tp_ownership *own, const PGresult *result) {
     bool owes = PQgetvalue(result, 0, 2)[0] == 't';
     bool fresh = PQgetvalue(result, 0, 3)[0] == 't';
     bool dropped = own->owed != 0 && tp_engine_tag_dropped(own->engine) >= own->owed;
-    own->due = own->due || (owes && (fresh || own->owed == 0 || dropped)) || own->superseded ||
-               went_back;
+    own->due =
+        own->due || (owes && (fresh || own->owed == 0 || dropped)) || own->superseded || went_back;
     return true;
 }
 
