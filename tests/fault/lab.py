@@ -184,7 +184,8 @@ class Host(Follower):
         LIB.check("trigperf_catch_up", self.context, ctypes.byref(ticket))
         deadline = began + (timeout or 2 * harness.PATIENCE)
         while not self.failure and not (LIB.trigperf_catch_up_done(self.context, ticket) and self.idle()):
-            check(time.monotonic() < deadline, f"{self.kind} does not catch up: {self.described()}")
+            if time.monotonic() > deadline:
+                check(False, f"{self.kind} does not catch up: {self.described()}")
             time.sleep(0.005)
         check(self.failure is None, f"{self.kind} has failed: {self.failure}")
         return time.monotonic() - began
