@@ -44,6 +44,7 @@ static int32_t check_keys(trigperf_context *context, uint32_t validator, const c
 static __attribute__((noinline)) int32_t get(trigperf_context *context, uint32_t validator,
                                              const char *key, uint64_t length, uint32_t *verdict) {
     int32_t status = tp_cache_check(context, validator, key, length, NULL);
+    status = status != TRIGPERF_OK ? status : tp_cache_check_given(verdict != NULL, NULL);
     if (status != TRIGPERF_OK) {
         return status;
     }
@@ -61,7 +62,7 @@ int32_t trigperf_cache_get(trigperf_context *context, uint32_t validator, const 
                            uint64_t length, uint32_t *verdict) {
     tp_cache_table *table;
     tp_cache_probe probe;
-    if (TP_UNLIKELY(!tp_cache_is_clear(context, validator, key, length))) {
+    if (TP_UNLIKELY(!tp_cache_is_clear(context, validator, key, length) || verdict == NULL)) {
         return get(context, validator, key, length, verdict);
     }
     tp_cache *cache = tp_context_head_of(context)->cache;
@@ -141,6 +142,8 @@ static __attribute__((noinline)) int32_t compute(trigperf_context *context, uint
                                                  trigperf_verdict_fn fn, void *user,
                                                  uint32_t *verdict, trigperf_error **error) {
     int32_t status = tp_cache_check(context, validator, key, length, error);
+    status =
+        status != TRIGPERF_OK ? status : tp_cache_check_given(fn != NULL && verdict != NULL, error);
     if (status != TRIGPERF_OK) {
         return status;
     }
@@ -172,7 +175,8 @@ int32_t trigperf_cache_compute(trigperf_context *context, uint32_t validator, co
                                uint32_t *verdict, trigperf_error **error) {
     tp_cache_table *table;
     tp_cache_probe probe;
-    if (TP_UNLIKELY(!tp_cache_is_clear(context, validator, key, length))) {
+    bool given = fn != NULL && verdict != NULL;
+    if (TP_UNLIKELY(!tp_cache_is_clear(context, validator, key, length) || !given)) {
         return compute(context, validator, key, length, fn, user, verdict, error);
     }
     tp_cache *cache = tp_context_head_of(context)->cache;
@@ -199,6 +203,8 @@ int32_t trigperf_cache_get_many(trigperf_context *context, uint32_t validator,
                                 const char *const *keys, const uint64_t *lengths, uint32_t count,
                                 int32_t *verdicts) {
     int32_t status = check_keys(context, validator, keys, lengths, count, NULL);
+    status =
+        status != TRIGPERF_OK ? status : tp_cache_check_given(count == 0 || verdicts != NULL, NULL);
     if (status != TRIGPERF_OK) {
         return status;
     }
@@ -223,6 +229,8 @@ int32_t trigperf_cache_put_many(trigperf_context *context, uint32_t validator,
                                 trigperf_error **error) {
     int32_t status = check_keys(context, validator, keys, lengths, count, error);
     status = status != TRIGPERF_OK ? status : tp_cache_check_ttl(ttl_ms, error);
+    status = status != TRIGPERF_OK ? status
+                                   : tp_cache_check_given(count == 0 || verdicts != NULL, error);
     for (uint32_t i = 0; status == TRIGPERF_OK && i < count; i++) {
         status = tp_cache_check_verdict(verdicts[i], error);
     }
@@ -259,6 +267,8 @@ int32_t trigperf_cache_compute_many(trigperf_context *context, uint32_t validato
                                     int32_t *verdicts, trigperf_error **error) {
     tp_cache_block blocks[2];
     int32_t status = check_keys(context, validator, keys, lengths, count, error);
+    bool given = count == 0 || (fn != NULL && verdicts != NULL);
+    status = status != TRIGPERF_OK ? status : tp_cache_check_given(given, error);
     if (status != TRIGPERF_OK) {
         return status;
     }

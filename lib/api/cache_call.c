@@ -29,6 +29,12 @@ int32_t tp_cache_complain(trigperf_context *context, uint32_t validator, const c
     return tp_cache_is_key(key, length) ? TRIGPERF_OK : bad_key(key, length, error);
 }
 
+int32_t tp_cache_check_given(bool given, trigperf_error **error) {
+    return given ? TRIGPERF_OK
+                 : tp_error_set(error, TRIGPERF_E_INVALID, "pass every pointer of the call",
+                                "expected a function and a place for the result, got NULL");
+}
+
 int32_t tp_cache_check_verdict(int64_t verdict, trigperf_error **error) {
     if (verdict > TRIGPERF_VERDICT_MAX) {
         return tp_error_set(error, TRIGPERF_E_INVALID, "keep the number of what is wrong",

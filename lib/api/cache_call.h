@@ -24,6 +24,8 @@ static inline int32_t tp_cache_check(trigperf_context *context, uint32_t validat
                 validator < TRIGPERF_VALIDATORS_MAX && tp_cache_is_key(key, length);
     return fine ? TRIGPERF_OK : tp_cache_complain(context, validator, key, length, error);
 }
+/* Where results go, and the host's function: 0 or E_INVALID. */
+int32_t tp_cache_check_given(bool given, trigperf_error **error);
 int32_t tp_cache_check_verdict(int64_t verdict, trigperf_error **error);
 int32_t tp_cache_check_ttl(int64_t ttl_ms, trigperf_error **error);
 

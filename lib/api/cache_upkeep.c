@@ -65,6 +65,8 @@ int32_t trigperf_cache_resize(trigperf_context *context, uint64_t capacity,
 int32_t trigperf_cache_save(trigperf_context *context, char **bytes, uint64_t *length,
                             trigperf_error **error) {
     int32_t status = tp_context_check(context, error);
+    status = status != TRIGPERF_OK ? status
+                                   : tp_cache_check_given(bytes != NULL && length != NULL, error);
     if (status != TRIGPERF_OK) {
         return status;
     }

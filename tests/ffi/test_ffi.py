@@ -247,6 +247,15 @@ def _():
         equal(get(3, b"three"), 9, "verdict that was put")
         equal(LIB.trigperf_cache_compute(host.context, 3, b"", 0, work_out, None, ctypes.byref(verdict), None),
               -77, "status of the function")
+        equal(LIB.trigperf_cache_get(host.context, 3, b"four", 4, None), INVALID, "nowhere to put it")
+        equal(LIB.trigperf_cache_get_many(host.context, 3, keys, lengths, 2, None), INVALID, "nor these")
+        LIB.fails(INVALID, "trigperf_cache_compute", host.context, 3, b"four", 4, work_out, None, None)
+        LIB.fails(INVALID, "trigperf_cache_compute", host.context, 3, b"five!", 5, type(work_out)(), None,
+                  ctypes.byref(verdict))
+        LIB.fails(INVALID, "trigperf_cache_compute_many", host.context, 3, keys, lengths, 2, type(work_out)(), None,
+                  verdicts)
+        LIB.fails(INVALID, "trigperf_cache_put_many", host.context, 3, keys, lengths, None, 2, -1)
+        LIB.fails(INVALID, "trigperf_cache_save", host.context, None, None)
         LIB.check("trigperf_cache_validator_set", host.context, 3, 2, 5000)
         equal(get(3, b"four"), NOT_FOUND, "verdict of another version")
         LIB.check("trigperf_cache_validator_set", host.context, 3, 0, 0)
