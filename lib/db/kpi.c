@@ -184,8 +184,11 @@ static bool take_inside(const char **at, span *inside) {
 
 static bool is_word(const char *at, const char *word) {
     size_t length = strlen(word);
+    if (strncasecmp(at, word, length) != 0) {
+        return false;
+    }
     unsigned char next = (unsigned char)at[length];
-    return strncasecmp(at, word, length) == 0 && !isalnum(next) && next != '_' && next < 0x80;
+    return !isalnum(next) && next != '_' && next < 0x80;
 }
 
 /* A word at the beginning of an argument that makes it more than an expression, or one inside that
@@ -223,11 +226,13 @@ static bool take_form(const char *text, tp_kpi_kind *kind, span *argument, span 
     static const char *const names[] = {"count", "sum", "min", "max"};
     const char *at = skip_blanks(text);
     for (int i = 0; i < 4; i++) {
-        const char *next = at + strlen(names[i]);
-        if (!is_word(at, names[i]) || *skip_blanks(next) != '(') {
+        if (!is_word(at, names[i])) {
             continue;
         }
-        next = skip_blanks(next);
+        const char *next = skip_blanks(at + strlen(names[i]));
+        if (*next != '(') {
+            return false;
+        }
         if (!take_inside(&next, argument) || !is_plain(*argument)) {
             return false;
         }

@@ -30,13 +30,43 @@ def _(installed):
     installed.attach("public.calls", "--key", "id", "--isolate", "full")
     tenant_of(installed, "structure")
     equal(installed.rows("""select oid::regprocedure from pg_proc where pronamespace = 'trigperf'::regnamespace
-        and prosecdef and proname !~ '^capture_[0-9]+$'
+        and prosecdef and proname !~ '^capture_[0-9]+$' and proname <> 'bracket_close'
         and not coalesce(proconfig, '{}') @> array['search_path=pg_catalog, pg_temp']"""), [], "functions")
     equal(installed.rows("""select p.oid::regprocedure from pg_proc p cross join lateral
         aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
         where p.pronamespace = 'trigperf'::regnamespace and a.grantee = 0"""), [], "functions for PUBLIC")
     equal(installed.rows("""select c.oid::regclass from pg_class c cross join lateral aclexplode(c.relacl) a
         where c.relnamespace = 'trigperf'::regnamespace and a.grantee = 0"""), [], "relations for PUBLIC")
+
+
+@test("brackets run nothing that a writer's search_path puts before what they name")
+def _(installed):
+    installed.sql(f"""{CALLS}; update trigperf.setting set value = '1' where name = 'sample_rate';
+        create function touch() returns trigger language plpgsql as $$begin return new; end$$;
+        create trigger touch before insert on calls for each row execute function touch();
+        create table ran (by text); grant insert on ran to public;
+        create schema trap; grant usage on schema trap to public;
+        create function trap.ran() returns void language plpgsql as
+            $$begin insert into public.ran values (current_user); end$$""")
+    for left, right in (("text", "text"), ("timestamptz", "timestamptz"), ("int4", "int4"), ("float8", "float8")):
+        installed.sql(f"""create function trap.no({left}, {right}) returns boolean language plpgsql as
+                $$begin perform trap.ran(); return false; end$$;
+            create function trap.nil({left}, {right}) returns {left} language plpgsql as
+                $$begin perform trap.ran(); return $1; end$$""")
+        for sign in ("=", "<>", "<="):
+            installed.sql(f"create operator trap.{sign} (leftarg = {left}, rightarg = {right}, function = trap.no)")
+        for sign in ("-", "*", "/"):
+            installed.sql(f"create operator trap.{sign} (leftarg = {left}, rightarg = {right}, function = trap.nil)")
+    for function in ("lower(text)", "set_config(text, text, boolean)", "current_setting(text, boolean)",
+                     "format(text, text, text)", "format(text, name, name)"):
+        installed.sql(f"""create function trap.{function} returns text language plpgsql as
+            $$begin perform trap.ran(); return ''; end$$""")
+    installed.trigperf("bracket", "calls")
+    with installed.session() as session:
+        session.run("set search_path = trap, pg_catalog, public")
+        session.run("insert into public.calls values (1, 7); delete from public.calls")
+    equal(installed.rows("select by from ran"), [], "what ran instead")
+    equal(installed.value("select count(*) > 0 from trigperf.trigger_execution_log"), "t", "executions logged")
 
 
 @test("the owner of a captured table reads nothing, changes no rules, runs nothing of others")
