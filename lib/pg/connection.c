@@ -22,6 +22,7 @@
 #include "pg/pgerror.h"
 #include "pg/resolver.h"
 
+#define PATIENCE 40u /* times the silence that breaks a connection */
 #define RESULTS_PER_TURN 4096
 #define BUSY 4 /* readings in a row, after which a stream is left alone for a moment */
 #define REST_US 1000
@@ -347,8 +348,8 @@ static int32_t launch(tp_connection *connection, uint64_t now_ms, trigperf_error
         PQsetSingleRowMode(connection->pg);
     }
     connection->busy = true;
-    connection->deadline =
-        next->patient ? UINT64_MAX : now_ms + connection->options.silence_timeout_ms;
+    uint64_t patience = next->patient ? PATIENCE : 1;
+    connection->deadline = now_ms + patience * connection->options.silence_timeout_ms;
     return TRIGPERF_OK;
 }
 

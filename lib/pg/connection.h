@@ -50,7 +50,7 @@ typedef struct tp_statement {
     bool repeated; /* sent again and again: the SQL is prepared once on each connection */
     bool streamed;
     bool keeps;                /* done() frees the result itself */
-    bool patient;              /* may take longer than the silence that breaks a connection */
+    bool patient;              /* may take 40 times the silence that breaks a connection */
     int32_t count;             /* of parameters */
     const char *const *values; /* text format, copied; NULL entries are SQL NULL */
     tp_result_fn done;         /* may be NULL: errors are then logged */

@@ -1,10 +1,11 @@
 /* Settings come first: what the server writes of dates, floating point numbers and the like follows
  * the session's settings, and keys shall be the same as those that capture triggers write.
  *
- * Making a slot waits for all transactions that run at that moment, however long: the statement has
- * no time limit. While a slot is followed, the server is asked for a sign of life three times
- * within the silence that breaks a connection; while we do not read, it cannot be heard, and its
- * own timeout (wal_sender_timeout) is held off by the acknowledgements, which go on. */
+ * Making a slot waits for all transactions that run at that moment, however long: the statement may
+ * take 40 times the usual, and is tried again then. While a slot is followed, the server is asked
+ * for a sign of life three times within the silence that breaks a connection; while we do not read,
+ * it cannot be heard, and its own timeout (wal_sender_timeout) is held off by the acknowledgements,
+ * which go on. */
 #include "pg/wal_stream.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 
-from lab import ALL, Lab, harness, times
+from lab import ALL, TABLES, Follower, Lab, harness, prepare, times
 from proxy import Proxy
 from harness import check, test
 
@@ -66,6 +66,27 @@ def _(installed):
         lab.verify("proxied", resyncs=1)
         print("# proxied | longest until all was well again: " +
               ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest.items()) + f"; torn {proxy.torn}")
+
+
+@test("half-open while a statement runs that may take long: noticed as well")
+def _(installed):
+    prepare(installed, ["outbox"])
+    env = installed.env()
+    proxy = Proxy(os.path.join(env["TRIGPERF_PG_SOCKET"], f".s.PGSQL.{env['PGPORT']}"))
+    conninfo = f"host=127.0.0.1 port={proxy.port} user={installed.user} dbname={installed.name}"
+    try:
+        with Follower(installed, "web", conninfo, **{**SETTINGS, "connect.silence_ms": 200, "metrics.flush_ms": 1000}) as host:
+            host.ready().until(lambda f: f.resyncs(), "the first resync")
+            with installed.session() as holder:
+                holder.run("begin; lock table trigperf.host_process in access exclusive mode")
+                host.until(lambda _: int(installed.value("select count(*) from pg_stat_activity where wait_event_type = "
+                                                         "'Lock' and application_name = 'trigperf'")), "the wait")
+                proxy.stall()
+                holder.run("commit")
+            installed.sql(f"insert into {TABLES['outbox']} values (1, 1, 1)")
+            host.until_keys("item:1")
+    finally:
+        proxy.close()
 
 
 if __name__ == "__main__":
