@@ -40,7 +40,8 @@ static void place(tp_cache *cache, const tp_cache_call *call, tp_cache_block *bl
     }
 }
 
-/* The tags of the first set of each; what is fetched then is the entry, or the second set. */
+/* The tags of the first set of each; what is fetched then is the entry, which may lie in two lines,
+ * or the second set. */
 static void match_first(tp_cache_block *block) {
     for (uint32_t i = 0; i < block->count; i++) {
         tp_cache_probe *probe = &block->miss[i].probe;
@@ -51,6 +52,7 @@ static void match_first(tp_cache_block *block) {
         const void *line = probe->ways != 0 ? entry : probe->set[1];
         TP_OPAQUE(line);
         __builtin_prefetch(line);
+        __builtin_prefetch((const char *)line + 11);
     }
 }
 

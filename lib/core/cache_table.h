@@ -140,11 +140,15 @@ TP_CACHE_INLINE size_t tp_cache_probe_side(uint32_t one, uint32_t two, int32_t l
     return (int8_t)((one >> 24) - (two >> 24)) > lean ? 1 : 0;
 }
 
-/* The line that a new key is written to, or taken over from. */
+/* The lines of the set that a new key goes to: the first one is written, any of them loses an
+ * entry. */
 static inline void tp_cache_probe_fetch_room(const tp_cache_probe *probe) {
     uint32_t one = tp_set_state(probe->set[0]);
     uint32_t two = tp_set_state(probe->set[1]);
-    __builtin_prefetch(probe->set[tp_cache_probe_side(one, two, TP_CACHE_LEAN)]->entries);
+    const tp_cache_set *set = probe->set[tp_cache_probe_side(one, two, TP_CACHE_LEAN)];
+    __builtin_prefetch(set->entries[0]);
+    __builtin_prefetch(set->entries[6]);
+    __builtin_prefetch(set->entries[11]);
 }
 
 /* Whether no way has the tag, and nobody was changing the sets. */
