@@ -246,6 +246,26 @@ int args_choice(const args *parsed, const char *name, const char *const *words,
     return EXIT_USAGE;
 }
 
+int args_verb(const char *command, const char *verb, const char *const *verbs) {
+    for (size_t i = 0; verbs[i] != NULL; i++) {
+        if (strcmp(verbs[i], verb) == 0) {
+            return EXIT_FINE;
+        }
+    }
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = say_allocated(open_memstream(&text, &size));
+    list_words(stream, verbs);
+    fclose(stream);
+    say_wrong("%s expects %s, got '%s'", command, text, verb);
+    free(text);
+    const char *near = args_nearest(verb, verbs);
+    if (near != NULL) {
+        say_hint("the nearest one is '%s'", near);
+    }
+    return EXIT_USAGE;
+}
+
 int args_number(const args *parsed, const char *name, uint64_t max, uint64_t *number) {
     const char *value = args_get(parsed, name, NULL);
     if (value == NULL) {

@@ -48,6 +48,10 @@ bool args_is(const args_given *given, const char *name);
 int args_choice(const args *parsed, const char *name, const char *const *words,
                 const char **chosen);
 
+/* Whether verb is one of those that a command knows, a list that ends with NULL; otherwise a usage
+ * error is reported and returned. */
+int args_verb(const char *command, const char *verb, const char *const *verbs);
+
 /* The value as a number of 0 to max; *number stays when the option was not given. */
 int args_number(const args *parsed, const char *name, uint64_t max, uint64_t *number);
 

@@ -304,11 +304,7 @@ static const verb *find_verb(const char *name) {
             return &verbs[i];
         }
     }
-    const char *near = args_nearest(name, names);
-    say_wrong("kpi expects list, add, drop, refresh or check, got '%s'", name);
-    if (near != NULL) {
-        say_hint("the nearest one is '%s'", near);
-    }
+    args_verb("kpi", name, names);
     return NULL;
 }
 

@@ -99,27 +99,13 @@ static int check_options(const args *given, const char *verb) {
     return EXIT_FINE;
 }
 
-static int check_verb(const char *verb) {
-    static const char *const verbs[] = {"list", "add", "remove", NULL};
-    for (size_t i = 0; verbs[i] != NULL; i++) {
-        if (strcmp(verbs[i], verb) == 0) {
-            return EXIT_FINE;
-        }
-    }
-    const char *near = args_nearest(verb, verbs);
-    say_wrong("rules expects list, add or remove, got '%s'", verb);
-    if (near != NULL) {
-        say_hint("the nearest one is '%s'", near);
-    }
-    return EXIT_USAGE;
-}
-
 static int run(const args *given) {
+    static const char *const verbs[] = {"list", "add", "remove", NULL};
     const char *verb = given->operand_count > 0 ? given->operands[0] : "list";
     const char *format = NULL;
     rule which = {0};
     trigperf_admin *admin = NULL;
-    int code = check_verb(verb);
+    int code = args_verb("rules", verb, verbs);
     if (code == EXIT_FINE) {
         code = check_options(given, verb);
     }

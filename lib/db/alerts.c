@@ -5,25 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "db/migrate.h"
-#include "db/sqltext.h"
-
-static int32_t one_document(PGconn *connection, const char *sql, int count,
-                            const char *const *values, const char *what, tp_strbuf *json,
-                            trigperf_error **err) {
-    int32_t version = 0;
-    PGresult *result = NULL;
-    int32_t status = tp_migrate_check(connection, true, &version, err);
-    if (status == TRIGPERF_OK) {
-        status = tp_sql_query(connection, sql, count, values, what, &result, err);
-    }
-    if (status == TRIGPERF_OK) {
-        tp_strbuf_puts(json, PQgetvalue(result, 0, 0));
-        status = json->failed ? tp_error_nomem(err) : TRIGPERF_OK;
-    }
-    PQclear(result);
-    return status;
-}
+#include "db/health.h"
 
 int32_t tp_alerts_list(PGconn *connection, int64_t since_s, uint64_t after, tp_strbuf *json,
                        trigperf_error **err) {
@@ -32,25 +14,26 @@ int32_t tp_alerts_list(PGconn *connection, int64_t since_s, uint64_t after, tp_s
     snprintf(seconds, sizeof seconds, "%" PRId64, since_s);
     snprintf(number, sizeof number, "%" PRIu64, after > INT64_MAX ? INT64_MAX : after);
     const char *values[] = {since_s > 0 ? seconds : NULL, number};
-    return one_document(connection,
-                        "SELECT trigperf.alerts(pg_catalog.clock_timestamp() "
-                        "OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => "
-                        "$1::pg_catalog.float8), $2::pg_catalog.int8)",
-                        2, values, "reading the alerts", json, err);
+    return tp_health_document(connection,
+                              "SELECT trigperf.alerts(pg_catalog.clock_timestamp() "
+                              "OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => "
+                              "$1::pg_catalog.float8), $2::pg_catalog.int8)",
+                              2, values, "reading the alerts", json, err);
 }
 
 int32_t tp_alerts_judge_all(PGconn *connection, bool at_once, tp_strbuf *json,
                             trigperf_error **err) {
     const char *values[] = {at_once ? "t" : "f"};
-    return one_document(connection,
-                        "SELECT COALESCE(pg_catalog.json_agg(pg_catalog.row_to_json(j.*)), '[]') "
-                        "FROM trigperf.alerts_judge($1::pg_catalog.bool) AS j",
-                        1, values, "judging the alerts", json, err);
+    return tp_health_document(
+        connection,
+        "SELECT COALESCE(pg_catalog.json_agg(pg_catalog.row_to_json(j.*)), '[]') "
+        "FROM trigperf.alerts_judge($1::pg_catalog.bool) AS j",
+        1, values, "judging the alerts", json, err);
 }
 
 int32_t tp_alerts_take(PGconn *connection, tp_strbuf *json, trigperf_error **err) {
-    return one_document(connection, "SELECT trigperf.alerts_take()", 0, NULL, "taking the alerts",
-                        json, err);
+    return tp_health_document(connection, "SELECT trigperf.alerts_take()", 0, NULL,
+                              "taking the alerts", json, err);
 }
 
 int32_t tp_alerts_silence_rule(PGconn *connection, const char *rule, int64_t duration_ms,
@@ -61,7 +44,7 @@ int32_t tp_alerts_silence_rule(PGconn *connection, const char *rule, int64_t dur
     snprintf(seconds, sizeof seconds, "%" PRId64 ".%03" PRId64, duration_ms / 1000,
              duration_ms % 1000);
     const char *values[] = {rule, seconds};
-    int32_t status = one_document(
+    int32_t status = tp_health_document(
         connection, "SELECT trigperf.alert_silence($1::pg_catalog.text, $2::pg_catalog.float8)", 2,
         values, "silencing alerts", &json, &problem);
     tp_strbuf_free(&json);

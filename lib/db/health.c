@@ -11,10 +11,9 @@
 
 #define OLDEST_S (INT64_C(3660) * 86400)
 
-/* Runs a query that yields one JSON document. */
-static int32_t one_document(PGconn *connection, const char *sql, int count,
-                            const char *const *values, const char *what, tp_strbuf *json,
-                            trigperf_error **err) {
+int32_t tp_health_document(PGconn *connection, const char *sql, int count,
+                           const char *const *values, const char *what, tp_strbuf *json,
+                           trigperf_error **err) {
     int32_t version = 0;
     PGresult *result = NULL;
     int32_t status = tp_migrate_check(connection, true, &version, err);
@@ -30,8 +29,8 @@ static int32_t one_document(PGconn *connection, const char *sql, int count,
 }
 
 int32_t tp_health_collect(PGconn *connection, tp_strbuf *json, trigperf_error **err) {
-    return one_document(connection, "SELECT trigperf.collect()", 0, NULL, "measuring triggers",
-                        json, err);
+    return tp_health_document(connection, "SELECT trigperf.collect()", 0, NULL,
+                              "measuring triggers", json, err);
 }
 
 int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, tp_strbuf *json,
@@ -47,7 +46,7 @@ int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, t
     snprintf(since, sizeof since, "%" PRId64, since_s);
     snprintf(until, sizeof until, "%" PRId64, until_s);
     const char *values[] = {since, until};
-    return one_document(
+    return tp_health_document(
         connection,
         "SELECT trigperf.report(c.now OPERATOR(pg_catalog.-)"
         " pg_catalog.make_interval(secs => $1::pg_catalog.float8), c.now OPERATOR(pg_catalog.-)"
@@ -67,9 +66,9 @@ static int32_t put_bracket(PGconn *connection, void *user, trigperf_error **err)
     bracket *b = user;
     const char *values[] = {b->table, b->remove ? "true" : "false"};
     tp_strbuf_reset(b->sql);
-    int32_t status =
-        one_document(connection, "SELECT trigperf.bracket_sql($1::pg_catalog.regclass, $2::bool)",
-                     2, values, "looking at the triggers", b->sql, err);
+    int32_t status = tp_health_document(
+        connection, "SELECT trigperf.bracket_sql($1::pg_catalog.regclass, $2::bool)", 2, values,
+        "looking at the triggers", b->sql, err);
     if (status == TRIGPERF_OK && !b->dry_run && b->sql->length > 0) {
         status =
             tp_sql_run(connection, tp_strbuf_str(b->sql), "putting brackets around triggers", err);

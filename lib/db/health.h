@@ -9,6 +9,11 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
+/* Runs a query over our schema that yields one text, most often a JSON document. */
+int32_t tp_health_document(PGconn *connection, const char *sql, int count,
+                           const char *const *values, const char *what, tp_strbuf *json,
+                           trigperf_error **err);
+
 /* trigperf.collect(): one JSON object. */
 int32_t tp_health_collect(PGconn *connection, tp_strbuf *json, trigperf_error **err);
 
