@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """The checker itself: it must find what is lost and what is stale, or the other scenarios prove nothing."""
 
 import lab

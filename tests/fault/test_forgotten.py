@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Servers that forget commits and use transaction ids again: crashes without synchronous commit, failover,
 restored backups and dumps. Nobody may go on from a position that means something else now."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Behind pgbouncer: in session mode, also when the pooler itself dies; in transaction mode, refused by name."""
 
 from follower import FAILED, turn_all

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """A proxy between contexts and server that cuts, stalls, delays, tears messages, refuses and swallows."""
 
 import contextlib

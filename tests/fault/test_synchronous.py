@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """A synchronous standby that stands still: commits hang, and nothing is told before it is visible."""
 
 import os

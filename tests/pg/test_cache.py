@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Verdicts that are bound to a table or a row go when that changes, in the database and by itself."""
 
 import ctypes

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 # suite: sanitize
 # suite: tsan
 """The call_center application: a short run keeps its promises and refuses what it cannot do."""

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 # suite: sanitize
 """The health_metrics application: a short run keeps its promises and refuses what it cannot do."""
 

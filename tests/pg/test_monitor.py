@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """trigperf monitor: a picture on a terminal that is left as it was, lines elsewhere."""
 
 import fcntl

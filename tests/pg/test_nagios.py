@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """trigperf check: exit codes and perfdata; what is not known is never OK."""
 
 import re

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """The fence and trigperf_wait_position under races, a few thousand for each source. tests/run races has
 100,000 of each."""
 

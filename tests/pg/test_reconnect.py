@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Connections that fail in odd ways: half-open ones, servers that are not the same any more, standbys."""
 
 import os
@@ -8,7 +9,7 @@ import time
 import harness
 from doors import Door
 from follower import FAILED, READY, Follower
-from harness import Cluster, check, contains, equal, run, test
+from harness import Cluster, Database, check, contains, equal, run, test
 from pooling import pooler
 
 BACKOFF = 3
@@ -136,41 +137,9 @@ def _(installed):
             contains(follower.error.message, "a pooler in between", "the refusal")
 
 
-class Standby:
-    """A second server that follows the first."""
-
-    def __init__(self, cluster):
-        self.cluster = cluster
-        self.folder = os.path.join(os.path.dirname(cluster.dir), "standby")
-        self.socket = os.path.join(self.folder, "s")
-        os.makedirs(self.socket)
-        os.chmod(self.socket, 0o700)
-        self.bindir = next(line.split("=", 1)[1].strip() for line in open(
-            os.path.join(cluster.dir, "cluster.state"), encoding="utf-8") if line.startswith("bindir="))
-        run(["chown", "-R", "--reference", os.path.join(home(cluster), "data"), self.folder], ok=True)
-        self._as("pg_basebackup", "-D", os.path.join(self.folder, "data"), "-R", "-X", "stream", "-c", "fast",
-                 "-h", cluster.env["PGHOST"], "-p", cluster.env["PGPORT"], "-U", "postgres")
-        self.pg_ctl("start")
-
-    def _as(self, name, *args):
-        prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        return run([*prefix, os.path.join(self.bindir, name), *args], ok=True)
-
-    def pg_ctl(self, *args):
-        data = os.path.join(self.folder, "data")
-        return self._as("pg_ctl", "-D", data, "-w", "-t", "60", "-s", "-l", os.path.join(self.folder, "log"), "-o",
-                        f"-c unix_socket_directories={self.socket} -c listen_addresses=", *args)
-
-    def database(self, database):
-        other = harness.Database(self.cluster, database.name)
-        env = dict(self.cluster.env, PGHOST=self.socket)
-        other.cluster = type("Elsewhere", (), {"env": env})()
-        return other
-
-
 def over_two(database, standby, **more):
     env = database.env()
-    return (f"host={standby.socket},{env['PGHOST']} port={env['PGPORT']},{env['PGPORT']} "
+    return (f"host={standby.env['PGHOST']},{env['PGHOST']} port={env['PGPORT']},{env['PGPORT']} "
             f"user={database.user} dbname={database.name} " + " ".join(f"{k}={v}" for k, v in more.items()))
 
 
@@ -179,8 +148,7 @@ def _():
     with Cluster(fast=False) as cluster:
         db = cluster.installed()
         attached(db)
-        standby = Standby(cluster)
-        try:
+        with Cluster(standby_of=cluster) as standby:
             conninfo = over_two(db, standby, target_session_attrs="read-write")
             with Follower(db, "web", conninfo=conninfo) as named, Follower(db, conninfo=conninfo) as nameless, \
                     Follower(db, conninfo=over_two(db, standby, target_session_attrs="primary")) as third:
@@ -190,7 +158,7 @@ def _():
                 db.sql("insert into calls values (1)")
                 for one in every:
                     one.until_keys("call:1")
-                other = standby.database(db)
+                other = Database(standby, db.name)
                 harness.eventually(lambda: other.value("select count(*) from calls") == "1", "replication")
                 with Follower(db, conninfo=over_two(db, standby)) as stubborn:
                     stubborn.until(lambda f: f.error is not None, "the standby that comes first")
@@ -198,15 +166,13 @@ def _():
                 cluster.halt("immediate")
                 for one in every:
                     one.until(lambda f: f.state() == BACKOFF, "losing the primary")
-                standby.pg_ctl("promote")
+                other.sql("select pg_promote()")
                 for one in every:
                     one.until(lambda f: f.state() == READY and f.resyncs().count("*") == 2, "the new primary")
                 other.sql("insert into calls values (2)")
                 for one in every:
                     one.until_keys("call:2")
                     one.close()
-        finally:
-            standby.pg_ctl("stop", "-m", "immediate")
 
 
 @test("who was ready before waits at a standby until it is promoted")
@@ -214,20 +180,17 @@ def _():
     with Cluster(fast=False) as cluster:
         db = cluster.installed()
         attached(db)
-        standby = Standby(cluster)
-        try:
+        with Cluster(standby_of=cluster) as standby:
             env = db.env()
-            conninfo = (f"host={env['PGHOST']},{standby.socket} port={env['PGPORT']},{env['PGPORT']} "
+            conninfo = (f"host={env['PGHOST']},{standby.env['PGHOST']} port={env['PGPORT']},{env['PGPORT']} "
                         f"user={db.user} dbname={db.name}")
             with Follower(db, "web", conninfo=conninfo) as web:
                 web.ready().until(lambda f: f.resyncs() == ["*"], "the first resync")
                 cluster.halt("immediate")
                 web.until(lambda f: "standby" in (f.status()["error"] or ""), "meeting the standby")
                 equal(web.state(), BACKOFF, "state at a standby")
-                standby.pg_ctl("promote")
+                Database(standby, "postgres").sql("select pg_promote()")
                 web.until(lambda f: f.state() == READY and f.resyncs().count("*") == 2, "the promotion").close()
-        finally:
-            standby.pg_ctl("stop", "-m", "immediate")
 
 
 def halt(cluster, followers):

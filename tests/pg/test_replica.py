@@ -1,10 +1,10 @@
 #!/usr/bin/python3
+# suite: versions
 """Refilling a cache from a replica that lags: old without waiting for the batch's lsn, never with it."""
 
 import harness
 from follower import LIB, Follower, turn_all
-from harness import Database, check, equal, eventually, test
-from standby import Standby
+from harness import Cluster, Database, check, equal, eventually, test
 
 TELL = """
 create function tell() returns trigger language plpgsql as $$
@@ -109,7 +109,7 @@ def refilled(cluster, standby, source):
 
 @test("refills from a replica that lags wait for the position of the batch; each source")
 def _(cluster):
-    with Standby(cluster) as standby:
+    with Cluster(standby_of=cluster) as standby:
         for source in ("outbox", "wal", "notify"):
             refilled(cluster, standby, source)
 

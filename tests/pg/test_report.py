@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """The report: the same figures as text, JSON, CSV and HTML; the page in a browser, on a phone, in the dark, on paper."""
 
 import csv

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """trigperf serve: metrics for Prometheus, the page in a real browser, tokens, slow readers, lost databases."""
 
 import base64

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """A named tail killed with SIGKILL every half second while four writers commit.
 
 30 % of the transactions are held open a while, 10 % are rolled back, one stays open for the whole

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """Validators imported from tables: their answers against those of the server, thousands of them."""
 
 import ctypes
