@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "db.h"
+#include "common/db.h"
 #include "model.h"
 
 enum { SLICE = 500 };

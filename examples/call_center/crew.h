@@ -21,7 +21,7 @@ void crew_stop(cc_crew *crew, cc_samples *reads);
 typedef struct cc_member {
     cc_world *world;
     cc_feed *feed;
-    cc_dice dice;
+    ex_dice dice;
     cc_samples reads;
     const atomic_bool *ending;
     cc_figures_copy begin; /* when the crew came */

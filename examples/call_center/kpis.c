@@ -9,7 +9,7 @@
 #include <string.h>
 #include <trigperf.h>
 
-#include "db.h"
+#include "common/db.h"
 #include "samples.h"
 #include "setup.h"
 

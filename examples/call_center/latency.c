@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "db.h"
+#include "common/db.h"
 #include "feed.h"
 #include "model.h"
 
@@ -34,7 +34,7 @@ static void note_arrival(void *user, const char *key, uint64_t arrived_ns) {
 }
 
 static bool write_calls(cc_world *world, PGconn *conn, cc_probe *probe, uint64_t end_ns) {
-    cc_dice dice = world_dice(world);
+    ex_dice dice = world_dice(world);
     bool fine = true;
     while (fine && probe->written < probe->count && now_ns() < end_ns && !world_ending(world)) {
         char sql[120];

@@ -2,7 +2,7 @@
  * another way to count. */
 #include "model.h"
 
-#include "db.h"
+#include "common/db.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "db.h"
+#include "common/db.h"
 
 /* Statements of one transaction agree on the newest calls of someone. */
 #define NEWEST_CALLS(column)                                                                       \

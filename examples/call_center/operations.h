@@ -13,7 +13,7 @@
 typedef struct cc_desk {
     PGconn *conn;
     cc_world *world;
-    cc_dice *dice;
+    ex_dice *dice;
     uint64_t rows; /* written since the last reset */
 } cc_desk;
 

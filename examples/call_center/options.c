@@ -1,11 +1,10 @@
 /* getopt_long, and a range for every number. */
 #include "options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "common/number.h"
 
 static const char usage[] =
     "usage: call_center [-d CONNINFO] [OPTION...]\n"
@@ -43,35 +42,18 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool number(const char *text, double low, double high, double *value) {
-    char *end;
-    errno = 0;
-    double parsed = strtod(text, &end);
-    if (errno != 0 || end == text || *end != '\0' || !(parsed >= low && parsed <= high)) {
-        fprintf(stderr, "call_center: expected a number from %.0f to %.0f, got '%s'\n", low, high,
-                text);
-        return false;
-    }
-    *value = parsed;
-    return true;
-}
-
 static bool set_number(cc_options *options, int which, const char *text) {
     const struct {
         uint32_t *field;
-        double low;
-        double high;
+        uint32_t low;
+        uint32_t high;
     } fields[] = {
-        {&options->calls, 1000, 1e7},    {&options->users, 10, 1e5}, {&options->agents, 10, 1e6},
-        {&options->writers, 1, 64},      {&options->readers, 1, 64}, {&options->write_rate, 1, 1e6},
-        {&options->read_rate, 100, 1e7}, {&options->seed, 0, 1e9},
+        {&options->calls, 1000, 10000000},    {&options->users, 10, 100000},
+        {&options->agents, 10, 1000000},      {&options->writers, 1, 64},
+        {&options->readers, 1, 64},           {&options->write_rate, 1, 1000000},
+        {&options->read_rate, 100, 10000000}, {&options->seed, 0, 1000000000},
     };
-    double value = 0;
-    if (!number(text, fields[which].low, fields[which].high, &value)) {
-        return false;
-    }
-    *fields[which].field = (uint32_t)value;
-    return true;
+    return number_whole(text, fields[which].low, fields[which].high, fields[which].field);
 }
 
 static bool apply(cc_options *options, int option, const char *text) {
@@ -80,7 +62,7 @@ static bool apply(cc_options *options, int option, const char *text) {
         options->conninfo = text;
         return true;
     case SECONDS:
-        return number(text, 4, 3600, &options->seconds);
+        return number_parse(text, 4, 3600, &options->seconds);
     case SHORT:
         options->seconds = 6;
         options->calls = 20000;

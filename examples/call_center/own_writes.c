@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/db.h"
 #include "crew.h"
-#include "db.h"
 #include "model.h"
 #include "setup.h"
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/db.h"
 #include "crew.h"
-#include "db.h"
 #include "model.h"
 
 enum { READS_PER_TURN = 6 };

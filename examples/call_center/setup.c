@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "db.h"
+#include "common/db.h"
 
 enum { MOST = 6 };
 

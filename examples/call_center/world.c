@@ -37,29 +37,29 @@ void world_fail(cc_world *world) {
     atomic_store(&world->failed, true);
 }
 
-cc_dice world_dice(cc_world *world) {
+ex_dice world_dice(cc_world *world) {
     uint64_t number = atomic_fetch_add(&world->dice, 1);
-    return (cc_dice){.state = (uint64_t)world->options->seed * 1000003u + number};
+    return (ex_dice){.state = (uint64_t)world->options->seed * 1000003u + number};
 }
 
-int64_t world_user(const cc_world *world, cc_dice *dice) {
+int64_t world_user(const cc_world *world, ex_dice *dice) {
     return 1 + zipf_pick(world->users, dice);
 }
 
 /* Each user owns the agent of the same number; the others are as busy as each other. */
-int64_t world_agent(const cc_world *world, cc_dice *dice) {
+int64_t world_agent(const cc_world *world, ex_dice *dice) {
     return dice_chance(dice, 0.5) ? world_user(world, dice)
                                   : 1 + dice_below(dice, world->options->agents);
 }
 
-int64_t world_call(const cc_world *world, cc_dice *dice) {
+int64_t world_call(const cc_world *world, ex_dice *dice) {
     int64_t newest = atomic_load_explicit(&world->newest_call, memory_order_relaxed);
     return newest - zipf_pick(world->calls, dice);
 }
 
 /* Among the newest ones, each as likely as the other: a call is worked on by one agent at a time.
  */
-int64_t world_open_call(const cc_world *world, cc_dice *dice) {
+int64_t world_open_call(const cc_world *world, ex_dice *dice) {
     int64_t newest = atomic_load_explicit(&world->newest_call, memory_order_relaxed);
     uint32_t open = world->options->calls / 2 < OPEN_CALLS ? world->options->calls / 2 : OPEN_CALLS;
     return newest - dice_below(dice, open);

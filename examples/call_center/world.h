@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "cache.h"
-#include "dice.h"
+#include "common/dice.h"
 #include "figures.h"
 #include "options.h"
 
@@ -15,8 +15,8 @@ typedef struct cc_world {
     const cc_options *options;
     cc_figures figures;
     cc_cache *cache;
-    cc_zipf *users;              /* rank 0: the busiest user */
-    cc_zipf *calls;              /* rank 0: the newest call */
+    ex_zipf *users;              /* rank 0: the busiest user */
+    ex_zipf *calls;              /* rank 0: the newest call */
     _Atomic int64_t newest_call; /* its number */
     _Atomic uint64_t dice;       /* handed out so far, each with a seed of its own */
     atomic_bool interrupted;     /* the user asked to end */
@@ -28,12 +28,12 @@ void world_close(cc_world *world);
 bool world_ending(const cc_world *world); /* interrupted or failed */
 void world_fail(cc_world *world);
 
-cc_dice world_dice(cc_world *world);
+ex_dice world_dice(cc_world *world);
 
 /* Numbers of rows as uneven as in life. */
-int64_t world_user(const cc_world *world, cc_dice *dice);
-int64_t world_agent(const cc_world *world, cc_dice *dice);
-int64_t world_call(const cc_world *world, cc_dice *dice);      /* that someone looks at */
-int64_t world_open_call(const cc_world *world, cc_dice *dice); /* that someone works on */
+int64_t world_user(const cc_world *world, ex_dice *dice);
+int64_t world_agent(const cc_world *world, ex_dice *dice);
+int64_t world_call(const cc_world *world, ex_dice *dice);      /* that someone looks at */
+int64_t world_open_call(const cc_world *world, ex_dice *dice); /* that someone works on */
 
 #endif

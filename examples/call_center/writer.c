@@ -1,7 +1,7 @@
 /* One connection that writes: one transaction after the other, at a pace; one in seventeen is
  * held open for a while, one in ten is rolled back. */
+#include "common/db.h"
 #include "crew.h"
-#include "db.h"
 #include "operations.h"
 
 static const double share_held = 0.06;

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/db.h"
+#include "store.h"
+
 enum { PROBES = 5, ROWS_MAX = 100000 };
 
 typedef struct worker {
@@ -72,7 +75,7 @@ static void probe(worker *work, const hm_batch *batch) {
         if (!work->wanted[row]) {
             asked++;
             work->intake->probed++;
-            work->intake->taken += db_takes(work->conn, batch, row);
+            work->intake->taken += store_takes(work->conn, batch, row);
         }
     }
 }
@@ -99,7 +102,7 @@ static bool take_in(worker *work, const hm_batch *batch) {
     intake->records += batch->rows;
     intake->repeated += batch->repeated;
     since = now_ns();
-    bool stored = db_copy(work->conn, batch, work->wanted);
+    bool stored = store_copy(work->conn, batch, work->wanted);
     record(work, 2, &since);
     return stored;
 }
@@ -136,7 +139,7 @@ static void release(worker *work) {
 
 bool intake_run(hm_host *host, PGconn *conn, const hm_options *options, hm_intake *intake) {
     worker work = {.host = host, .conn = conn, .intake = intake};
-    hm_dice dice = {options->seed + 1000};
+    ex_dice dice = {options->seed + 1000};
     uint64_t sequence = 1000000000;
     *intake = (hm_intake){.records = 0};
     bool fine = prepare(&work, options->rows);

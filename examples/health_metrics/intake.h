@@ -3,7 +3,8 @@
 #ifndef EXAMPLES_HEALTH_METRICS_INTAKE_H
 #define EXAMPLES_HEALTH_METRICS_INTAKE_H
 
-#include "db.h"
+#include <libpq-fe.h>
+
 #include "host.h"
 
 typedef struct hm_intake {

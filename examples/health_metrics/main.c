@@ -6,6 +6,7 @@
  * Then the figures are set beside what had been claimed of such a design. */
 #include <stdio.h>
 
+#include "common/db.h"
 #include "report.h"
 
 static bool set_up(PGconn *conn) {
@@ -59,7 +60,7 @@ int main(int argc, char **argv) {
     if (!options_parse(argc, argv, &options, &exit_code)) {
         return exit_code;
     }
-    PGconn *conn = db_connect(options.conninfo);
+    PGconn *conn = db_connect(options.conninfo, "health_metrics");
     if (conn == NULL) {
         return 1;
     }

@@ -1,10 +1,10 @@
 /* getopt_long, and a range for every number. */
 #include "options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "common/number.h"
 
 static const char usage[] =
     "usage: health_metrics [-d CONNINFO] [OPTION...]\n"
@@ -28,20 +28,6 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool number(const char *text, unsigned long low, unsigned long high, uint32_t *value) {
-    char *end;
-    errno = 0;
-    unsigned long parsed = strtoul(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || *text == '-' || parsed < low ||
-        parsed > high) {
-        fprintf(stderr, "health_metrics: expected a number from %lu to %lu, got '%s'\n", low, high,
-                text);
-        return false;
-    }
-    *value = (uint32_t)parsed;
-    return true;
-}
-
 static bool apply(hm_options *options, int option, const char *text) {
     switch (option) {
     case 'd':
@@ -51,11 +37,11 @@ static bool apply(hm_options *options, int option, const char *text) {
         options->batches = 12;
         return true;
     case BATCHES:
-        return number(text, 2, 10000, &options->batches);
+        return number_whole(text, 2, 10000, &options->batches);
     case ROWS:
-        return number(text, 10, 100000, &options->rows);
+        return number_whole(text, 10, 100000, &options->rows);
     case SEED:
-        return number(text, 0, UINT32_MAX, &options->seed);
+        return number_whole(text, 0, UINT32_MAX, &options->seed);
     default:
         return false;
     }

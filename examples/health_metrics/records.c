@@ -76,12 +76,12 @@ static void put_tenths(line *out, uint32_t tenths) {
     put(out, text);
 }
 
-static void put_head(line *out, hm_dice *dice, uint64_t sequence) {
+static void put_head(line *out, ex_dice *dice, uint64_t sequence) {
     put_number(out, 1 + dice_low(dice, 5000));
     put_number(out, 1700000000000 + (long long)sequence);
 }
 
-static void put_nutrition(line *out, hm_dice *dice) {
+static void put_nutrition(line *out, ex_dice *dice) {
     static const char *const styles[] = {"raw", "cooked", "baked", "grilled", "fried", "fresh"};
     static const char *const foods[] = {"oats",    "bread",  "rice",    "pasta", "potato",
                                         "chicken", "beef",   "salmon",  "tofu",  "beans",
@@ -110,7 +110,7 @@ static void put_nutrition(line *out, hm_dice *dice) {
     put_number(out, 50 * dice_low(dice, 20));
 }
 
-static void put_symptom(line *out, hm_dice *dice) {
+static void put_symptom(line *out, ex_dice *dice) {
     static const char *const symptoms[] = {"headache", "fatigue", "nausea", "back pain", "insomnia",
                                            "cough",    "anxiety", "rash",   "dizziness", "fever"};
     static const char *const notes[] = {"",
@@ -126,7 +126,7 @@ static void put_symptom(line *out, hm_dice *dice) {
     put(out, notes[dice_low(dice, 7)]);
 }
 
-static void put_activity(line *out, hm_dice *dice) {
+static void put_activity(line *out, ex_dice *dice) {
     static const char *const names[] = {"walk", "run",  "ride", "gym", "yoga",
                                         "hike", "swim", "row",  "ski"};
     uint32_t minutes = 1 + dice_low(dice, 180);
@@ -167,7 +167,7 @@ static void add_row(hm_batch *batch, uint32_t row, const line *made) {
 }
 
 /* Puts something else in the place of one value: out of range, no number, missing, markup. */
-static void spoil(line *made, hm_dice *dice, int kind) {
+static void spoil(line *made, ex_dice *dice, int kind) {
     static const char *const wrong[KINDS][5][2] = {
         {{"4", "-0.1"}, {"4", "99999.9"}, {"10", "many"}, {"3", "brunch"}, {"2", "-"}},
         {{"3", "11"}, {"3", "0"}, {"2", "sadness"}, {"5", "<b>bad</b>"}, {"4", "-5"}},
@@ -197,8 +197,8 @@ static void repeat_row(hm_batch *batch, uint32_t row, uint32_t former) {
     batch->repeated++;
 }
 
-void batch_fill(hm_batch *batch, hm_dice *dice, uint64_t *sequence) {
-    static void (*const makers[KINDS])(line *, hm_dice *) = {put_nutrition, put_symptom,
+void batch_fill(hm_batch *batch, ex_dice *dice, uint64_t *sequence) {
+    static void (*const makers[KINDS])(line *, ex_dice *) = {put_nutrition, put_symptom,
                                                              put_activity};
     batch->used = 0;
     batch->repeated = 0;

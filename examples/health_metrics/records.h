@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dice.h"
+#include "common/dice.h"
 
 enum { KINDS = 3, COLUMNS_MAX = 18 };
 
@@ -38,6 +38,6 @@ typedef struct hm_batch {
 bool batch_new(hm_batch *batch, int kind, uint32_t rows);
 void batch_free(hm_batch *batch);
 /* Fills it anew; *sequence tells records apart that are not repetitions. */
-void batch_fill(hm_batch *batch, hm_dice *dice, uint64_t *sequence);
+void batch_fill(hm_batch *batch, ex_dice *dice, uint64_t *sequence);
 
 #endif

@@ -73,7 +73,7 @@ static bool check_batch(hm_host *host, trigperf_validator *validator, const hm_b
 static bool run_way(hm_host *host, const hm_options *options, int kind, int way, bool checked,
                     hm_study *study, uint64_t *spent) {
     hm_batch batch;
-    hm_dice dice = {options->seed + (uint32_t)kind};
+    ex_dice dice = {options->seed + (uint32_t)kind};
     uint64_t sequence = 0;
     uint32_t keep = way % KEEPS == 1 ? TRIGPERF_KEEP_ALL : TRIGPERF_KEEP_COSTLY;
     int number = way % KEEPS == 0 ? -1 : 10 + 32 * checked + 8 * kind + way;

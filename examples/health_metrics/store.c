@@ -1,51 +1,9 @@
 /* One statement at a time on one connection; batches go by COPY, which is what bulk is for. */
-#include "db.h"
+#include "store.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-static void complain(PGconn *conn, const char *what) {
-    fprintf(stderr, "health_metrics: %s: %s", what, PQerrorMessage(conn));
-}
-
-PGconn *db_connect(const char *conninfo) {
-    const char *const names[] = {"dbname", "client_encoding", NULL};
-    const char *const values[] = {conninfo, "UTF8", NULL};
-    PGconn *conn = PQconnectdbParams(names, values, 1);
-    if (PQstatus(conn) != CONNECTION_OK) {
-        complain(conn, "cannot connect");
-        PQfinish(conn);
-        return NULL;
-    }
-    return conn;
-}
-
-bool db_run(PGconn *conn, const char *sql) {
-    PGresult *result = PQexec(conn, sql);
-    ExecStatusType status = PQresultStatus(result);
-    bool fine = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-    if (!fine) {
-        complain(conn, "the server refused a statement");
-    }
-    PQclear(result);
-    return fine;
-}
-
-bool db_run_file(PGconn *conn, const char *path) {
-    static char text[65536];
-    FILE *file = fopen(path, "r");
-    size_t length = file == NULL ? 0 : fread(text, 1, sizeof text - 1, file);
-    if (file != NULL) {
-        fclose(file);
-    }
-    if (length == 0 || length == sizeof text - 1) {
-        fprintf(stderr, "health_metrics: cannot read %s\n", path);
-        return false;
-    }
-    text[length] = '\0';
-    return db_run(conn, text);
-}
+#include "common/db.h"
 
 /* Appends "table (columns)". */
 static int put_target(char *out, size_t size, const hm_kind *kind) {
@@ -57,7 +15,7 @@ static int put_target(char *out, size_t size, const hm_kind *kind) {
     return length + snprintf(out + length, size - (size_t)length, ")");
 }
 
-bool db_takes(PGconn *conn, const hm_batch *batch, uint32_t row) {
+bool store_takes(PGconn *conn, const hm_batch *batch, uint32_t row) {
     const hm_kind *kind = &kinds[batch->kind];
     char sql[2048] = "insert into ";
     int length = 12 + put_target(sql + 12, sizeof sql - 12, kind);
@@ -88,7 +46,7 @@ static bool copy_row(PGconn *conn, const hm_batch *batch, uint32_t row) {
     return PQputCopyData(conn, line, (int)used) == 1;
 }
 
-bool db_copy(PGconn *conn, const hm_batch *batch, const bool *wanted) {
+bool store_copy(PGconn *conn, const hm_batch *batch, const bool *wanted) {
     char sql[2048] = "copy ";
     int length = 5 + put_target(sql + 5, sizeof sql - 5, &kinds[batch->kind]);
     snprintf(sql + length, sizeof sql - (size_t)length, " from stdin");
@@ -104,7 +62,7 @@ bool db_copy(PGconn *conn, const hm_batch *batch, const bool *wanted) {
         PQclear(result);
     }
     if (!fine) {
-        complain(conn, "the server refused a batch whose records were found valid");
+        db_complain(conn, "the server refused a batch whose records were found valid");
     }
     return fine;
 }

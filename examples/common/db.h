@@ -1,6 +1,6 @@
 /* Small helpers over libpq. Failures are said on stderr. */
-#ifndef EXAMPLES_CALL_CENTER_DB_H
-#define EXAMPLES_CALL_CENTER_DB_H
+#ifndef EXAMPLES_COMMON_DB_H
+#define EXAMPLES_COMMON_DB_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@ bool db_run_file(PGconn *conn, const char *path);
 bool db_value(PGconn *conn, const char *sql, int64_t *value); /* one number */
 bool db_prepare(PGconn *conn, const char *name, const char *sql);
 
-/* Prints "call_center: WHAT: the server's message". */
+/* Prints "PROGRAM: WHAT: the server's message". */
 void db_complain(PGconn *conn, const char *what);
 
 #endif

@@ -1,11 +1,12 @@
-/* Connections, whole statements and files; nothing here is particular to the example. */
-#include "db.h"
+/* Connections, whole statements and files; nothing here is particular to one example. */
+#include "common/db.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 void db_complain(PGconn *conn, const char *what) {
-    fprintf(stderr, "call_center: %s: %s", what, PQerrorMessage(conn));
+    fprintf(stderr, "%s: %s: %s", program_invocation_short_name, what, PQerrorMessage(conn));
 }
 
 static void ignore_notice(void *user, const PGresult *result) {
@@ -14,8 +15,8 @@ static void ignore_notice(void *user, const PGresult *result) {
 }
 
 PGconn *db_connect(const char *conninfo, const char *application) {
-    const char *const names[] = {"dbname", "fallback_application_name", NULL};
-    const char *const values[] = {conninfo, application, NULL};
+    const char *const names[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
+    const char *const values[] = {conninfo, application, "UTF8", NULL};
     PGconn *conn = PQconnectdbParams(names, values, 1);
     if (PQstatus(conn) != CONNECTION_OK) {
         db_complain(conn, "cannot connect");
@@ -60,7 +61,7 @@ static char *read_file(const char *path) {
 bool db_run_file(PGconn *conn, const char *path) {
     char *text = read_file(path);
     if (text == NULL) {
-        fprintf(stderr, "call_center: cannot read %s\n", path);
+        fprintf(stderr, "%s: cannot read %s\n", program_invocation_short_name, path);
         return false;
     }
     bool fine = db_run(conn, text);
