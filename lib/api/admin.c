@@ -120,7 +120,7 @@ int32_t tp_admin_hand_over(tp_strbuf *text, char **out, int32_t status, trigperf
     return status;
 }
 
-static int32_t require_schema(trigperf_admin *admin, trigperf_error **err) {
+int32_t tp_admin_require_schema(trigperf_admin *admin, trigperf_error **err) {
     int32_t version = 0;
     return tp_migrate_check(admin->connection, true, &version, err);
 }
@@ -136,7 +136,7 @@ int32_t trigperf_admin_uninstall(trigperf_admin *admin, int32_t dry_run, char **
                                  trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     tp_strbuf detach = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_detach_all_sql(admin->connection, &detach, error);
     }
@@ -151,7 +151,7 @@ int32_t trigperf_admin_uninstall(trigperf_admin *admin, int32_t dry_run, char **
 int32_t trigperf_admin_attach(trigperf_admin *admin, const trigperf_attachment *attachment,
                               int32_t dry_run, char **sql, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status =
             tp_attach(admin->connection, attachment, admin->max_keys, dry_run != 0, &text, error);
@@ -162,7 +162,7 @@ int32_t trigperf_admin_attach(trigperf_admin *admin, const trigperf_attachment *
 int32_t trigperf_admin_detach(trigperf_admin *admin, const char *table, int32_t dry_run, char **sql,
                               trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_detach(admin->connection, table, dry_run != 0, &text, error);
     }
@@ -188,7 +188,7 @@ int32_t trigperf_admin_rule_add(trigperf_admin *admin, const char *table, const 
     int32_t status =
         rule_spec(table, scope, operations, key_template, min_interval_ms, &rule, error);
     if (status == TRIGPERF_OK) {
-        status = require_schema(admin, error);
+        status = tp_admin_require_schema(admin, error);
     }
     return status == TRIGPERF_OK ? tp_rules_add(admin->connection, &rule, error) : status;
 }
@@ -198,14 +198,14 @@ int32_t trigperf_admin_rule_remove(trigperf_admin *admin, const char *table, con
     tp_rule_spec rule;
     int32_t status = rule_spec(table, scope, NULL, key_template, 0, &rule, error);
     if (status == TRIGPERF_OK) {
-        status = require_schema(admin, error);
+        status = tp_admin_require_schema(admin, error);
     }
     return status == TRIGPERF_OK ? tp_rules_remove(admin->connection, &rule, error) : status;
 }
 
 int32_t trigperf_admin_rules(trigperf_admin *admin, char **json, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_rules_list(admin->connection, &text, error);
     }
@@ -228,7 +228,7 @@ int32_t trigperf_admin_apply(trigperf_admin *admin, const trigperf_attachment *a
 
 int32_t trigperf_admin_attachments(trigperf_admin *admin, char **json, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_inspect_attachments(admin->connection, &text, error);
     }
@@ -260,7 +260,7 @@ int32_t trigperf_admin_advise(trigperf_admin *admin, const char *table, char **j
 
 int32_t trigperf_admin_consumers(trigperf_admin *admin, char **json, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_consumers_list(admin->connection, &text, error);
     }
@@ -271,7 +271,7 @@ int32_t trigperf_admin_consumer_reset(trigperf_admin *admin, const char *name, c
                                       int32_t dry_run, char **sql, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     tp_consumers_which which = {name, source};
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_consumers_reset(admin->connection, &which, dry_run != 0, &text, error);
     }
@@ -283,7 +283,7 @@ int32_t trigperf_admin_consumer_drop(trigperf_admin *admin, const char *name, co
                                      trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     tp_consumers_which which = {name, source};
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status =
             tp_consumers_drop(admin->connection, &which, force != 0, dry_run != 0, &text, error);

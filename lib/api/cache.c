@@ -66,7 +66,7 @@ int32_t trigperf_cache_get(trigperf_context *context, uint32_t validator, const 
         return get(context, validator, key, length, verdict);
     }
     tp_cache *cache = tp_context_head_of(context)->cache;
-    uintptr_t thread = tp_cache_thread();
+    uintptr_t thread = tp_thread_mark();
     int32_t found = tp_cache_glance(cache, validator, thread, key, (size_t)length, &table, &probe);
     if (found >= 0) {
         *verdict = (uint32_t)found;
@@ -181,7 +181,7 @@ int32_t trigperf_cache_compute(trigperf_context *context, uint32_t validator, co
     }
     tp_cache *cache = tp_context_head_of(context)->cache;
     int32_t found =
-        tp_cache_glance(cache, validator, tp_cache_thread(), key, (size_t)length, &table, &probe);
+        tp_cache_glance(cache, validator, tp_thread_mark(), key, (size_t)length, &table, &probe);
     if (found >= 0) {
         *verdict = (uint32_t)found;
         return 1;

@@ -4,10 +4,9 @@
 
 #include <trigperf/cache.h>
 
-#include <pthread.h>
-
 #include "api/context.h"
 #include "base/clock.h"
+#include "base/thread_mark.h"
 #include "core/cache_quick.h"
 
 static inline bool tp_cache_is_key(const char *key, uint64_t length) {
@@ -36,20 +35,9 @@ static inline bool tp_cache_is_clear(const trigperf_context *context, uint32_t v
            validator < TRIGPERF_VALIDATORS_MAX && length <= TRIGPERF_KEY_MAX && key != NULL;
 }
 
-/* Tells threads apart: the address of their control block, which is what pthread_self() gives. */
-static inline uintptr_t tp_cache_thread(void) {
-#if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
-    uintptr_t self;
-    __asm__("mov %%fs:0, %0" : "=r"(self));
-    return self;
-#else
-    return (uintptr_t)pthread_self();
-#endif
-}
-
 /* A call by this thread, at a time that matters or not. */
 static inline tp_cache_call tp_cache_call_at(uint32_t validator, uint64_t now_ms) {
-    return (tp_cache_call){validator, now_ms, tp_cache_thread()};
+    return (tp_cache_call){validator, now_ms, tp_thread_mark()};
 }
 
 /* The same, and the clock is read when something in the cache may expire. */

@@ -6,31 +6,12 @@
 #include "db/kpi_add.h"
 #include "db/kpi_drop.h"
 #include "db/kpi_refresh.h"
-#include "db/migrate.h"
-
-/* Hands text over when the caller wants it; on failure the text goes. */
-static int32_t hand_over(tp_strbuf *text, char **out, int32_t status, trigperf_error **err) {
-    if (status == TRIGPERF_OK && out != NULL) {
-        char *taken = tp_strbuf_take(text);
-        if (taken == NULL) {
-            return tp_error_nomem(err);
-        }
-        *out = taken;
-    }
-    tp_strbuf_free(text);
-    return status;
-}
-
-static int32_t require_schema(trigperf_admin *admin, trigperf_error **err) {
-    int32_t version = 0;
-    return tp_migrate_check(tp_admin_connection(admin), true, &version, err);
-}
 
 int32_t trigperf_admin_kpi_add(trigperf_admin *admin, const trigperf_kpi *kpi, int32_t dry_run,
                                char **sql, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_kpi_add(tp_admin_connection(admin), kpi, dry_run != 0, &text, error);
-    return hand_over(&text, sql, status, error);
+    return tp_admin_hand_over(&text, sql, status, error);
 }
 
 int32_t trigperf_admin_kpi_drop(trigperf_admin *admin, const char *target, int32_t keep,
@@ -38,24 +19,24 @@ int32_t trigperf_admin_kpi_drop(trigperf_admin *admin, const char *target, int32
     tp_strbuf text = TP_STRBUF_INIT;
     int32_t status = tp_kpi_drop(tp_admin_connection(admin), target == NULL ? "" : target,
                                  keep != 0, dry_run != 0, &text, error);
-    return hand_over(&text, sql, status, error);
+    return tp_admin_hand_over(&text, sql, status, error);
 }
 
 int32_t trigperf_admin_kpis(trigperf_admin *admin, char **json, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_kpi_list(tp_admin_connection(admin), &text, error);
     }
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }
 
 int32_t trigperf_admin_kpi_refresh(trigperf_admin *admin, const char *target, const char *what,
                                    char **json, trigperf_error **error) {
     tp_strbuf text = TP_STRBUF_INIT;
-    int32_t status = require_schema(admin, error);
+    int32_t status = tp_admin_require_schema(admin, error);
     if (status == TRIGPERF_OK) {
         status = tp_kpi_refresh(tp_admin_connection(admin), target, what, &text, error);
     }
-    return hand_over(&text, json, status, error);
+    return tp_admin_hand_over(&text, json, status, error);
 }

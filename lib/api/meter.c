@@ -88,7 +88,7 @@ void tp_meter_give_back(tp_recorder *recorder) {
 
 /* A thread that ends leaves its seat; seats of a forked child are the parent's. */
 static void leave(tp_meter *meter) {
-    uintptr_t thread = tp_meter_thread();
+    uintptr_t thread = tp_thread_mark();
     tp_meter_seat *seat = tp_meter_seat_of(&meter->here, thread);
     if (atomic_load_explicit(&seat->thread, memory_order_relaxed) == thread) {
         seat->recorder = NULL;
@@ -98,7 +98,7 @@ static void leave(tp_meter *meter) {
 
 static void take_seat(tp_meter *meter, tp_recorder *recorder) {
     uintptr_t nobody = 0;
-    uintptr_t thread = tp_meter_thread();
+    uintptr_t thread = tp_thread_mark();
     tp_meter_seat *seat = tp_meter_seat_of(&meter->here, thread);
     if (atomic_compare_exchange_strong(&seat->thread, &nobody, thread)) {
         seat->recorder = recorder;

@@ -10,6 +10,7 @@
 
 #include <trigperf/context.h>
 
+#include "base/thread_mark.h"
 #include "core/series.h"
 
 typedef struct tp_meter tp_meter;
@@ -46,16 +47,6 @@ typedef struct tp_meter_key {
 /* The calling thread's recorder; the first time in a thread it is taken. */
 int32_t tp_meter_find(tp_meter *meter, tp_recorder **out);
 
-static inline uintptr_t tp_meter_thread(void) {
-#if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
-    uintptr_t self;
-    __asm__("mov %%fs:0, %0" : "=r"(self));
-    return self;
-#else
-    return (uintptr_t)pthread_self();
-#endif
-}
-
 /* Control blocks are at the ends of stacks, whose sizes are whole pages and one more to guard them:
  * threads that begin one after the other sit one beside the other. */
 static inline tp_meter_seat *tp_meter_seat_of(tp_meter_key *key, uintptr_t thread) {
@@ -65,7 +56,7 @@ static inline tp_meter_seat *tp_meter_seat_of(tp_meter_key *key, uintptr_t threa
 /* The seat of the calling thread, or NULL. */
 static inline const tp_meter_seat *tp_meter_seated(tp_meter *meter) {
     tp_meter_key *key = (tp_meter_key *)(void *)meter;
-    uintptr_t thread = tp_meter_thread();
+    uintptr_t thread = tp_thread_mark();
     const tp_meter_seat *seat = tp_meter_seat_of(key, thread);
     bool mine = atomic_load_explicit(&seat->thread, memory_order_relaxed) == thread;
     return __builtin_expect(mine && *key->process != 0, 1) ? seat : NULL;

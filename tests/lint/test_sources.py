@@ -45,7 +45,8 @@ def _():
     for path in files(r"(tools|examples)/.*\.[ch]"):
         folder = os.path.dirname(path)
         for mark, name in includes(path):
-            if mark == '"' and not os.path.isfile(os.path.join(ROOT, folder, name)):
+            home = "examples" if name.startswith("common/") and path.startswith("examples/") else folder
+            if mark == '"' and not os.path.isfile(os.path.join(ROOT, home, name)):
                 problems.append(f'{path}: "{name}" is no header of its folder')
             if mark == '"' and ".." in name:
                 problems.append(f'{path}: "{name}" leaves its folder')
