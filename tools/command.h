@@ -30,6 +30,7 @@ extern const command command_doctor;
 extern const command command_grants;
 extern const command command_bracket;
 extern const command command_collect;
+extern const command command_cleanup;
 extern const command command_kpi;
 extern const command command_serve;
 extern const command command_tail;

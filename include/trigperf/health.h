@@ -67,12 +67,37 @@ int32_t trigperf_admin_report(trigperf_admin *admin, int64_t since_s, int64_t un
  * @param[out] sql receives the SQL; release with trigperf_string_free(); may be NULL.
  * @param[out] error see error.h; may be NULL.
  * @return 0, #TRIGPERF_E_NOT_FOUND (no such table, no triggers, schema not installed),
- *         #TRIGPERF_E_EXISTS or #TRIGPERF_E_SERVER (brackets are there, or a trigger's name comes
- *         before or after theirs), #TRIGPERF_E_PERMISSION, #TRIGPERF_E_VERSION,
+ *         #TRIGPERF_E_EXISTS (brackets are there, or a trigger's name comes before or after
+ *         theirs), #TRIGPERF_E_UNSUPPORTED (no table: a view, ..), #TRIGPERF_E_INVALID (no name),
+ *         #TRIGPERF_E_PERMISSION, #TRIGPERF_E_VERSION, #TRIGPERF_E_SERVER,
  *         #TRIGPERF_E_CONNECTION, #TRIGPERF_E_NOMEM. Nothing is half done.
  */
 int32_t trigperf_admin_bracket(trigperf_admin *admin, const char *table, int32_t remove,
                                int32_t dry_run, char **sql, trigperf_error **error);
+
+/**
+ * @brief Retention by hand: removes what was measured, sampled and logged longer ago than so many
+ *        days, as the elected context does every `metrics.collect_ms`. One call removes at most a
+ *        batch of each table, in one transaction, so that it can be stopped between two.
+ *
+ * A dry run reads each table once and gives `{"format":1,"older_than_days","before","tables",
+ * "unused_names","outbox_bytes"}`, of each table `table`, `holds`, `rows`, `due` (rows that would
+ * go), `oldest`, `bytes` (of its files, indexes too) and `due_bytes` (estimated by the share of
+ * rows). Otherwise `{"format":1,"older_than_days","tables":[{"table","removed"}],"unused_names",
+ * "outbox_bytes","more"}`: call again while `more` is true. The last call also removes names of
+ * series that nothing uses any more (`unused_names`), and empties parts of the outbox that every
+ * position has passed (`outbox_bytes` less), as contexts do while one is connected.
+ * @param admin   the handle; its role owns the schema, or has the rights of `consumer`; those of
+ *        `metrics` are enough for a dry run.
+ * @param older_than_days 1 to 3,660; 0: the configuration's `metrics.retention_days`.
+ * @param batch   at most so many rows of each table in one call, up to 1,000,000; 0: 10,000.
+ * @param dry_run 1: change nothing.
+ * @param[out] json receives the object; release with trigperf_string_free(); may be NULL.
+ * @param[out] error see error.h; may be NULL.
+ * @return as trigperf_admin_collect(); #TRIGPERF_E_INVALID (days or batch).
+ */
+int32_t trigperf_admin_cleanup(trigperf_admin *admin, uint32_t older_than_days, uint32_t batch,
+                               int32_t dry_run, char **json, trigperf_error **error);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

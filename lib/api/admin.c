@@ -27,10 +27,15 @@
 struct trigperf_admin {
     PGconn *connection;
     int32_t max_keys;
+    uint32_t retention_days;
 };
 
 PGconn *tp_admin_connection(trigperf_admin *admin) {
     return admin->connection;
+}
+
+uint32_t tp_admin_retention_days(const trigperf_admin *admin) {
+    return admin->retention_days;
 }
 
 static void ignore_notice(void *user, const PGresult *result) {
@@ -78,6 +83,7 @@ static int32_t open_admin(const trigperf_config *config, trigperf_admin **out,
         return tp_error_nomem(err);
     }
     admin->max_keys = (int32_t)tp_config_u32(config, TP_OPTION_CAPTURE_MAX_KEYS);
+    admin->retention_days = tp_config_u32(config, TP_OPTION_METRICS_RETENTION_DAYS);
     int32_t status = connect_to(config, &admin->connection, err);
     if (status == TRIGPERF_OK) {
         status = check_server(admin->connection, err);

@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 
 PGconn *tp_admin_connection(trigperf_admin *admin);
+uint32_t tp_admin_retention_days(const trigperf_admin *admin);
 
 /* Hands text over when the caller wants it (out is not NULL); on failure the text goes. */
 int32_t tp_admin_hand_over(tp_strbuf *text, char **out, int32_t status, trigperf_error **err);

@@ -90,6 +90,8 @@ static const right rights[] = {
     {METRICS, "EXECUTE ON FUNCTION trigperf.get_cache_trigger_health"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.triggers"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.track_functions_hint"},
+    {CONSUMER | METRICS, "EXECUTE ON FUNCTION trigperf.cleanup_plan"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.cleanup_step"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_bucket"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_lower"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_middle"},

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "db/migrate.h"
 #include "db/retry.h"
@@ -11,21 +12,42 @@
 
 #define OLDEST_S (INT64_C(3660) * 86400)
 
+/* The same error with another code and hint. */
+static int32_t recode(trigperf_error *problem, int32_t code, const char *hint,
+                      trigperf_error **err) {
+    tp_error_set_sql(err, code, trigperf_error_sqlstate(problem), false, hint, "%s",
+                     trigperf_error_message(problem));
+    trigperf_error_free(problem);
+    return code;
+}
+
+/* Who lacks rights on our schema is told how to get them. */
+static int32_t explain_rights(trigperf_error *problem, int32_t status, trigperf_error **err) {
+    return strcmp(trigperf_error_sqlstate(problem), "42501") != 0
+               ? tp_error_move(err, problem, status)
+               : recode(problem, status,
+                        "run it as the owner of the schema trigperf, or let the owner grant the "
+                        "rights: trigperf grants --metrics ROLE --apply for what only looks, "
+                        "--consumer for what programs do",
+                        err);
+}
+
 int32_t tp_health_document(PGconn *connection, const char *sql, int count,
                            const char *const *values, const char *what, tp_strbuf *json,
                            trigperf_error **err) {
     int32_t version = 0;
     PGresult *result = NULL;
-    int32_t status = tp_migrate_check(connection, true, &version, err);
+    trigperf_error *problem = NULL;
+    int32_t status = tp_migrate_check(connection, true, &version, &problem);
     if (status == TRIGPERF_OK) {
-        status = tp_sql_query(connection, sql, count, values, what, &result, err);
+        status = tp_sql_query(connection, sql, count, values, what, &result, &problem);
     }
     if (status == TRIGPERF_OK) {
         tp_strbuf_puts(json, PQgetvalue(result, 0, 0));
-        status = json->failed ? tp_error_nomem(err) : TRIGPERF_OK;
+        status = json->failed ? tp_error_nomem(&problem) : TRIGPERF_OK;
     }
     PQclear(result);
-    return status;
+    return explain_rights(problem, status, err);
 }
 
 int32_t tp_health_collect(PGconn *connection, tp_strbuf *json, trigperf_error **err) {
@@ -62,13 +84,33 @@ typedef struct bracket {
     tp_strbuf *sql;
 } bracket;
 
+/* What bracket_sql() and the cast of a name refuse, by the codes that they raise. */
+static int32_t explain_bracket(trigperf_error *problem, int32_t status, trigperf_error **err) {
+    static const struct {
+        const char *state;
+        int32_t code;
+    } known[] = {{"42710", TRIGPERF_E_EXISTS},    {"42704", TRIGPERF_E_NOT_FOUND},
+                 {"42P01", TRIGPERF_E_NOT_FOUND}, {"3F000", TRIGPERF_E_NOT_FOUND},
+                 {"42602", TRIGPERF_E_INVALID},   {"42809", TRIGPERF_E_UNSUPPORTED}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(trigperf_error_sqlstate(problem), known[i].state) == 0) {
+            const char *hint = trigperf_error_hint(problem);
+            return recode(problem, known[i].code,
+                          hint[0] != '\0' ? hint : "write the name as in SQL: public.calls", err);
+        }
+    }
+    return tp_error_move(err, problem, status);
+}
+
 static int32_t put_bracket(PGconn *connection, void *user, trigperf_error **err) {
     bracket *b = user;
     const char *values[] = {b->table, b->remove ? "true" : "false"};
     tp_strbuf_reset(b->sql);
+    trigperf_error *problem = NULL;
     int32_t status = tp_health_document(
         connection, "SELECT trigperf.bracket_sql($1::pg_catalog.regclass, $2::bool)", 2, values,
-        "looking at the triggers", b->sql, err);
+        "looking at the triggers", b->sql, &problem);
+    status = explain_bracket(problem, status, err);
     if (status == TRIGPERF_OK && !b->dry_run && b->sql->length > 0) {
         status =
             tp_sql_run(connection, tp_strbuf_str(b->sql), "putting brackets around triggers", err);
@@ -84,4 +126,25 @@ int32_t tp_health_bracket(PGconn *connection, const char *table, bool remove, bo
                             "expected the name of a table, got nothing");
     }
     return tp_retry(connection, put_bracket, &b, !dry_run, "putting brackets around triggers", err);
+}
+
+int32_t tp_health_cleanup_plan(PGconn *connection, uint32_t days, tp_strbuf *json,
+                               trigperf_error **err) {
+    char number[16];
+    snprintf(number, sizeof number, "%" PRIu32, days);
+    const char *values[] = {number};
+    return tp_health_document(connection, "SELECT trigperf.cleanup_plan($1::pg_catalog.int4)", 1,
+                              values, "looking for what is too old", json, err);
+}
+
+int32_t tp_health_cleanup_step(PGconn *connection, uint32_t days, uint32_t batch, tp_strbuf *json,
+                               trigperf_error **err) {
+    char number[16];
+    char rows[16];
+    snprintf(number, sizeof number, "%" PRIu32, days);
+    snprintf(rows, sizeof rows, "%" PRIu32, batch);
+    const char *values[] = {number, rows};
+    return tp_health_document(
+        connection, "SELECT trigperf.cleanup_step($1::pg_catalog.int4, $2::pg_catalog.int4)", 2,
+        values, "removing what is too old", json, err);
 }

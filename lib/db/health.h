@@ -25,4 +25,12 @@ int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, t
 int32_t tp_health_bracket(PGconn *connection, const char *table, bool remove, bool dry_run,
                           tp_strbuf *sql, trigperf_error **err);
 
+/* What retention would remove of what is older than so many days: one JSON object. */
+int32_t tp_health_cleanup_plan(PGconn *connection, uint32_t days, tp_strbuf *json,
+                               trigperf_error **err);
+
+/* Removes a batch of each table; the object says whether there is more. */
+int32_t tp_health_cleanup_step(PGconn *connection, uint32_t days, uint32_t batch, tp_strbuf *json,
+                               trigperf_error **err);
+
 #endif

@@ -169,6 +169,50 @@ static int32_t doctor(trigperf_error **error) {
     return keep(trigperf_admin_doctor(admin, &text, error), text);
 }
 
+static int32_t collect(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_collect(admin, &text, error), text);
+}
+
+static int32_t report(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_report(admin, 86400, 0, &text, error), text);
+}
+
+static int32_t bracket(trigperf_error **error) {
+    char *text = NULL;
+    int32_t status = trigperf_admin_bracket(admin, "demands", 0, 0, &text, error);
+    return keep(status, text);
+}
+
+static int32_t bracket_dry(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_bracket(admin, "demands", 0, 1, &text, error), text);
+}
+
+static int32_t unbracket(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_bracket(admin, "demands", 1, 0, &text, error), text);
+}
+
+static int32_t cleanup_plan(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_cleanup(admin, 0, 0, 1, &text, error), text);
+}
+
+static int32_t cleanup(trigperf_error **error) {
+    char *text = NULL;
+    return keep(trigperf_admin_cleanup(admin, 1, 10, 0, &text, error), text);
+}
+
+static int32_t rule_add(trigperf_error **error) {
+    return trigperf_admin_rule_add(admin, "calls", NULL, "insert", "more:{id}", 5, error);
+}
+
+static int32_t rule_remove(trigperf_error **error) {
+    return trigperf_admin_rule_remove(admin, "calls", NULL, "more:{id}", error);
+}
+
 static int32_t attachments(trigperf_error **error) {
     char *text = NULL;
     return keep(trigperf_admin_attachments(admin, &text, error), text);
@@ -236,9 +280,18 @@ static const call calls[] = {{"install", install, 0},
                              {"grant installer", grant_installer, 0},
                              {"revoke consumer", revoke_consumer, 0},
                              {"rules", rules, 0},
+                             {"add a rule", rule_add, TRIGPERF_E_EXISTS},
+                             {"remove a rule", rule_remove, TRIGPERF_E_NOT_FOUND},
                              {"status", status, 0},
                              {"attachments", attachments, 0},
                              {"triggers", triggers, 0},
+                             {"collect", collect, 0},
+                             {"report", report, 0},
+                             {"plan brackets", bracket_dry, 0},
+                             {"put brackets", bracket, TRIGPERF_E_EXISTS},
+                             {"remove brackets", unbracket, 0},
+                             {"plan a cleanup", cleanup_plan, 0},
+                             {"clean up", cleanup, 0},
                              {"judge", judge, 0},
                              {"alerts", alerts, 0},
                              {"take", take, 0},

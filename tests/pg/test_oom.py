@@ -59,7 +59,8 @@ def _(db):
     result = harness.run([os.path.join(harness.BUILD, "tests", "oom_admin"), db.conninfo()], timeout=280)
     check(result.code == 0, f"{result.out} {result.err}")
     tried = dict(line.rsplit(" ", 1) for line in result.out.strip().split("\n"))
-    check(all(int(tried[name]) > 5 for name in ("apply", "apply, otherwise", "grant consumer", "import", "advise", "doctor")), f"{tried}")
+    check(all(int(tried[name]) > 5 for name in ("apply", "apply, otherwise", "grant consumer", "import", "advise", "doctor", "add a rule")), f"{tried}")
+    check(all(int(tried[name]) > 0 for name in ("collect", "report", "put brackets", "clean up")), f"{tried}")
     print("# " + ", ".join(f"{name} {count}" for name, count in tried.items()))
     check(db.value("select to_regnamespace('trigperf') is null") == "t", "the schema is left behind")
 
