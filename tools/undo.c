@@ -174,7 +174,7 @@ static void write_settings(FILE *file, const json_t *entry) {
             (long long)json_integer_value(json_object_get(entry, "max_keys")));
     const json_t *rate = json_object_get(entry, "sample_rate");
     if (json_is_number(rate)) {
-        fprintf(file, "sample_rate = %.6f\n", json_number_value(rate));
+        fprintf(file, "sample_rate = %.9f\n", json_number_value(rate));
     }
 }
 

@@ -255,8 +255,8 @@ int32_t trigperf_admin_status(trigperf_admin *admin, char **json, trigperf_error
  *
  * A table that is not attached is attached. One whose keys, watched columns or settings differ,
  * or whose triggers are missing or disabled, is detached and attached anew; it keeps its
- * `max_keys` unless the description sets it. One whose rules alone differ gets those of the
- * description, and loses others.
+ * `max_keys` and its `sample_rate` unless the description sets them. One whose rules alone differ
+ * gets those of the description, and loses others.
  * @param admin      the handle.
  * @param attachment the description; may be used again.
  * @param dry_run    1: only say what would be done, after all checks.

@@ -52,7 +52,7 @@ static const char rows_sql[] =
     "SELECT c.id, format('%I.%I', c.schema_name, c.table_name), c.function_name, c.granularity,"
     " starts_with(c.granularity_reason, 'auto:'), c.max_keys, s.state, c.isolate,"
     " c.replicated, trigperf.table_subscribed(c.relid), COALESCE(c.row_filter, ''), "
-    "COALESCE(c.sample_rate, 0)::numeric::text "
+    "c.sample_rate::numeric::text "
     "FROM trigperf.captured_table c JOIN trigperf.status_tables() s ON s.id = c.id "
     "WHERE c.relid = $1::oid OR (c.schema_name = $2 AND c.table_name = $3) "
     "ORDER BY c.relid = $1::oid DESC, c.id";
@@ -163,12 +163,20 @@ static void compare_shape(work *w) {
     }
 }
 
+/* Whether the registry says one; tables of the log have none. */
+static bool known_sample_rate(const work *w, double *rate) {
+    return PQntuples(w->rows) > 0 && !PQgetisnull(w->rows, 0, SAMPLE_RATE) &&
+           tp_attachment_sample_rate(PQgetvalue(w->rows, 0, SAMPLE_RATE), rate, NULL) ==
+               TRIGPERF_OK;
+}
+
 static bool other_sample_rate(const work *w) {
     double rate = 0;
-    return w->spec->sample_rate_set &&
-           (tp_attachment_sample_rate(PQgetvalue(w->rows, 0, SAMPLE_RATE), &rate, NULL) !=
-                TRIGPERF_OK ||
-            rate - w->spec->sample_rate > 1e-9 || w->spec->sample_rate - rate > 1e-9);
+    if (!w->spec->sample_rate_set) {
+        return false;
+    }
+    known_sample_rate(w, &rate); /* what is not known is not sampled */
+    return rate - w->spec->sample_rate > 1e-9 || w->spec->sample_rate - rate > 1e-9;
 }
 
 static void compare_settings(work *w) {
@@ -334,9 +342,13 @@ static int32_t detach_rows(work *w, PGconn *connection, trigperf_error **err) {
                : status;
 }
 
+/* What the description leaves open stays as it was. */
 static int32_t attach_anew(work *w, PGconn *connection, trigperf_error **err) {
     trigperf_attachment named = *w->spec;
     bool known = PQntuples(w->rows) > 0;
+    if (!named.sample_rate_set) {
+        named.sample_rate_set = known_sample_rate(w, &named.sample_rate);
+    }
     int32_t max_keys =
         known ? (int32_t)strtol(PQgetvalue(w->rows, 0, MAX_KEYS), NULL, 10) : w->max_keys;
     named.table = w->relation.quoted;

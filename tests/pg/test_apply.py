@@ -232,6 +232,30 @@ def _(installed, tmp):
     equal(tables(installed)[0][6], "7", "max_keys")
 
 
+@test("sample_rate: the file's, else the table's own, else the database's")
+def _(installed, tmp):
+    files = fresh(installed, tmp)
+
+    def rate():
+        return installed.value("select sample_rate from trigperf.captured_table where table_name = 'users'")
+
+    text = "[table users]\nkeys = id\n"
+    installed.trigperf("attach", "users", "--key", "id", "--sample-rate", "0.0625")
+    installed.sql("update trigperf.setting set value = '0.25' where name = 'sample_rate'")
+    contains(files.apply(text).out, "nothing would change", "without a word")
+    files.apply(text + "watch = name\n")
+    equal(rate(), "0.0625", "attached anew for another reason")
+    before = files.path()
+    contains(files.apply(text + "watch = name\nsample_rate = 0.5\n", "--undo", before).out, "other sample_rate", "plan")
+    equal(rate(), "0.5", "the file's")
+    installed.trigperf("apply", before, "--prune")
+    equal(rate(), "0.0625", "brought back")
+    files.apply(text + "granularity = wal\n")
+    equal(rate(), None, "of a table of the log")
+    files.apply(text)
+    equal(rate(), "0.25", "the database's")
+
+
 @test("isolation, limits and replicated rows: set, changed, taken back, and brought back by the undo")
 def _(installed, tmp):
     files = fresh(installed, tmp)
