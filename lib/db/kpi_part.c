@@ -60,6 +60,29 @@ void tp_kpi_put_marks(const tp_kpi_plan *plan, const char *prefix, tp_strbuf *ou
     }
 }
 
+void tp_kpi_put_mark_values(const tp_kpi_plan *plan, tp_strbuf *out) {
+    for (uint32_t i = 0; i < tp_kpi_value_count(plan); i++) {
+        tp_strbuf_printf(out, ", tp_a%u", i + 1);
+    }
+}
+
+void tp_kpi_put_mark_rows(const tp_kpi_plan *plan, tp_strbuf *out) {
+    tp_strbuf_puts(out, "            SELECT array_agg(ROW(");
+    tp_kpi_put_marks(plan, "", out);
+    tp_kpi_put_mark_values(plan, out);
+    tp_strbuf_printf(out, ", NULL, NULL)::trigperf.kpi_mark_%d ORDER BY ", plan->id);
+    tp_kpi_put_marks(plan, "", out);
+}
+
+void tp_kpi_put_merged(const tp_kpi_plan *plan, tp_strbuf *out) {
+    tp_kpi_put_marks(plan, "", out);
+    for (uint32_t i = 0; i < tp_kpi_value_count(plan); i++) {
+        tp_kpi_kind kind = tp_kpi_value_kind(plan, i);
+        const char *name = kind == TP_KPI_MIN ? "min" : kind == TP_KPI_MAX ? "max" : "sum";
+        tp_strbuf_printf(out, ", %s(tp_a%u) AS tp_a%u", name, i + 1, i + 1);
+    }
+}
+
 void tp_kpi_put_text(const char *text, tp_strbuf *out) {
     tp_strbuf_printf(out, "(%s%s)", text, strstr(text, "--") == NULL ? "" : "\n");
 }

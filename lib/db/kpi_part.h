@@ -15,6 +15,12 @@ void tp_kpi_put_group_names(const tp_kpi_plan *plan, const char *prefix, tp_strb
 void tp_kpi_put_names(const tp_kpi_plan *plan, const char *prefix, tp_strbuf *out);
 /* tp_g1, tp_g2 of the marks, each after a prefix. */
 void tp_kpi_put_marks(const tp_kpi_plan *plan, const char *prefix, tp_strbuf *out);
+/* ", tp_a1, tp_a2": the values of the marks. */
+void tp_kpi_put_mark_values(const tp_kpi_plan *plan, tp_strbuf *out);
+/* "SELECT array_agg(..": of rows with these columns, as marks, in the order of the groups. */
+void tp_kpi_put_mark_rows(const tp_kpi_plan *plan, tp_strbuf *out);
+/* The same columns, of several rows a group. */
+void tp_kpi_put_merged(const tp_kpi_plan *plan, tp_strbuf *out);
 /* Given text in parentheses; behind a comment the closing one stands on a line of its own. */
 void tp_kpi_put_text(const char *text, tp_strbuf *out);
 /* The group's expression over the row, in parentheses. */

@@ -9,9 +9,12 @@
  * come after us, so that it is exact. Rows that an UPDATE left as they were cancel out (EXCEPT
  * ALL).
  *
+ * Of a statement that calls triggers of several events, the last one writes: db/kpi_gather.h.
+ *
  * A trailing KPI only notes the groups. */
 #include "db/kpi_text.h"
 
+#include "db/kpi_gather.h"
 #include "db/kpi_part.h"
 #include "db/sqltext.h"
 
@@ -118,19 +121,8 @@ static void put_side(const tp_kpi_plan *plan, const char *rows, const char *exce
     tp_kpi_put_marks(plan, "", out);
 }
 
-/* ROW(..) of the differences as the type of the mark table. */
-static void put_row(const tp_kpi_plan *plan, tp_strbuf *out) {
-    tp_strbuf_puts(out, "            SELECT array_agg(ROW(");
-    tp_kpi_put_marks(plan, "", out);
-    for (uint32_t i = 0; i < tp_kpi_value_count(plan); i++) {
-        tp_strbuf_printf(out, ", tp_a%u", i + 1);
-    }
-    tp_strbuf_printf(out, ", NULL, NULL)::trigperf.kpi_mark_%d ORDER BY ", plan->id);
-    tp_kpi_put_marks(plan, "", out);
-}
-
 static void put_one_side(const tp_kpi_plan *plan, const char *rows, bool gone, tp_strbuf *out) {
-    put_row(plan, out);
+    tp_kpi_put_mark_rows(plan, out);
     tp_strbuf_puts(out, ") INTO tp_rows FROM (");
     put_side(plan, rows, NULL, gone, out);
     tp_strbuf_puts(out, ") AS tp_q;\n");
@@ -139,14 +131,9 @@ static void put_one_side(const tp_kpi_plan *plan, const char *rows, bool gone, t
 static void put_both_sides(const tp_kpi_plan *plan, tp_strbuf *out) {
     bool extremes = tp_kpi_has_extremes(plan);
     const char *separator = " HAVING ";
-    put_row(plan, out);
+    tp_kpi_put_mark_rows(plan, out);
     tp_strbuf_puts(out, ") INTO tp_rows FROM (SELECT ");
-    tp_kpi_put_marks(plan, "", out);
-    for (uint32_t i = 0; i < tp_kpi_value_count(plan); i++) {
-        tp_kpi_kind kind = tp_kpi_value_kind(plan, i);
-        const char *name = kind == TP_KPI_MIN ? "min" : kind == TP_KPI_MAX ? "max" : "sum";
-        tp_strbuf_printf(out, ", %s(tp_a%u) AS tp_a%u", name, i + 1, i + 1);
-    }
+    tp_kpi_put_merged(plan, out);
     tp_strbuf_puts(out, " FROM (");
     put_side(plan, new_rows, extremes ? old_rows : NULL, false, out);
     tp_strbuf_puts(out, "\n            UNION ALL ");
@@ -160,10 +147,12 @@ static void put_both_sides(const tp_kpi_plan *plan, tp_strbuf *out) {
     tp_strbuf_puts(out, ") AS tp_q;\n");
 }
 
-/* Extremes of what went, a row a group. */
+/* Extremes of what went, a row a group; a time tells them from differences. */
 static void put_gone(const tp_kpi_plan *plan, bool update, tp_strbuf *out) {
-    put_row(plan, out);
-    tp_strbuf_puts(out, ") INTO tp_gone FROM (");
+    tp_strbuf_puts(out, "            SELECT array_agg(ROW(");
+    tp_kpi_put_marks(plan, "", out);
+    tp_kpi_put_mark_values(plan, out);
+    tp_strbuf_printf(out, ", NULL, now())::trigperf.kpi_mark_%d) INTO tp_gone FROM (", plan->id);
     put_side(plan, old_rows, update ? new_rows : NULL, false, out);
     tp_strbuf_puts(out, ") AS tp_q;\n");
 }
@@ -263,6 +252,7 @@ static void put_lookup(const tp_kpi_plan *plan, tp_strbuf *out) {
 }
 
 static void put_immediate_end(const tp_kpi_plan *plan, tp_strbuf *out) {
+    tp_kpi_put_gathering(plan, out);
     tp_strbuf_puts(out, "    IF tp_rows IS NULL THEN\n        RETURN NULL;\n    END IF;\n");
     put_upsert(plan, out);
     if (tp_kpi_has_extremes(plan)) {
@@ -425,12 +415,15 @@ void tp_kpi_put_function(const tp_kpi_plan *plan, tp_strbuf *out) {
                      "DECLARE\n"
                      "    tp_rows    trigperf.kpi_mark_%d[];\n"
                      "    tp_gone    trigperf.kpi_mark_%d[];\n"
+                     "    tp_aside   trigperf.kpi_mark_%d[];\n"
+                     "    tp_others  text;\n"
                      "    tp_empty   boolean;\n"
                      "    tp_message text;\n"
                      "    tp_state   text;\n"
                      "BEGIN\n",
-                     plan->id, plan->id, plan->id);
+                     plan->id, plan->id, plan->id, plan->id);
     put_truncate(plan, out);
+    tp_kpi_put_arrival(plan, out);
     tp_strbuf_puts(out, "    BEGIN\n");
     put_row_check(plan, out);
     put_presence(plan, out);
@@ -451,16 +444,18 @@ void tp_kpi_put_function(const tp_kpi_plan *plan, tp_strbuf *out) {
 /* --- triggers
  * -----------------------------------------------------------------------------------*/
 
-static void put_trigger(const tp_kpi_plan *plan, const char *suffix, const char *event,
+static void put_trigger(const tp_kpi_plan *plan, char suffix, const char *event,
                         const char *relation, const char *rest, tp_strbuf *out) {
-    tp_strbuf_printf(out,
-                     "CREATE TRIGGER trigperf_kpi_%d_%s AFTER %s ON %s\n    %sEXECUTE FUNCTION "
-                     "trigperf.kpi_%d();\n",
-                     plan->id, suffix, event, relation, rest, plan->id);
+    tp_strbuf_printf(out, "CREATE TRIGGER trigperf_kpi_%d_%c AFTER %s ON %s\n    %s", plan->id,
+                     suffix, event, relation, rest);
+    if (suffix != 't') {
+        tp_kpi_put_announcement(plan, suffix, out);
+    }
+    tp_strbuf_printf(out, "EXECUTE FUNCTION trigperf.kpi_%d();\n", plan->id);
 }
 
 void tp_kpi_put_truncate_trigger(const tp_kpi_plan *plan, const char *relation, tp_strbuf *out) {
-    put_trigger(plan, "t", "TRUNCATE", relation, "FOR EACH STATEMENT ", out);
+    put_trigger(plan, 't', "TRUNCATE", relation, "FOR EACH STATEMENT ", out);
 }
 
 /* With UPDATE OF, an UPDATE of other columns does not even call the function. */
@@ -476,17 +471,17 @@ void tp_kpi_put_triggers(const tp_kpi_plan *plan, tp_strbuf *out) {
     if (plan->by_row) {
         tp_strbuf event = TP_STRBUF_INIT;
         put_update_event(plan, &event);
-        put_trigger(plan, "i", "INSERT", plan->source, "FOR EACH ROW ", out);
-        put_trigger(plan, "u", tp_strbuf_str(&event), plan->source, "FOR EACH ROW ", out);
-        put_trigger(plan, "d", "DELETE", plan->source, "FOR EACH ROW ", out);
+        put_trigger(plan, 'i', "INSERT", plan->source, "FOR EACH ROW ", out);
+        put_trigger(plan, 'u', tp_strbuf_str(&event), plan->source, "FOR EACH ROW ", out);
+        put_trigger(plan, 'd', "DELETE", plan->source, "FOR EACH ROW ", out);
         out->failed = out->failed || event.failed;
         tp_strbuf_free(&event);
     } else {
-        put_trigger(plan, "i", "INSERT", plan->source,
+        put_trigger(plan, 'i', "INSERT", plan->source,
                     "REFERENCING NEW TABLE AS tp_new FOR EACH STATEMENT ", out);
-        put_trigger(plan, "u", "UPDATE", plan->source,
+        put_trigger(plan, 'u', "UPDATE", plan->source,
                     "REFERENCING OLD TABLE AS tp_old NEW TABLE AS tp_new FOR EACH STATEMENT ", out);
-        put_trigger(plan, "d", "DELETE", plan->source,
+        put_trigger(plan, 'd', "DELETE", plan->source,
                     "REFERENCING OLD TABLE AS tp_old FOR EACH STATEMENT ", out);
     }
     tp_kpi_put_truncate_trigger(plan, plan->source, out);

@@ -54,8 +54,8 @@ static void put_check(const tp_kpi_plan *plan, tp_strbuf *out) {
 static void put_doubt(const tp_kpi_plan *plan, tp_strbuf *out) {
     tp_strbuf_printf(out,
                      "    rebuilt := p_what = 'rebuild' OR EXISTS (SELECT FROM "
-                     "trigperf.kpi_mark_%d WHERE tp_all IS NOT NULL",
-                     plan->id);
+                     "trigperf.kpi_mark_%d WHERE %s",
+                     plan->id, plan->spec->trailing ? "tp_all IS NOT NULL" : "true");
     for (uint32_t i = 0; i < plan->spec->group_count; i++) {
         if (plan->not_null[i]) {
             tp_strbuf_printf(out, " OR tp_g%u IS NULL", i + 1);

@@ -140,6 +140,73 @@ def _(installed):
     right(installed, "after the storm")
 
 
+def several(me, of, count):
+    """Statements that call the triggers of two or three events, on rows of one's own and groups in any order."""
+    dice = random.Random(me)
+    some = lambda: (f"select ((n * {dice.randrange(1, 90)} + {dice.randrange(400)}) % 400) * {of} + {me} as id, "
+                    f"(n * {dice.randrange(1, 40)} + {dice.randrange(40)}) % 40 as g, n % 60 as s from generate_series(1, 25) n")
+    rows = lambda: f"select distinct on (id) id, g, 'answered', s, s from ({some()}) d"
+    choices = [
+        lambda: f"insert into calls {rows()} on conflict (id) do update set user_id = (calls.user_id * 7 + 3) % 40, "
+                "seconds = excluded.seconds",
+        lambda: f"merge into calls c using (select distinct on (id) * from ({some()}) d) s on c.id = s.id "
+                "when matched and s.s > 45 then delete when matched then update set user_id = s.g, seconds = s.s "
+                "when not matched then insert values (s.id, s.g, 'answered', s.s, s.s)",
+        lambda: f"with gone as (delete from calls where id in (select id from ({some()}) d) returning *), "
+                f"moved as (update calls set user_id = (user_id * 11 + 5) % 40 where id % {of} = {me} and id % 7 = "
+                f"{dice.randrange(7)} and id not in (select id from gone) returning 1) "
+                "insert into calls select id + 100000000, (user_id * 3) % 40, status, seconds, cost from gone "
+                "on conflict (id) do nothing",
+        lambda: f"update calls set user_id = (user_id * {dice.randrange(2, 9)} + 1) % 40 where id % {of} = {me} and id % 3 = 0",
+    ]
+    return ";\n".join(dice.choice(choices)() for _ in range(count)) + ";\n"
+
+
+@test("thousands of upserts and merges of eight writers, groups in any order: exact, and none waits in a circle")
+def _(installed):
+    prepared(installed, "--granularity", "statement")
+    installed.sql("update calls set id = id + 200000000")
+    results = concurrently(installed, [several(me, 8, 280) for me in range(8)])
+    equal([result.err for result in results if result.err], [], "writers")
+    right(installed, "after the storm")
+    equal(installed.value("select count(*) from trigperf.kpi_mark_1"), "0", "what was put aside")
+
+
+@test("triggers that write to the same table, errors and savepoints between an upsert's triggers")
+def _(installed):
+    prepared(installed, "--granularity", "statement")
+    installed.sql("""create function more() returns trigger language plpgsql as $$ begin
+            if new.seconds > 900 then raise 'too long'; end if;
+            if new.seconds = 800 then delete from calls where id = new.id; end if;
+            if new.seconds = 700 then update calls set user_id = 2, seconds = 5 where id = new.id; end if;
+            if new.seconds = 600 then insert into calls values (new.id + 1, 1, 'answered', 1, 1)
+                on conflict (id) do update set seconds = 77; end if;
+            return null; end $$;
+        create trigger more after insert or update on calls for each row execute function more()""")
+    upsert = ("insert into calls select n, n % 6, 'answered', {0}, {0} from generate_series(15, 25) n "
+              "on conflict (id) do update set seconds = excluded.seconds + {1}, user_id = 3")
+    for first, more in ((800, 0), (700, 0), (600, 0), (800, -100), (600, 200), (10, 1)):
+        installed.sql(upsert.format(first, more))
+        right(installed, f"after {first}, {more}")
+    contains(installed.fails("begin; " + upsert.format(901, 0)), "too long", "error")
+    installed.sql(f"""begin; insert into calls values (800, 1, 'answered', 3, 3); savepoint a;
+        do $$ begin {upsert.format(901, 0)}; exception when others then null; end $$;
+        insert into calls values (801, 1, 'answered', 4, 4); rollback to a;
+        {upsert.format(20, 30)}; {upsert.format(700, -100)}; commit""")
+    right(installed, "after errors")
+    equal(installed.value("select count(*) from trigperf.kpi_mark_1"), "0", "what was put aside")
+
+
+@test("who sets the triggers' own setting by hand gets a KPI that waits for its refresh, and is rebuilt")
+def _(installed):
+    prepared(installed, "--granularity", "statement")
+    installed.sql("set trigperf.kpi_1 = 'd'; insert into calls values (100, 1, 'answered', 500, 1)")
+    check(wrong(installed) != [], "it does not wait")
+    equal(refresh(installed)["public.kpi"]["rebuilt"], True, "rebuilt")
+    right(installed, "after its refresh")
+    equal(installed.value("select count(*) from trigperf.kpi_mark_1"), "0", "what was put aside")
+
+
 @test("writers in transactions of any level: what is committed counts")
 def _(installed):
     prepared(installed, "--granularity", "statement")
