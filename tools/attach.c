@@ -200,7 +200,11 @@ static void report(trigperf_admin *admin, const char *typed) {
         const char *name = json_string_value(json_object_get(entry, "table"));
         fputs("attached ", stdout);
         say_text(stdout, name, strlen(name));
-        printf(" with %s triggers (%s)\n", shape, reason);
+        if (strcmp(shape, "wal") == 0) {
+            puts(", to be read from the write-ahead log");
+        } else {
+            printf(" with %s triggers (%s)\n", shape, reason);
+        }
     } else {
         printf("attached %s\n", typed);
     }

@@ -98,7 +98,7 @@ static int32_t check_generated(const PGresult *rows, int row, trigperf_error **e
     }
     return tp_error_set(err, TRIGPERF_E_UNSUPPORTED,
                         "name the columns that it is computed from, or choose another granularity",
-                        "granularity wal: column \"%s\" is generated, and not written to the log",
+                        "granularity wal: column \"%s\" is generated, and the log does not tell it",
                         PQgetvalue(rows, row, NAME));
 }
 
@@ -133,8 +133,9 @@ static int32_t check_identity(const tp_wal_attach *attach, const PGresult *rows,
     }
     if (!some) {
         return refuse_full(attach,
-                           "the table has no replica identity: once it is published, the server "
-                           "would refuse its UPDATE and DELETE statements",
+                           "the table has no replica identity, or one with a generated column that "
+                           "cannot be published: the server would refuse its UPDATE and DELETE "
+                           "statements",
                            NULL, err);
     }
     bool full = PQgetvalue(rows, 0, IDENTITY)[0] == 'f';

@@ -27,6 +27,7 @@
 #include "core/samples.h"
 #include "core/snapshot.h"
 #include "pg/connection.h"
+#include "pg/limits.h"
 #include "pg/pgerror.h"
 #include "pg/probe.h"
 
@@ -364,8 +365,9 @@ static void begin(tp_notify *source) {
     snprintf(source->channel, sizeof source->channel, "trigperf_mark_%s", source->nonce);
     send(source,
          "SELECT pg_catalog.current_setting('server_version_num')::int, "
-         "pg_catalog.pg_is_in_recovery(), pg_catalog.set_config('statement_timeout', '0', false), "
-         "pg_catalog.set_config('idle_session_timeout', '0', false)",
+         "pg_catalog.pg_is_in_recovery(), (SELECT pg_catalog.count(pg_catalog.set_config("
+         "s.name, s.value, false)) FROM (VALUES " TP_PG_NO_LIMITS
+         ") AS s(name, value)" TP_PG_WHERE_KNOWN ")",
          on_hello);
 }
 

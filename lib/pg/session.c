@@ -12,6 +12,7 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "core/lsn.h"
+#include "pg/limits.h"
 #include "pg/pgerror.h"
 #include "pg/probe.h"
 
@@ -52,9 +53,9 @@ static const char settings_sql[] =
     "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('search_path', 'pg_catalog'), "
     "('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('jit', 'off'), "
     "('plan_cache_mode', 'force_generic_plan'), ('lock_timeout', '2s'), "
-    "('quote_all_identifiers', 'off'), ('statement_timeout', '0'), ('idle_session_timeout', '0'), "
-    "('default_transaction_read_only', 'off'), "
-    "('default_transaction_isolation', 'read committed')) AS s(name, value)";
+    "('quote_all_identifiers', 'off'), ('default_transaction_read_only', 'off'), "
+    "('default_transaction_isolation', 'read committed'), " TP_PG_NO_LIMITS
+    ") AS s(name, value)" TP_PG_WHERE_KNOWN;
 
 static const char schema_sql[] =
     "SELECT (SELECT max(version) FROM trigperf.migration), "

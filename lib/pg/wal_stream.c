@@ -15,6 +15,7 @@
 #include "base/strbuf.h"
 #include "core/waldecoder.h"
 #include "pg/connection.h"
+#include "pg/limits.h"
 #include "pg/pgerror.h"
 
 #define EPOCH_OFFSET_S 946684800 /* PostgreSQL's times begin in the year 2000 */
@@ -38,8 +39,8 @@ static const char settings_sql[] =
     "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES "
     "('search_path', 'pg_catalog, pg_temp'), ('DateStyle', 'ISO, YMD'), ('TimeZone', 'UTC'), "
     "('IntervalStyle', 'postgres'), ('bytea_output', 'hex'), ('extra_float_digits', '1'), "
-    "('lc_monetary', 'C'), ('statement_timeout', '0'), ('lock_timeout', '0'), "
-    "('idle_session_timeout', '0')) AS s(name, value)";
+    "('lc_monetary', 'C'), ('lock_timeout', '0'), " TP_PG_NO_LIMITS
+    ") AS s(name, value)" TP_PG_WHERE_KNOWN;
 
 static void on_copy(void *user, const char *bytes, size_t length);
 

@@ -370,6 +370,30 @@ def _(installed):
         follower.until_keys("call:6")
 
 
+@test("a generated column of the replica identity, which the server does not publish: refused, and watched for")
+def _(installed):
+    installed.sql("create table by_index (id int, twice int generated always as (id * 2) stored, primary key (id, twice));"
+                  "create table calls (id int primary key, a int, twice int not null generated always as (a * 2) stored);"
+                  "create unique index calls_twice on calls (id, twice); alter table calls replica identity full")
+    error = installed.attach("by_index", "--key", "id", "--granularity", "wal", ok=1).err
+    contains(error, "or one with a generated column that cannot be published")
+    contains(error, "ALTER TABLE public.by_index REPLICA IDENTITY FULL")
+    installed.sql("insert into by_index values (1); update by_index set id = 2")
+    installed.attach("calls", "--key", "id", "--key", "a", "--rule", "call:{id}", "--rule", "a:{a}", "--granularity", "wal")
+    with following(installed) as follower:
+        installed.sql("insert into calls values (1, 1); update calls set a = 2")
+        follower.until_keys("call:1", "a:1", "a:2")
+        equal(follower.resyncs(), ["*"], "resyncs")
+        installed.sql("alter table calls replica identity using index calls_twice")
+        follower.until(lambda f: installed.value("select state || published from trigperf.wal_tables()") ==
+                       "identityfalse", "taking it out")
+        installed.sql("update calls set a = 3")
+        installed.sql("alter table calls replica identity full")
+        follower.until(lambda f: installed.value("select state from trigperf.wal_tables()") == "ok", "publishing it again")
+        installed.sql("update calls set a = 4")
+        follower.until_keys("a:4")
+
+
 def cut(database):
     database.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
                  "'trigperf' and datname = current_database()")
