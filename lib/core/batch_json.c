@@ -66,14 +66,6 @@ static void write_lists(const tp_batch *batch, tp_strbuf *out) {
     tp_json_close(out, ']');
 }
 
-static void write_lsn(uint64_t lsn, tp_strbuf *out) {
-    tp_strbuf text = TP_STRBUF_INIT;
-    tp_lsn_format(lsn, &text);
-    tp_json_text(out, "lsn", lsn == 0 ? NULL : tp_strbuf_str(&text));
-    out->failed = out->failed || text.failed;
-    tp_strbuf_free(&text);
-}
-
 void tp_batch_write_json(const tp_batch *batch, tp_strbuf *out) {
     static const char *const reasons[] = {"window", "size", "flush", "resync"};
     tp_json_open(out, NULL, '{');
@@ -81,7 +73,7 @@ void tp_batch_write_json(const tp_batch *batch, tp_strbuf *out) {
     tp_json_uint(out, "attempt", tp_batch_attempt(batch));
     tp_json_text(out, "reason", reasons[tp_batch_reason_of(batch)]);
     write_lists(batch, out);
-    write_lsn(tp_batch_lsn(batch), out);
+    tp_lsn_json(out, "lsn", tp_batch_lsn(batch));
     tp_json_text(out, "position", tp_batch_position(batch));
     tp_json_close(out, '}');
 }

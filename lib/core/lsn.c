@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 static bool half(const char *text, size_t length, uint32_t *out) {
     if (length == 0 || length > 8) {
         return false;
@@ -49,4 +51,12 @@ void tp_lsn_format(uint64_t lsn, tp_strbuf *out) {
     *--at = '/';
     at = put_half(at, (uint32_t)(lsn >> 32));
     tp_strbuf_add(out, at, (size_t)(end - at));
+}
+
+void tp_lsn_json(tp_strbuf *json, const char *key, uint64_t lsn) {
+    tp_strbuf text = TP_STRBUF_INIT;
+    tp_lsn_format(lsn, &text);
+    tp_json_text(json, key, lsn == 0 || text.failed ? NULL : tp_strbuf_str(&text));
+    json->failed = json->failed || text.failed;
+    tp_strbuf_free(&text);
 }

@@ -40,6 +40,7 @@ struct tp_waldecoder {
     uint32_t spare_count;
     uint64_t waiting_bytes;
     uint64_t running_bytes;
+    uint64_t end_lsn; /* of the newest committed one */
     uint64_t changes;
     tp_strbuf scratch;
 };
@@ -70,21 +71,27 @@ static void free_list(tp_waltx *tx) {
     }
 }
 
-void tp_waldecoder_reset(tp_waldecoder *decoder) {
+uint64_t tp_waldecoder_resume(tp_waldecoder *decoder) {
     tp_waltx_free(decoder->open);
     free_list(decoder->running);
+    decoder->open = NULL;
+    decoder->running = NULL;
+    decoder->piece = NULL;
+    decoder->streaming = false;
+    decoder->running_bytes = 0;
+    return decoder->end_lsn;
+}
+
+void tp_waldecoder_reset(tp_waldecoder *decoder) {
+    tp_waldecoder_resume(decoder);
     free_list(decoder->first);
     free_list(decoder->spare);
     decoder->spare = NULL;
     decoder->spare_count = 0;
-    decoder->open = NULL;
-    decoder->running = NULL;
-    decoder->piece = NULL;
     decoder->first = NULL;
     decoder->last = NULL;
-    decoder->streaming = false;
     decoder->waiting_bytes = 0;
-    decoder->running_bytes = 0;
+    decoder->end_lsn = 0;
     tp_walrels_forget(decoder->rels);
 }
 
@@ -344,6 +351,7 @@ static void commit(tp_waldecoder *decoder, tp_waltx *tx, const tp_pgo_message *m
     tp_waltx_facts *facts = tp_waltx_facts_of(tx);
     facts->lsn = message->lsn;
     facts->end_lsn = message->end_lsn;
+    decoder->end_lsn = message->end_lsn;
     decoder->waiting_bytes += tp_waltx_bytes(tx);
     if (decoder->last == NULL) {
         decoder->first = tx;

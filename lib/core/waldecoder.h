@@ -22,6 +22,9 @@ int32_t tp_waldecoder_new(const tp_hash_key *key, const char *instance, uint64_t
 void tp_waldecoder_free(tp_waldecoder *decoder);
 /* A new stream: nothing is under way, nothing waits. */
 void tp_waldecoder_reset(tp_waldecoder *decoder);
+/* What comes next begins after the last transaction that came whole: those under way are forgotten.
+ * Returns where that one ended; 0: there was none since the stream was new. */
+uint64_t tp_waldecoder_resume(tp_waldecoder *decoder);
 /* The tables that are wanted (borrowed until the next call). */
 void tp_waldecoder_use(tp_waldecoder *decoder, const tp_walspec *specs, uint32_t count);
 

@@ -17,9 +17,9 @@
 #include "base/array.h"
 #include "base/hash.h"
 #include "base/queue.h"
-#include "base/text.h"
 #include "pg/hosts.h"
 #include "pg/pgerror.h"
+#include "pg/queued.h"
 #include "pg/resolver.h"
 
 #define PATIENCE 40u /* times the silence that breaks a connection */
@@ -27,13 +27,6 @@
 #define BUSY 4 /* readings in a row, after which a stream is left alone for a moment */
 #define REST_US 1000
 #define REST_SHORT_US 250 /* a local socket holds some 200 messages, however small */
-
-typedef struct queued {
-    struct queued *prev;
-    struct queued *next;
-    tp_statement statement;
-    const char *values[];
-} queued;
 
 struct tp_connection {
     tp_loop *loop;
@@ -45,49 +38,21 @@ struct tp_connection {
     int watched;
     uint32_t interest;
     PostgresPollingStatusType poll_state;
-    queued *queue; /* head is the running one when busy */
+    tp_queued *queue; /* head is the running one when busy */
     bool busy;
     bool preparing; /* the running statement is being prepared, and will be run then */
     bool paused;
     uint64_t *known; /* hashes of the texts that are prepared on this connection */
     uint32_t known_count;
     uint32_t known_capacity;
-    bool copying;        /* the running statement is a replication stream */
+    bool copying;        /* the running statement sends messages */
+    bool following;      /* of a replication stream, which has no end */
     bool resting;        /* it is not read until the loop's nap is over */
     uint32_t dry;        /* how often, in quick succession, all that had come was taken */
     uint64_t taken_ms;   /* when something was taken last */
     uint64_t deadline;   /* of connecting, or of the running statement */
     uint32_t first_host; /* attempts begin with it: those before did not answer */
 };
-
-static void statement_free(queued *item) {
-    for (int32_t i = 0; i < item->statement.count; i++) {
-        free((void *)(uintptr_t)item->values[i]);
-    }
-    free((void *)(uintptr_t)item->statement.text);
-    free(item);
-}
-
-static queued *statement_copy(const tp_statement *statement) {
-    queued *item = calloc(1, sizeof *item + (size_t)statement->count * sizeof item->values[0]);
-    if (item == NULL) {
-        return NULL;
-    }
-    item->statement = *statement;
-    item->statement.values = item->values;
-    item->statement.text = tp_text_copy(statement->text);
-    bool fine = item->statement.text != NULL;
-    for (int32_t i = 0; i < statement->count; i++) {
-        const char *value = statement->values[i];
-        item->values[i] = value == NULL ? NULL : tp_text_copy(value);
-        fine = fine && (value == NULL || item->values[i] != NULL);
-    }
-    if (!fine) {
-        statement_free(item);
-        return NULL;
-    }
-    return item;
-}
 
 int32_t tp_connection_new(tp_loop *loop, const tp_conninfo *info,
                           const tp_connection_options *options, tp_connection **out,
@@ -107,15 +72,16 @@ int32_t tp_connection_new(tp_loop *loop, const tp_conninfo *info,
 
 static void drop_queue(tp_connection *connection) {
     while (connection->queue != NULL) {
-        queued *item = connection->queue;
+        tp_queued *item = connection->queue;
         TP_QUEUE_REMOVE(connection->queue, item);
-        statement_free(item);
+        tp_queued_free(item);
     }
     connection->busy = false;
     connection->preparing = false;
     connection->paused = false;
     connection->known_count = 0;
     connection->copying = false;
+    connection->following = false;
     connection->resting = false;
     connection->dry = 0;
 }
@@ -378,9 +344,9 @@ static void deliver(tp_connection *connection, PGresult *result) {
 }
 
 static void finish_statement(tp_connection *connection) {
-    queued *item = connection->queue;
+    tp_queued *item = connection->queue;
     TP_QUEUE_REMOVE(connection->queue, item);
-    statement_free(item);
+    tp_queued_free(item);
     connection->busy = false;
     connection->deadline = UINT64_MAX;
 }
@@ -406,6 +372,12 @@ static void end_statement(tp_connection *connection) {
     }
 }
 
+static void begin_copy(tp_connection *connection, ExecStatusType status) {
+    connection->copying = status == PGRES_COPY_BOTH || status == PGRES_COPY_OUT;
+    connection->following = status == PGRES_COPY_BOTH;
+    connection->deadline = connection->following ? UINT64_MAX : connection->deadline;
+}
+
 /* Takes what has arrived; a handler may queue more, pause, or close the connection. */
 static void take_results(tp_connection *connection, uint64_t now_ms) {
     for (int i = 0; i < RESULTS_PER_TURN && connection->busy && !connection->paused; i++) {
@@ -419,8 +391,7 @@ static void take_results(tp_connection *connection, uint64_t now_ms) {
         } else if (connection->preparing) {
             note_prepared(connection, result);
         } else {
-            connection->copying = PQresultStatus(result) == PGRES_COPY_BOTH;
-            connection->deadline = connection->copying ? UINT64_MAX : connection->deadline;
+            begin_copy(connection, PQresultStatus(result));
             deliver(connection, result);
         }
         if (connection->pg == NULL) {
@@ -463,6 +434,20 @@ static void rest(tp_connection *connection, int taken, uint64_t now_ms) {
                           tp_loop_nap(connection->loop, taken < 64 ? REST_US : REST_SHORT_US);
 }
 
+/* Rows that are copied come to an end, after which the statement has another result. */
+static bool has_ended(tp_connection *connection, int length) {
+    bool ended = length == -1 && !connection->following;
+    connection->copying = !ended;
+    return ended;
+}
+
+/* It is not silent: while paused, it cannot be heard. */
+static void extend(tp_connection *connection, uint64_t now_ms) {
+    bool limited = connection->deadline != UINT64_MAX;
+    connection->deadline =
+        limited ? now_ms + connection->options.silence_timeout_ms : connection->deadline;
+}
+
 static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
     char *bytes = NULL;
     for (int i = 0; i < RESULTS_PER_TURN && !connection->paused; i++) {
@@ -473,8 +458,9 @@ static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_er
             }
             return TRIGPERF_OK;
         }
+        extend(connection, now_ms);
         if (length < 0) {
-            return copy_ended(connection, err);
+            return has_ended(connection, length) ? TRIGPERF_OK : copy_ended(connection, err);
         }
         connection->options.copy(connection->options.user, bytes, (size_t)length);
         PQfreemem(bytes);
@@ -510,6 +496,7 @@ static int32_t process_open(tp_connection *connection, uint64_t now_ms, trigperf
         if (status != TRIGPERF_OK) {
             return status;
         }
+        take_results(connection, now_ms);
     }
     take_notifications(connection);
     while (connection->pg != NULL && !connection->busy && connection->queue != NULL) {
@@ -523,7 +510,10 @@ static int32_t process_open(tp_connection *connection, uint64_t now_ms, trigperf
 }
 
 static int32_t check_deadline(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
-    if (now_ms < connection->deadline || connection->paused) {
+    if (connection->paused) {
+        extend(connection, now_ms);
+    }
+    if (now_ms < connection->deadline) {
         return TRIGPERF_OK;
     }
     bool open = connection->state == TP_CONNECTION_OPEN;
@@ -563,7 +553,7 @@ uint64_t tp_connection_deadline(const tp_connection *connection) {
 
 int32_t tp_connection_send(tp_connection *connection, const tp_statement *statement,
                            trigperf_error **err) {
-    queued *item = statement_copy(statement);
+    tp_queued *item = tp_queued_new(statement);
     if (item == NULL) {
         return tp_error_nomem(err);
     }

@@ -31,7 +31,7 @@ typedef void (*tp_result_fn)(void *user, PGresult *result);
 
 typedef void (*tp_notify_fn)(void *user, const char *channel, const char *payload, bool own);
 
-/* One message of a replication stream. */
+/* One message of a replication stream, or one row that is copied. */
 typedef void (*tp_copy_fn)(void *user, const char *bytes, size_t length);
 
 typedef struct tp_connection_options {
@@ -39,7 +39,7 @@ typedef struct tp_connection_options {
     uint32_t silence_timeout_ms; /* a statement unanswered for so long breaks the connection */
     bool replication;            /* speaks the replication protocol for the database */
     tp_notify_fn notify;
-    tp_copy_fn copy; /* of a replication connection */
+    tp_copy_fn copy; /* NULL: nothing is copied */
     void *user;
     const tp_log *log;
 } tp_connection_options;
@@ -83,9 +83,10 @@ bool tp_connection_quiet(const tp_connection *connection);
 /* While paused, results of the running statement stay in the socket. */
 void tp_connection_pause(tp_connection *connection, bool paused);
 
-/* After a statement whose result was PGRES_COPY_BOTH: messages go to copy() until the connection
- * breaks, and whoever owns it watches over silence. Sends one (copied); false when there is no room
- * at present. */
+/* After a statement whose result was PGRES_COPY_OUT its rows go to copy(), and then it has another
+ * result. After one whose result was PGRES_COPY_BOTH messages do, until the connection breaks, and
+ * whoever owns it watches over silence. Sends a message (copied); false when there is no room at
+ * present. */
 bool tp_connection_put(tp_connection *connection, const char *bytes, size_t length);
 
 PGconn *tp_connection_raw(tp_connection *connection); /* for parameters and status only */

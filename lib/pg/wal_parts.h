@@ -48,6 +48,7 @@ typedef struct tp_wal_wiring {
     void (*failed)(void *user, trigperf_error *error);
     void (*stream_failed)(void *user, trigperf_error *error);
     void (*started)(void *user, bool made);
+    uint64_t (*resume)(void *user);
     void (*written)(void *user);
     void (*message)(void *user, const char *bytes, size_t length);
     void (*overdue)(void *user, uint64_t bytes);

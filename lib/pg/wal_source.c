@@ -1,7 +1,7 @@
 /* Two connections: an ordinary one (control) and one that speaks the replication protocol (stream).
  *
  * CONNECTING: control -> session checks -> registry -> claim (durable) -> stream: slot made if
- *             needed -> followed -> first mark received -> READY
+ *             needed, or a backlog fetched -> followed -> first mark received -> READY
  *
  * A committed transaction waits until an ordinary snapshot sees it: under synchronous replication
  * the log tells of a commit before any reader can see it. They are applied in commit order, so one
@@ -228,9 +228,11 @@ static void on_started(void *user, bool made) {
         tp_engine_unlock(source->engine);
     }
     source->resync_due = false;
-    tp_wal_ack_begin(&source->parts.ack, source->now_ms);
-    source->next_store = source->now_ms + STORE_MS;
     send_mark(source);
+}
+
+static uint64_t on_resume(void *user) {
+    return tp_waldecoder_resume(((tp_wal *)user)->parts.decoder);
 }
 
 /* ---- the way to the stream ---- */
@@ -239,6 +241,8 @@ static void open_stream(tp_wal *source, const tp_wal_plan *plan) {
     trigperf_error *error = NULL;
     tp_pipeline_rewind(tp_engine_lock(source->engine));
     tp_engine_unlock(source->engine);
+    tp_wal_ack_begin(&source->parts.ack, source->now_ms);
+    source->next_store = source->now_ms + STORE_MS;
     source->opened = true;
     int32_t status = tp_wal_stream_open(source->parts.stream, plan, source->now_ms, &error);
     check(source, status, error);
@@ -264,8 +268,10 @@ static void let_go(tp_wal *source) {
 static void on_claimed(void *user, const tp_wal_claimed *claimed) {
     tp_wal *source = user;
     snprintf(source->slot, sizeof source->slot, "%s", claimed->slot);
-    source->plan = (tp_wal_plan){
-        .slot = source->slot, .make = claimed->make, .drop_first = claimed->make && claimed->stale};
+    source->plan = (tp_wal_plan){.slot = source->slot,
+                                 .make = claimed->make,
+                                 .drop_first = claimed->make && claimed->stale,
+                                 .fetch = !claimed->make && !claimed->resync};
     source->resync_due = claimed->resync;
     let_go(source);
 }
@@ -346,7 +352,8 @@ static void tick(tp_wal *source) {
     store(source, due);
     bool asked = source->life.state == TP_SOURCE_CONNECTING ||
                  source->parts.mark.requested > source->parts.mark.complete;
-    if (source->session_up && !source->parts.mark.under_way && asked) {
+    if (source->session_up && !source->parts.mark.under_way && asked &&
+        tp_wal_stream_following(source->parts.stream)) {
         send_mark(source);
     }
     if (source->session_up && source->life.state == TP_SOURCE_READY) {
@@ -393,12 +400,13 @@ static void drive(tp_wal *source) {
     if (source->session_up && source->opened) {
         drive_stream(source);
     }
-    if (source->session_up && tp_wal_stream_following(source->parts.stream)) {
+    if (source->session_up && tp_wal_stream_flowing(source->parts.stream)) {
         pump(source);
     }
-    if (source->session_up && tp_wal_stream_following(source->parts.stream)) {
+    if (source->session_up && tp_wal_stream_flowing(source->parts.stream)) {
         set_pause(source);
-        bool idle = tp_waldecoder_between(source->parts.decoder);
+        bool idle = tp_waldecoder_between(source->parts.decoder) &&
+                    tp_wal_stream_following(source->parts.stream);
         source->caught_up_ms = idle ? source->now_ms : source->caught_up_ms;
         tick(source);
     }
@@ -447,7 +455,7 @@ static uint64_t wal_deadline(const void *self) {
                                    tp_wal_catalog_deadline(source->parts.catalog));
     deadline = source->opened ? tp_earlier(deadline, tp_wal_stream_deadline(source->parts.stream))
                               : deadline;
-    return tp_wal_stream_following(source->parts.stream)
+    return tp_wal_stream_flowing(source->parts.stream)
                ? tp_earlier(deadline, following_deadline(source))
                : deadline;
 }
@@ -490,13 +498,6 @@ static bool wal_closed(const void *self) {
            (source->close_sent && tp_connection_quiet(source->parts.control));
 }
 
-static void put_lsn(tp_strbuf *json, const char *key, uint64_t lsn) {
-    tp_strbuf text = TP_STRBUF_INIT;
-    tp_lsn_format(lsn, &text);
-    tp_json_text(json, key, lsn == 0 || text.failed ? NULL : tp_strbuf_str(&text));
-    tp_strbuf_free(&text);
-}
-
 static void wal_status(const void *self, tp_strbuf *json) {
     const tp_wal *source = self;
     tp_json_text(json, "state", tp_lifecycle_name(&source->life));
@@ -505,10 +506,11 @@ static void wal_status(const void *self, tp_strbuf *json) {
     tp_json_uint(json, "claim",
                  source->parts.claim == NULL ? 0 : tp_wal_claim_number(source->parts.claim));
     tp_json_text(json, "slot", source->slot[0] == '\0' ? NULL : source->slot);
-    put_lsn(json, "position", tp_wal_stream_acknowledged(source->parts.stream));
-    put_lsn(json, "reached", tp_wal_stream_reached(source->parts.stream));
+    tp_lsn_json(json, "position", tp_wal_stream_acknowledged(source->parts.stream));
+    tp_lsn_json(json, "reached", tp_wal_stream_reached(source->parts.stream));
     tp_json_uint(json, "rows", tp_waldecoder_changes(source->parts.decoder));
     tp_json_uint(json, "transactions", source->transactions);
+    tp_json_uint(json, "fetched", tp_wal_stream_fetched(source->parts.stream));
     tp_json_uint(json, "waiting_bytes", tp_waldecoder_waiting_bytes(source->parts.decoder));
     tp_wal_upkeep_status(source->parts.upkeep, json);
     tp_json_uint(json, "reconnects", source->life.reconnects);
@@ -576,6 +578,7 @@ int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info
                             .failed = on_failed,
                             .stream_failed = on_stream_failed,
                             .started = on_started,
+                            .resume = on_resume,
                             .written = on_written,
                             .message = on_message,
                             .overdue = on_overdue};

@@ -17,6 +17,7 @@
 #include "pg/connection.h"
 #include "pg/limits.h"
 #include "pg/pgerror.h"
+#include "pg/wal_fetch.h"
 
 #define EPOCH_OFFSET_S 946684800 /* PostgreSQL's times begin in the year 2000 */
 
@@ -26,6 +27,7 @@ struct tp_wal_stream {
     tp_wal_stream_handler handler;
     char slot[64];
     tp_wal_plan plan;
+    tp_wal_fetch fetch;
     bool following;
     bool paused;
     uint64_t now_ms;
@@ -43,6 +45,10 @@ static const char settings_sql[] =
     ") AS s(name, value)" TP_PG_WHERE_KNOWN;
 
 static void on_copy(void *user, const char *bytes, size_t length);
+static uint64_t fetch_resumes(void *user);
+static void on_fetched_message(void *user, const char *bytes, size_t length);
+static void on_fetched(void *user);
+static void on_fetch_failed(void *user, trigperf_error *error);
 
 static void on_notify(void *user, const char *channel, const char *payload, bool own) {
     (void)user;
@@ -74,6 +80,10 @@ int32_t tp_wal_stream_new(tp_loop *loop, const tp_conninfo *info,
         free(stream);
         return status;
     }
+    stream->fetch = (tp_wal_fetch){
+        .connection = stream->connection,
+        .copy = stream->options.copy,
+        .handler = {stream, fetch_resumes, on_fetched_message, on_fetched, on_fetch_failed}};
     *out = stream;
     return TRIGPERF_OK;
 }
@@ -91,6 +101,7 @@ void tp_wal_stream_abandon(tp_wal_stream *stream) {
 
 void tp_wal_stream_close(tp_wal_stream *stream) {
     tp_connection_close(stream->connection);
+    tp_wal_fetch_reset(&stream->fetch);
     stream->following = false;
     stream->paused = false;
     stream->next_beat = UINT64_MAX;
@@ -121,16 +132,37 @@ static void on_started(void *user, PGresult *result) {
     stream->following = true;
     stream->heard_ms = stream->now_ms;
     stream->next_beat = stream->now_ms;
+    tp_connection_pause(stream->connection, stream->paused);
     stream->handler.started(stream->handler.user, stream->plan.make);
 }
 
 static void send_start(tp_wal_stream *stream) {
     char sql[256];
+    uint64_t from = stream->handler.resume(stream->handler.user);
     snprintf(sql, sizeof sql,
-             "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (proto_version '2', streaming 'on', "
+             "START_REPLICATION SLOT \"%s\" LOGICAL %X/%X (proto_version '2', streaming 'on', "
              "messages 'on', publication_names '\"" TP_WAL_PREFIX "\"')",
-             stream->slot);
+             stream->slot, (uint32_t)(from >> 32), (uint32_t)from);
     send(stream, sql, false, on_started);
+}
+
+static uint64_t fetch_resumes(void *user) {
+    tp_wal_stream *stream = user;
+    return stream->handler.resume(stream->handler.user);
+}
+
+static void on_fetched_message(void *user, const char *bytes, size_t length) {
+    tp_wal_stream *stream = user;
+    stream->handler.message(stream->handler.user, bytes, length);
+}
+
+static void on_fetched(void *user) {
+    send_start(user);
+}
+
+static void on_fetch_failed(void *user, trigperf_error *error) {
+    tp_wal_stream *stream = user;
+    stream->handler.failed(stream->handler.user, error);
 }
 
 static void on_made(void *user, PGresult *result) {
@@ -171,6 +203,8 @@ static void on_settings(void *user, PGresult *result) {
         send(stream, sql, false, on_dropped);
     } else if (stream->plan.make) {
         send_make(stream);
+    } else if (stream->plan.fetch) {
+        tp_wal_fetch_begin(&stream->fetch, stream->slot, stream->now_ms);
     } else {
         send_start(stream);
     }
@@ -251,12 +285,14 @@ static void reach(tp_wal_stream *stream, uint64_t lsn) {
 static void on_copy(void *user, const char *bytes, size_t length) {
     tp_wal_stream *stream = user;
     stream->heard_ms = stream->now_ms;
-    if (length >= 25 && bytes[0] == 'w') {
+    if (!stream->following) {
+        tp_wal_fetch_take(&stream->fetch, bytes, length);
+    } else if (length >= 25 && bytes[0] == 'w') {
         reach(stream, read_u64(bytes + 1));
         stream->handler.message(stream->handler.user, bytes + 25, length - 25);
     } else if (length >= 18 && bytes[0] == 'k') {
         reach(stream, read_u64(bytes + 1));
-        if (bytes[17] != 0 && stream->following) {
+        if (bytes[17] != 0) {
             send_status(stream, false);
         }
     }
@@ -273,8 +309,19 @@ static int32_t check_silence(tp_wal_stream *stream, trigperf_error **err) {
                             (unsigned long long)limit);
 }
 
+/* Rows of a backlog do not wait for long. */
+static void read_on(tp_wal_stream *stream) {
+    uint64_t waited_ms = stream->paused ? stream->now_ms - stream->heard_ms : 0;
+    if (tp_wal_fetch_waited(&stream->fetch, stream->now_ms, waited_ms)) {
+        tp_connection_pause(stream->connection, false);
+    }
+}
+
 int32_t tp_wal_stream_process(tp_wal_stream *stream, uint64_t now_ms, trigperf_error **err) {
     stream->now_ms = now_ms;
+    if (stream->fetch.busy) {
+        read_on(stream);
+    }
     if (stream->following && now_ms >= stream->next_beat) {
         send_status(stream, true);
     }
@@ -284,6 +331,9 @@ int32_t tp_wal_stream_process(tp_wal_stream *stream, uint64_t now_ms, trigperf_e
 
 uint64_t tp_wal_stream_deadline(const tp_wal_stream *stream) {
     uint64_t deadline = tp_connection_deadline(stream->connection);
+    uint64_t waited =
+        stream->paused ? tp_wal_fetch_deadline(&stream->fetch, stream->heard_ms) : UINT64_MAX;
+    deadline = waited < deadline ? waited : deadline;
     return stream->next_beat < deadline ? stream->next_beat : deadline;
 }
 
@@ -291,15 +341,17 @@ void tp_wal_stream_pause(tp_wal_stream *stream, bool paused) {
     if (paused != stream->paused) {
         stream->paused = paused;
         stream->heard_ms = stream->now_ms;
-        tp_connection_pause(stream->connection, paused);
+        tp_connection_pause(stream->connection, paused && !stream->fetch.discards);
     }
 }
 
 void tp_wal_stream_acknowledge(tp_wal_stream *stream, uint64_t lsn, uint64_t now_ms) {
     stream->now_ms = now_ms;
-    if (stream->following && lsn > stream->acknowledged) {
+    if (lsn > stream->acknowledged) {
         stream->acknowledged = lsn;
-        send_status(stream, false);
+        if (stream->following) {
+            send_status(stream, false);
+        }
     }
 }
 
@@ -320,4 +372,12 @@ uint64_t tp_wal_stream_reached(const tp_wal_stream *stream) {
 
 bool tp_wal_stream_following(const tp_wal_stream *stream) {
     return stream->following;
+}
+
+bool tp_wal_stream_flowing(const tp_wal_stream *stream) {
+    return stream->following || stream->fetch.busy;
+}
+
+uint64_t tp_wal_stream_fetched(const tp_wal_stream *stream) {
+    return stream->fetch.rows;
 }

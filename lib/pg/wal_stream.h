@@ -17,6 +17,9 @@ typedef struct tp_wal_stream_handler {
     void *user;
     /* The slot is followed from now on. made: it was made just now, at the end of the log. */
     void (*started)(void *user, bool made);
+    /* What comes next begins after the last transaction that came whole: forgets what came of
+     * others, and returns where that one ended, 0 when there was none since the opening. */
+    uint64_t (*resume)(void *user);
     /* A message of the output plugin. Borrowed. */
     void (*message)(void *user, const char *bytes, size_t length);
     /* Takes the error; the connection is of no use any more. */
@@ -26,6 +29,7 @@ typedef struct tp_wal_stream_handler {
 typedef struct tp_wal_stream_options {
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms;
+    char copy[64]; /* name for a temporary copy of a slot */
 } tp_wal_stream_options;
 
 /* All pointers but options and handler must outlive the stream. */
@@ -41,6 +45,7 @@ typedef struct tp_wal_plan {
     bool temporary;
     bool make;       /* at the end of the log */
     bool drop_first; /* one of that name */
+    bool fetch;      /* a backlog is fetched with queries first */
 } tp_wal_plan;
 
 int32_t tp_wal_stream_open(tp_wal_stream *stream, const tp_wal_plan *plan, uint64_t now_ms,
@@ -61,5 +66,8 @@ void tp_wal_stream_ask(tp_wal_stream *stream, uint64_t now_ms);
 uint64_t tp_wal_stream_acknowledged(const tp_wal_stream *stream); /* 0: nothing yet */
 uint64_t tp_wal_stream_reached(const tp_wal_stream *stream);
 bool tp_wal_stream_following(const tp_wal_stream *stream);
+/* Messages come: the slot is followed, or a backlog fetched before. */
+bool tp_wal_stream_flowing(const tp_wal_stream *stream);
+uint64_t tp_wal_stream_fetched(const tp_wal_stream *stream); /* messages, ever */
 
 #endif

@@ -38,8 +38,18 @@ static void test_refused(void **state) {
     }
 }
 
+static void test_json(void **state) {
+    (void)state;
+    tp_strbuf out = TP_STRBUF_INIT;
+    tp_lsn_json(&out, "none", 0);
+    tp_lsn_json(&out, "some", UINT64_C(0x16B374D848));
+    assert_string_equal(tp_strbuf_str(&out), "\"none\":null,\"some\":\"16/B374D848\"");
+    tp_strbuf_free(&out);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_json),
+                                       cmocka_unit_test(test_round_trip),
                                        cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -284,6 +284,39 @@ static void test_streams(void **state) {
     tp_waldecoder_free(decoder);
 }
 
+/* A new beginning behind the last whole transaction: what was under way comes again. */
+static void test_resumed(void **state) {
+    (void)state;
+    tp_walspec spec = spec_of(0, 100);
+    tp_waldecoder *decoder = decoder_new(&spec);
+    const char *const a[] = {"1", "7", NULL, NULL};
+    const char *const b[] = {"2", "7", NULL, NULL};
+    char text[100];
+    assert_true(tp_waldecoder_resume(decoder) == 0);
+    feed_begin(decoder, 40);
+    feed_relation(decoder, 0, 'f', full_names);
+    feed_change(decoder, 'I', 0, 0, NULL, a);
+    feed_commit(decoder);
+    feed_stream(decoder, 20);
+    feed_change(decoder, 'I', 20, 0, NULL, b);
+    feed_stop(decoder);
+    feed_stream(decoder, 30);
+    assert_true(tp_waldecoder_resume(decoder) == 110);
+    feed_stream(decoder, 20);
+    feed_change(decoder, 'I', 20, 0, NULL, a);
+    feed_stop(decoder);
+    feed_begin(decoder, 50);
+    feed_change(decoder, 'I', 0, 0, NULL, b);
+    assert_true(tp_waldecoder_resume(decoder) == 110);
+    assert_false(tp_waldecoder_between(decoder));
+    assert_string_equal(told(decoder, text), "2 7 1;");
+    assert_true(tp_waldecoder_between(decoder));
+    assert_int_equal(tp_waldecoder_waiting_bytes(decoder), 0);
+    tp_waldecoder_reset(decoder);
+    assert_true(tp_waldecoder_resume(decoder) == 0);
+    tp_waldecoder_free(decoder);
+}
+
 /* More subtransactions than can be kept apart: a resync, whatever becomes of them. */
 static void test_many_subtransactions(void **state) {
     (void)state;
@@ -564,6 +597,7 @@ int main(void) {
                                        cmocka_unit_test(test_forms),
                                        cmocka_unit_test(test_merging_and_limit),
                                        cmocka_unit_test(test_streams),
+                                       cmocka_unit_test(test_resumed),
                                        cmocka_unit_test(test_many_subtransactions),
                                        cmocka_unit_test(test_truncate_and_unknown),
                                        cmocka_unit_test(test_altered),

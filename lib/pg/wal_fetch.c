@@ -1,0 +1,170 @@
+/* The walsender hands each message to the socket by itself: a system call there and a packet for us
+ * to take, three for a transaction of one row, which together cost several times what is done with
+ * them. A query returns the same messages eight kilobytes at a time. It may run only while the slot
+ * is not followed, and moves it; ours must stay where the host has acknowledged. So a temporary
+ * copy of the slot is read, round by round, and then the slot itself followed from where the copy
+ * has come to.
+ *
+ * Each round reads the log anew from the oldest transaction that ran when the slot's position was
+ * written, hence rounds that double; and holds a snapshot, hence rounds that are bounded, and that
+ * are read to their end even when the host is slow. Whatever fails here, the stream tells the rest.
+ *
+ * The server learns what the host has acknowledged when the slot is followed, so this must not take
+ * too long in all. */
+#include "pg/wal_fetch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/waldecoder.h"
+
+#define ROUND_FIRST 65536u
+#define ROUND_MOST 262144u
+#define ROUND_MS 5000u      /* one that takes longer is the last */
+#define TOTAL_MOST 1000000u /* messages in all */
+#define WAIT_MS 1000u
+#define HEADER 19u /* of rows copied in binary form: signature, flags, length of nothing */
+
+void tp_wal_fetch_reset(tp_wal_fetch *fetch) {
+    fetch->broke = fetch->broke || fetch->busy;
+    fetch->busy = false;
+    fetch->discards = false;
+}
+
+static void send(tp_wal_fetch *fetch, const char *sql, tp_result_fn done) {
+    trigperf_error *error = NULL;
+    tp_statement statement = {.text = sql, .patient = true, .done = done, .user = fetch};
+    if (tp_connection_send(fetch->connection, &statement, &error) != TRIGPERF_OK) {
+        fetch->handler.failed(fetch->handler.user, error);
+    }
+}
+
+static void end(tp_wal_fetch *fetch) {
+    fetch->busy = false;
+    fetch->broke = false;
+    fetch->discards = false;
+    fetch->handler.ended(fetch->handler.user);
+}
+
+static void on_dropped(void *user, PGresult *result) {
+    (void)result; /* it goes with the connection at the latest */
+    end(user);
+}
+
+static void send_drop(tp_wal_fetch *fetch) {
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_drop_replication_slot('%s')", fetch->copy);
+    send(fetch, sql, on_dropped);
+}
+
+/* ---- rounds ---- */
+
+static void on_round(void *user, PGresult *result);
+
+static void send_round(tp_wal_fetch *fetch) {
+    char sql[400];
+    fetch->begun = false;
+    fetch->taken = 0;
+    fetch->began_ms = fetch->now_ms;
+    fetch->position = fetch->handler.resume(fetch->handler.user);
+    snprintf(sql, sizeof sql,
+             "COPY (SELECT data FROM pg_catalog.pg_logical_slot_get_binary_changes('%s', NULL, %u, "
+             "'proto_version', '2', 'streaming', 'on', 'messages', 'on', 'publication_names', "
+             "'\"" TP_WAL_PREFIX "\"')) TO STDOUT (FORMAT binary)",
+             fetch->copy, fetch->limit);
+    send(fetch, sql, on_round);
+}
+
+/* A transaction that is larger than a round never comes whole. */
+static bool goes_on(const tp_wal_fetch *fetch, uint64_t position) {
+    return !fetch->discards && fetch->taken >= fetch->limit && position > fetch->position &&
+           fetch->total < TOTAL_MOST && fetch->now_ms - fetch->began_ms < ROUND_MS;
+}
+
+static void on_round(void *user, PGresult *result) {
+    tp_wal_fetch *fetch = user;
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_COPY_OUT) {
+        return;
+    }
+    fetch->total += fetch->taken;
+    if (status == PGRES_COMMAND_OK && goes_on(fetch, fetch->handler.resume(fetch->handler.user))) {
+        fetch->limit = fetch->limit < ROUND_MOST ? fetch->limit * 4 : ROUND_MOST;
+        send_round(fetch);
+    } else {
+        send_drop(fetch);
+    }
+}
+
+static void on_copied(void *user, PGresult *result) {
+    tp_wal_fetch *fetch = user;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1) {
+        send_round(fetch);
+    } else {
+        end(fetch);
+    }
+}
+
+/* It pays where there is much, the log before it is short, and there is room for another slot. */
+void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms) {
+    char sql[700];
+    bool goes_without = fetch->broke;
+    fetch->now_ms = now_ms;
+    fetch->limit = ROUND_FIRST;
+    fetch->total = 0;
+    fetch->busy = true;
+    fetch->discards = false;
+    if (goes_without) {
+        end(fetch);
+        return;
+    }
+    snprintf(sql, sizeof sql,
+             "SELECT pg_catalog.pg_copy_logical_replication_slot(s.slot_name, '%s', true) "
+             "FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = '%s' AND NOT s.active "
+             "AND pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), "
+             "s.confirmed_flush_lsn) > 1048576 "
+             "AND pg_catalog.pg_wal_lsn_diff(s.confirmed_flush_lsn, s.restart_lsn) < 67108864 "
+             "AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots) < "
+             "pg_catalog.current_setting('max_replication_slots')::int4",
+             fetch->copy, slot);
+    send(fetch, sql, on_copied);
+}
+
+/* ---- rows ---- */
+
+static uint32_t big_endian(const char *bytes, size_t count) {
+    uint32_t number = 0;
+    for (size_t i = 0; i < count; i++) {
+        number = number << 8 | (unsigned char)bytes[i];
+    }
+    return number;
+}
+
+/* A row: the number of its fields, 65,535 at the end of all; of each, its length and its bytes. */
+void tp_wal_fetch_take(tp_wal_fetch *fetch, const char *bytes, size_t length) {
+    if (!fetch->begun && length >= HEADER) {
+        bytes += HEADER;
+        length -= HEADER;
+        fetch->begun = true;
+    }
+    if (length == 2 && big_endian(bytes, 2) == 0xFFFF) {
+        return;
+    }
+    bool fine = length >= 6 && big_endian(bytes, 2) == 1 && big_endian(bytes + 2, 4) == length - 6;
+    fetch->discards = fetch->discards || !fine;
+    fetch->taken++;
+    fetch->rows++;
+    if (!fetch->discards) {
+        fetch->handler.message(fetch->handler.user, bytes + 6, length - 6);
+    }
+}
+
+bool tp_wal_fetch_waited(tp_wal_fetch *fetch, uint64_t now_ms, uint64_t waited_ms) {
+    fetch->now_ms = now_ms;
+    fetch->discards = fetch->discards || (fetch->busy && waited_ms >= WAIT_MS);
+    return fetch->discards;
+}
+
+uint64_t tp_wal_fetch_deadline(const tp_wal_fetch *fetch, uint64_t since_ms) {
+    return fetch->busy && !fetch->discards ? since_ms + WAIT_MS : UINT64_MAX;
+}
