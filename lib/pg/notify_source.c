@@ -48,8 +48,7 @@ typedef struct tp_notify {
     tp_notice_reader reader;
     tp_samples malformed;
     bool closing;
-    bool probing;    /* waits for the second connection's notification */
-    bool subscribed; /* it came */
+    bool subscribed; /* the second connection's notification came */
     bool marking;    /* a mark is on its way */
     uint32_t listened;
     uint32_t tables; /* that payloads have named */
@@ -110,7 +109,7 @@ static int32_t build(tp_notify *source, const tp_notify_options *options, const 
         status = tp_connection_new(loop, info, &connection, &source->connection, err);
     }
     if (status == TRIGPERF_OK) {
-        source->probe = tp_probe_new(loop, info, options->connect_timeout_ms);
+        source->probe = tp_probe_new(loop, info, options->connect_timeout_ms, source->connection);
         status = source->probe == NULL ? tp_error_nomem(err) : TRIGPERF_OK;
     }
     source->reader = (tp_notice_reader){.names = source->keys.names, .count = source->keys.count};
@@ -121,7 +120,6 @@ static int32_t build(tp_notify *source, const tp_notify_options *options, const 
 static void give_up(tp_notify *source, trigperf_error *error) {
     tp_connection_close(source->connection);
     tp_probe_stop(source->probe);
-    source->probing = false;
     source->subscribed = false;
     source->marking = false;
     source->echo_deadline = UINT64_MAX;
@@ -211,9 +209,8 @@ static void mark_returned(tp_notify *source) {
 static void take_echo(tp_notify *source, const char *payload) {
     char expected[64];
     snprintf(expected, sizeof expected, "%s:%llu", source->nonce, (unsigned long long)source->mark);
-    if (source->probing && strcmp(payload, source->nonce) == 0) {
+    if (tp_probe_running(source->probe) && strcmp(payload, source->nonce) == 0) {
         tp_probe_stop(source->probe);
-        source->probing = false;
         source->subscribed = true;
         send_mark(source);
     } else if (source->marking && strcmp(payload, expected) == 0) {
@@ -300,10 +297,8 @@ static void on_listened(void *user, PGresult *result) {
     if (++source->listened <= source->channels.count) {
         return;
     }
-    source->probing = true;
-    source->echo_deadline = source->now_ms + ECHO_MS;
     int32_t status =
-        tp_probe_start(source->probe, source->channel, source->nonce, source->now_ms, &error);
+        tp_probe_start(source->probe, source->channel, source->nonce, true, source->now_ms, &error);
     check(source, status, error);
 }
 
@@ -381,23 +376,14 @@ static void connect_now(tp_notify *source) {
 
 static void echo_missing(tp_notify *source) {
     trigperf_error *error = NULL;
-    if (source->subscribed) {
-        tp_error_set_sql(&error, TRIGPERF_E_CONNECTION, "08006", true, "it is connected to anew",
-                         "notifications to itself do not come back any more");
-    } else {
-        tp_error_set(&error, TRIGPERF_E_UNSUPPORTED,
-                     "connect to the server directly, or through a pooler in session mode "
-                     "(pgbouncer: pool_mode = session)",
-                     "expected a notification from a second connection to arrive within %d ms, it "
-                     "did not: a pooler in transaction mode stands between",
-                     ECHO_MS);
-    }
+    tp_error_set_sql(&error, TRIGPERF_E_CONNECTION, "08006", true, "it is connected to anew",
+                     "notifications to itself do not come back any more");
     give_up(source, error);
 }
 
 static void tick(tp_notify *source) {
     trigperf_error *error = NULL;
-    if (source->probing) {
+    if (tp_probe_running(source->probe)) {
         int32_t status = tp_probe_process(source->probe, source->now_ms, &error);
         check(source, status, error);
     }
@@ -451,7 +437,8 @@ static uint64_t notify_deadline(const void *self) {
     uint64_t deadline =
         tp_earlier(tp_connection_deadline(source->connection), source->echo_deadline);
     deadline = source->marking ? deadline : tp_earlier(deadline, source->next_mark);
-    return source->probing ? tp_earlier(deadline, tp_probe_deadline(source->probe)) : deadline;
+    return tp_probe_running(source->probe) ? tp_earlier(deadline, tp_probe_deadline(source->probe))
+                                           : deadline;
 }
 
 static tp_source_state notify_state(const void *self) {

@@ -1,7 +1,7 @@
 /* Each check refuses with a sentence that says what to do. The self-test is a notification that
  * must come back: a pooler in transaction mode answers LISTEN with success, and nothing ever
- * arrives. Directly at the server it is sent on this connection; where something stands between
- * (the process id of the handshake is not the backend's), from a second one, see pg/probe. */
+ * arrives. That something stands between is seen by the process id of the handshake, which is not
+ * the backend's. */
 #include "pg/session.h"
 
 #include <stdio.h>
@@ -17,7 +17,6 @@
 #include "pg/probe.h"
 
 #define OLDEST_SERVER 150000
-#define ECHO_MS 5000
 
 struct tp_session {
     tp_connection *connection;
@@ -34,9 +33,7 @@ struct tp_session {
     char nonce[37];
     uint64_t reached; /* of the server's log, on any connection */
     bool went_back;
-    bool echoing;
     uint64_t now_ms;
-    uint64_t echo_deadline;
     char version[32];
     PGresult *tables;
     tp_registry *registry;
@@ -49,11 +46,13 @@ static const char hello_sql[] =
     "pg_catalog.to_regclass('trigperf.migration') IS NOT NULL, pg_catalog.current_database(), "
     "pg_catalog.pg_backend_pid()";
 
+/* A claim need not wait for a standby: where that is promoted, everything is resynced anyway. */
 static const char settings_sql[] =
     "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('search_path', 'pg_catalog'), "
     "('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('jit', 'off'), "
     "('plan_cache_mode', 'force_generic_plan'), ('lock_timeout', '2s'), "
     "('quote_all_identifiers', 'off'), ('default_transaction_read_only', 'off'), "
+    "('synchronous_commit', 'local'), ('standard_conforming_strings', 'on'), "
     "('default_transaction_isolation', 'read committed'), " TP_PG_NO_LIMITS
     ") AS s(name, value)" TP_PG_WHERE_KNOWN;
 
@@ -67,7 +66,7 @@ static const char schema_sql[] =
 int32_t tp_session_new(tp_connection *connection, tp_loop *loop, const tp_conninfo *info,
                        const tp_session_options *options, tp_session **out, trigperf_error **err) {
     tp_session *session = calloc(1, sizeof *session);
-    tp_probe *probe = tp_probe_new(loop, info, options->timeout_ms);
+    tp_probe *probe = tp_probe_new(loop, info, options->timeout_ms, connection);
     if (session == NULL || probe == NULL) {
         free(session);
         tp_probe_free(probe);
@@ -79,7 +78,6 @@ int32_t tp_session_new(tp_connection *connection, tp_loop *loop, const tp_connin
     session->done = options->done;
     session->user = options->user;
     session->log = options->log;
-    session->echo_deadline = UINT64_MAX;
     *out = session;
     return TRIGPERF_OK;
 }
@@ -98,8 +96,6 @@ void tp_session_abandon(tp_session *session) {
 }
 
 void tp_session_end(tp_session *session) {
-    session->echoing = false;
-    session->echo_deadline = UINT64_MAX;
     tp_probe_stop(session->probe);
 }
 
@@ -127,25 +123,6 @@ static void send_or_refuse(tp_session *session, const char *sql, tp_result_fn do
     }
 }
 
-static void on_echo_sent(void *user, PGresult *result) {
-    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-        refuse_result(user, result, "sending a notification to itself");
-    }
-}
-
-static int32_t send_echo(tp_session *session, const char *payload, trigperf_error **err) {
-    if (session->pooled) {
-        return tp_probe_start(session->probe, session->channel, payload, session->now_ms, err);
-    }
-    const char *values[] = {session->channel, payload};
-    tp_statement statement = {.text = "SELECT pg_catalog.pg_notify($1, $2)",
-                              .count = 2,
-                              .values = values,
-                              .done = on_echo_sent,
-                              .user = session};
-    return tp_connection_send(session->connection, &statement, err);
-}
-
 static void on_listen(void *user, PGresult *result) {
     tp_session *session = user;
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
@@ -155,9 +132,8 @@ static void on_listen(void *user, PGresult *result) {
     char payload[64];
     snprintf(payload, sizeof payload, "{\"k\":\"s\",\"n\":\"%s\"}", session->nonce);
     trigperf_error *error = NULL;
-    session->echoing = true;
-    session->echo_deadline = session->now_ms + ECHO_MS;
-    if (send_echo(session, payload, &error) != TRIGPERF_OK) {
+    if (tp_probe_start(session->probe, session->channel, payload, session->pooled, session->now_ms,
+                       &error) != TRIGPERF_OK) {
         refuse(session, error);
     }
 }
@@ -262,8 +238,6 @@ static void on_hello(void *user, PGresult *result) {
 
 int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **err) {
     session->now_ms = now_ms;
-    session->echoing = false;
-    session->echo_deadline = UINT64_MAX;
     if (!tp_entropy_uuid(session->nonce)) {
         return tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
                             "getrandom failed");
@@ -272,7 +246,7 @@ int32_t tp_session_begin(tp_session *session, uint64_t now_ms, trigperf_error **
 }
 
 void tp_session_echo(tp_session *session, const char *payload) {
-    if (session->echoing && strstr(payload, session->nonce) != NULL) {
+    if (tp_probe_running(session->probe) && strstr(payload, session->nonce) != NULL) {
         tp_session_end(session);
         session->done(session->user, NULL);
     }
@@ -281,25 +255,14 @@ void tp_session_echo(tp_session *session, const char *payload) {
 void tp_session_tick(tp_session *session, uint64_t now_ms) {
     trigperf_error *error = NULL;
     session->now_ms = now_ms;
-    if (!session->echoing) {
-        return;
-    }
-    if (session->pooled && tp_probe_process(session->probe, now_ms, &error) != TRIGPERF_OK) {
-        refuse(session, error);
-    } else if (now_ms >= session->echo_deadline) {
-        tp_error_set(&error, TRIGPERF_E_UNSUPPORTED,
-                     "connect to the server directly, or through a pooler in session mode "
-                     "(pgbouncer: pool_mode = session)",
-                     "expected a notification to come back within %d ms, it did not: a pooler in "
-                     "transaction mode stands between",
-                     ECHO_MS);
+    if (tp_probe_running(session->probe) &&
+        tp_probe_process(session->probe, now_ms, &error) != TRIGPERF_OK) {
         refuse(session, error);
     }
 }
 
 uint64_t tp_session_deadline(const tp_session *session) {
-    uint64_t probe = session->echoing ? tp_probe_deadline(session->probe) : UINT64_MAX;
-    return probe < session->echo_deadline ? probe : session->echo_deadline;
+    return tp_probe_running(session->probe) ? tp_probe_deadline(session->probe) : UINT64_MAX;
 }
 
 const char *tp_session_channel(const tp_session *session) {

@@ -172,8 +172,7 @@ static void on_session(void *user, trigperf_error *error) {
          "WHERE rolname OPERATOR(pg_catalog.=) CURRENT_USER), "
          "EXISTS (SELECT FROM pg_catalog.pg_publication "
          "WHERE pubname OPERATOR(pg_catalog.=) '" TP_WAL_PREFIX "'), "
-         "pg_catalog.current_setting('synchronous_standby_names'), "
-         "pg_catalog.set_config('synchronous_commit', 'local', false)",
+         "pg_catalog.current_setting('synchronous_standby_names')",
          on_facts);
 }
 

@@ -3,12 +3,13 @@
 """Connections that fail in odd ways: half-open ones, servers that are not the same any more, standbys."""
 
 import os
+import signal
 import threading
 import time
 
 import harness
 from doors import Door
-from follower import FAILED, READY, Follower
+from follower import FAILED, READY, Follower, turn_all
 from harness import Cluster, Database, check, contains, equal, run, test
 from pooling import pooler
 
@@ -135,6 +136,54 @@ def _(installed):
             follower.until(lambda f: f.error is not None or f.status()["error"], "the refusal")
             equal(follower.state(), FAILED, "state")
             contains(follower.error.message, "a pooler in between", "the refusal")
+
+
+def stop_listening(session, follower, stopped):
+    """Stops the server process of a context that listens, before that is ready. False: it was ready already."""
+    others = ",".join(["pg_backend_pid()", *map(str, stopped)])
+    while follower.state() != READY:
+        follower.turn(0)
+        found = session.run("select pid from pg_stat_activity where datname = current_database() and state = 'idle' "
+                            f"and query ~ '^LISTEN \"trigperf_' and pid not in ({others})")
+        if found and follower.state() != READY:
+            os.kill(int(found), signal.SIGSTOP)
+            stopped.append(int(found))
+            return True
+    return False
+
+
+@test("a server that stands still during the self-test is no pooler: it is waited for")
+def _(installed):
+    attached(installed)
+    stopped, followers = [], []
+    with installed.session() as session:
+        try:
+            for source in ("outbox", "notify"):
+                followers.append(Follower(installed, source=source))
+                while not stop_listening(session, followers[-1], stopped):
+                    followers[-1].close()
+                    followers[-1] = Follower(installed, source=source)
+            until = time.monotonic() + 6
+            turn_all(followers, lambda: time.monotonic() > until or any(f.error for f in followers), "their verdict")
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        equal([f.error for f in followers], [None, None], "errors")
+        turn_all(followers, lambda: all(f.state() == READY for f in followers), "becoming ready")
+        for follower in followers:
+            follower.close()
+
+
+@test("a named consumer begins while a synchronous standby is away")
+def _(installed):
+    attached(installed)
+    installed.sql("alter system set synchronous_standby_names = 'nowhere'; select pg_reload_conf()")
+    try:
+        harness.eventually(lambda: installed.value("show synchronous_standby_names") == "nowhere", "the setting")
+        with Follower(installed, "web") as web:
+            web.ready().until(lambda f: f.resyncs() == ["*"], "the first resync").close()
+    finally:
+        installed.sql("alter system reset synchronous_standby_names; select pg_reload_conf()")
 
 
 def over_two(database, standby, **more):
