@@ -233,10 +233,11 @@ static void take_row(tp_waldecoder *decoder, tp_waltx *tx, const tp_walrel *rel,
 }
 
 /* A table that is published and not attached was detached meanwhile: what is still in the log
- * of it was committed before, so one resync covers all of it. */
-static void take_unknown(tp_waltx *tx, tp_walrel *rel) {
+ * of it was committed before, so one resync covers all of it. That of a transaction which still
+ * runs does not, since it may be rolled back. */
+static void take_unknown(const tp_waldecoder *decoder, tp_waltx *tx, tp_walrel *rel) {
     tp_waltx_facts_of(tx)->everything = tp_waltx_facts_of(tx)->everything || !rel->told;
-    rel->told = true;
+    rel->told = rel->told || !decoder->streaming;
 }
 
 static bool fits(const tp_walrel *rel, const tp_pgo_message *message) {
@@ -257,7 +258,7 @@ static int32_t take_change(tp_waldecoder *decoder, tp_waltx *tx, const tp_pgo_me
     if (rel == NULL) {
         tp_waltx_facts_of(tx)->everything = true;
     } else if (rel->spec == NULL) {
-        take_unknown(tx, rel);
+        take_unknown(decoder, tx, rel);
     } else if (!fits(rel, message)) {
         return broken(err, "a row has another number of columns than its table");
     } else if (!rel->keys_known || is_crowded(decoder)) {
@@ -275,7 +276,7 @@ static void take_truncate(tp_waldecoder *decoder, tp_waltx *tx, const tp_pgo_mes
         if (rel == NULL) {
             tp_waltx_facts_of(tx)->everything = true;
         } else if (rel->spec == NULL) {
-            take_unknown(tx, rel);
+            take_unknown(decoder, tx, rel);
         } else {
             tp_waltx_truncate(tx, rel->spec->id);
         }

@@ -376,6 +376,30 @@ static void test_truncate_and_unknown(void **state) {
     tp_waldecoder_free(decoder);
 }
 
+/* The resync that a detached table owes does not go with a transaction that is rolled back. */
+static void test_unknown_and_undone(void **state) {
+    (void)state;
+    tp_walspec spec = spec_of(0, 1000);
+    tp_waldecoder *decoder = decoder_new(&spec);
+    const char *const a[] = {"1", "7", NULL, NULL};
+    char text[100];
+    tp_waldecoder_use(decoder, NULL, 0);
+    feed_stream(decoder, 20);
+    feed_relation(decoder, 20, 'f', full_names);
+    feed_change(decoder, 'I', 20, 0, NULL, a);
+    feed_stop(decoder);
+    for (int i = 0; i < 2; i++) {
+        feed_begin(decoder, 30);
+        feed_relation(decoder, 0, 'f', full_names);
+        feed_change(decoder, 'I', 0, 0, NULL, a);
+        feed_commit(decoder);
+        assert_string_equal(told(decoder, text), i == 0 ? "*" : "");
+    }
+    feed_abort(decoder, 20, 20);
+    assert_true(tp_waldecoder_between(decoder));
+    tp_waldecoder_free(decoder);
+}
+
 static void test_altered(void **state) {
     (void)state;
     static const char *const renamed[] = {"*id", "*owner", "*note", "*seen"};
@@ -600,6 +624,7 @@ int main(void) {
                                        cmocka_unit_test(test_resumed),
                                        cmocka_unit_test(test_many_subtransactions),
                                        cmocka_unit_test(test_truncate_and_unknown),
+                                       cmocka_unit_test(test_unknown_and_undone),
                                        cmocka_unit_test(test_altered),
                                        cmocka_unit_test(test_messages),
                                        cmocka_unit_test(test_order),
