@@ -422,6 +422,16 @@ static void put_registry(const work *w, tp_strbuf *sql) {
     tp_strbuf_puts(sql, ");\n");
 }
 
+static void put_fingerprint(const work *w, tp_strbuf *sql) {
+    tp_strbuf_printf(
+        sql,
+        "-- What looks different later was altered after this.\n"
+        "UPDATE trigperf.captured_table SET fingerprint = trigperf.table_fingerprint(\n"
+        "    relid, pg_catalog.to_regprocedure('trigperf.capture_%d()')) "
+        "WHERE id = %d;\n",
+        w->capture.id, w->capture.id);
+}
+
 static void put_rules(const work *w, tp_strbuf *sql) {
     tp_strbuf id = TP_STRBUF_INIT;
     tp_strbuf_printf(&id, "%d", w->capture.id);
@@ -455,6 +465,7 @@ static void put_all(const work *w, tp_strbuf *sql) {
         put_grants(w, sql);
         put_registry(w, sql);
     }
+    put_fingerprint(w, sql);
     put_rules(w, sql);
     tp_strbuf_printf(sql,
                      "-- Changes before this were not captured: readers forget what they hold.\n"

@@ -97,6 +97,15 @@ def _(installed):
         installed.sql("drop table calls, guest")
 
 
+@test("a table that goes before anybody looked at it: a resync all the same")
+def _(installed):
+    installed.sql("create table calls (id bigint primary key)")
+    attach(installed)
+    installed.sql("insert into calls values (1); drop table calls")
+    with Follower(installed) as follower:
+        follower.ready().until(lambda f: "public.calls" in f.resyncs(), "the resync of the table").close()
+
+
 @test("triggers disabled for a while, a column rewritten, tables swapped")
 def _(installed):
     installed.sql("create table calls (id bigint primary key, user_id bigint); "
