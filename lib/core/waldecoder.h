@@ -25,7 +25,8 @@ void tp_waldecoder_reset(tp_waldecoder *decoder);
 /* What comes next begins after the last transaction that came whole: those under way are forgotten.
  * Returns where that one ended; 0: there was none since the stream was new. */
 uint64_t tp_waldecoder_resume(tp_waldecoder *decoder);
-/* The tables that are wanted (borrowed until the next call). */
+/* The tables that are wanted, by rising relid (borrowed until the next call). Several may have one
+ * id: partitions, whose changes are told as those of one table. */
 void tp_waldecoder_use(tp_waldecoder *decoder, const tp_walspec *specs, uint32_t count);
 
 /* One message. An error means that the stream cannot be followed: E_SERVER (it is not what it

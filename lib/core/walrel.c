@@ -43,13 +43,17 @@ void tp_walrels_free(tp_walrels *rels) {
     }
 }
 
+static int by_relid(const void *a, const void *b) {
+    uint32_t one = ((const tp_walspec *)a)->relid;
+    uint32_t other = ((const tp_walspec *)b)->relid;
+    return one < other ? -1 : one > other;
+}
+
 static const tp_walspec *find_spec(const tp_walrels *rels, uint32_t relid) {
-    for (uint32_t i = 0; i < rels->spec_count; i++) {
-        if (rels->specs[i].relid == relid) {
-            return &rels->specs[i];
-        }
-    }
-    return NULL;
+    tp_walspec wanted = {.relid = relid};
+    return rels->spec_count == 0
+               ? NULL
+               : bsearch(&wanted, rels->specs, rels->spec_count, sizeof wanted, by_relid);
 }
 
 static bool is_watched(const tp_walspec *spec, const char *name) {

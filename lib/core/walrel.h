@@ -27,7 +27,8 @@ typedef struct tp_walrel {
 tp_walrels *tp_walrels_new(void); /* NULL when memory is short */
 void tp_walrels_free(tp_walrels *rels);
 
-/* The tables that are wanted (borrowed until the next call). What is known of relations stays. */
+/* The tables that are wanted, by rising relid (borrowed until the next call). What is known of
+ * relations stays. */
 void tp_walrels_use(tp_walrels *rels, const tp_walspec *specs, uint32_t count);
 /* A Relation message. False when memory is short: it is not known then. *altered: it had been
  * described otherwise before. */

@@ -19,8 +19,8 @@ typedef enum tp_wal_form {
 
 /* All strings are borrowed. */
 typedef struct tp_walspec {
-    uint32_t relid;
-    int32_t id; /* captured_table.id */
+    uint32_t relid; /* holds the rows */
+    int32_t id;     /* captured_table.id: the table under whose name they are told */
     uint32_t key_count;
     const char *const *keys; /* columns */
     const uint8_t *forms;    /* tp_wal_form of each key */

@@ -204,7 +204,8 @@ static void compare_settings(work *w) {
 }
 
 static void compare_state(work *w) {
-    static const char *const published[] = {"unpublished", "columns", "identity"};
+    static const char *const published[] = {"unpublished", "columns", "identity",
+                                            "unlogged",    "foreign", "overlap"};
     const char *state = PQgetvalue(w->rows, 0, STATE);
     for (size_t i = 0; i < sizeof published / sizeof published[0]; i++) {
         if (strcmp(state, published[i]) == 0) {

@@ -282,7 +282,7 @@ static int32_t judge(work *w, PGconn *connection, trigperf_error **err) {
         w->wal = (tp_wal_attach){.spec = w->spec,
                                  .relation = &w->relation,
                                  .layout = &w->layout,
-                                 .columns = w->wal.columns};
+                                 .publish = w->wal.publish};
         snprintf(w->reason, sizeof w->reason, "chosen by whoever attached the table");
         return status == TRIGPERF_OK ? tp_wal_attach_check(connection, &w->wal, err) : status;
     }
@@ -505,7 +505,7 @@ static int32_t attach(PGconn *connection, void *user, trigperf_error **err) {
 static void release(work *w) {
     tp_relation_free(&w->relation);
     tp_layout_free(&w->layout);
-    tp_strbuf_free(&w->wal.columns);
+    tp_strbuf_free(&w->wal.publish);
     free(w->keys);
 }
 

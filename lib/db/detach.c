@@ -93,15 +93,19 @@ static const char revokes_sql[] =
     " AND p.proname OPERATOR(pg_catalog.<>) 'outbox_coarse'"
     " AND p.proowner OPERATOR(pg_catalog.<>) owner.oid)";
 
+/* What was told under the table's name, unless it is told under another one as well. */
 static const char unpublish_sql[] =
     "SELECT pg_catalog.format('ALTER PUBLICATION trigperf DROP TABLE ONLY %I.%I', n.nspname, "
-    "r.relname) FROM trigperf.captured_table c "
-    "JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) c.relid "
+    "r.relname) FROM trigperf.wal_member m "
+    "JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) m.relid "
     "JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) r.relnamespace "
     "JOIN pg_catalog.pg_publication_rel p ON p.prrelid OPERATOR(pg_catalog.=) r.oid "
     "JOIN pg_catalog.pg_publication b ON b.oid OPERATOR(pg_catalog.=) p.prpubid "
     "WHERE b.pubname OPERATOR(pg_catalog.=) 'trigperf' "
-    "AND c.id OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
+    "AND m.table_id OPERATOR(pg_catalog.=) $1::pg_catalog.int4 "
+    "AND NOT EXISTS (SELECT FROM trigperf.wal_family() f "
+    "WHERE f.relid OPERATOR(pg_catalog.=) m.relid AND f.teller OPERATOR(pg_catalog.<>) m.table_id) "
+    "ORDER BY m.relid";
 
 /* Appends the statements that a query yields; function NULL: of all tables. */
 static int32_t put_statements(PGconn *connection, const char *query, const char *function,

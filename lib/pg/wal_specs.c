@@ -1,4 +1,5 @@
-/* Arrays of text become arrays of strings; there are few tables, and they are read rarely. */
+/* Arrays of text become arrays of strings; there are few tables, and they are read rarely. They are
+ * kept in the order in which relations are looked up, with an index for the other one. */
 #include "pg/wal_specs.h"
 
 #include <stdbool.h>
@@ -20,11 +21,13 @@ struct tp_wal_specs {
     tp_walspec *list;
     owned *owned;
     uint32_t count;
+    const tp_walspec **by_id;
 };
 
-static void free_names(char **names, uint32_t count) {
-    for (uint32_t i = 0; names != NULL && i < count; i++) {
-        free(names[i]);
+/* A list that ends with NULL. */
+static void free_names(char **names) {
+    for (char **at = names; at != NULL && *at != NULL; at++) {
+        free(*at);
     }
     free(names);
 }
@@ -34,12 +37,13 @@ void tp_wal_specs_free(tp_wal_specs *specs) {
         return;
     }
     for (uint32_t i = 0; i < specs->count; i++) {
-        free_names(specs->owned[i].keys, specs->list[i].key_count);
-        free_names(specs->owned[i].watch, specs->list[i].watch_count);
+        free_names(specs->owned[i].keys);
+        free_names(specs->owned[i].watch);
         free(specs->owned[i].forms);
     }
     free(specs->list);
     free(specs->owned);
+    free(specs->by_id);
     free(specs);
 }
 
@@ -47,7 +51,7 @@ void tp_wal_specs_free(tp_wal_specs *specs) {
 static bool read_names(const char *text, char ***out, uint32_t *count) {
     tp_textarray array;
     tp_value value;
-    char **names = calloc(NAMES_MAX, sizeof *names);
+    char **names = calloc(NAMES_MAX + 1, sizeof *names);
     uint32_t found = 0;
     if (names == NULL || !tp_textarray_begin(&array, text)) {
         free(names);
@@ -61,7 +65,7 @@ static bool read_names(const char *text, char ***out, uint32_t *count) {
     fine = fine && !array.scratch.failed;
     tp_textarray_end(&array);
     if (!fine) {
-        free_names(names, found);
+        free_names(names);
         return false;
     }
     char **fitting = realloc(names, ((size_t)found + 1) * sizeof *names);
@@ -83,7 +87,7 @@ static bool read_forms(const char *text, uint32_t count, uint8_t **out) {
             forms[i] = strcmp(words[i], names[form]) == 0 ? form : forms[i];
         }
     }
-    free_names(words, found);
+    free_names(words);
     *out = forms;
     return forms != NULL;
 }
@@ -101,10 +105,24 @@ static bool read_spec(const PGresult *result, int row, tp_walspec *spec, owned *
     return fine;
 }
 
-static int by_id(const void *a, const void *b) {
-    int32_t one = ((const tp_walspec *)a)->id;
-    int32_t other = ((const tp_walspec *)b)->id;
+static int compare_relids(const void *a, const void *b) {
+    uint32_t one = ((const tp_walspec *)a)->relid;
+    uint32_t other = ((const tp_walspec *)b)->relid;
     return one < other ? -1 : one > other;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    int32_t one = (*(const tp_walspec *const *)a)->id;
+    int32_t other = (*(const tp_walspec *const *)b)->id;
+    return one < other ? -1 : one > other;
+}
+
+static void sort(tp_wal_specs *specs) {
+    qsort(specs->list, specs->count, sizeof *specs->list, compare_relids);
+    for (uint32_t i = 0; i < specs->count; i++) {
+        specs->by_id[i] = &specs->list[i];
+    }
+    qsort(specs->by_id, specs->count, sizeof *specs->by_id, compare_ids);
 }
 
 int32_t tp_wal_specs_new(const PGresult *result, tp_wal_specs **out, trigperf_error **err) {
@@ -115,7 +133,8 @@ int32_t tp_wal_specs_new(const PGresult *result, tp_wal_specs **out, trigperf_er
     }
     specs->list = calloc((size_t)rows + 1, sizeof *specs->list);
     specs->owned = calloc((size_t)rows + 1, sizeof *specs->owned);
-    bool fine = specs->list != NULL && specs->owned != NULL;
+    specs->by_id = calloc((size_t)rows + 1, sizeof *specs->by_id);
+    bool fine = specs->list != NULL && specs->owned != NULL && specs->by_id != NULL;
     for (int row = 0; fine && row < rows; row++) {
         specs->count++;
         fine = read_spec(result, row, &specs->list[row], &specs->owned[row]);
@@ -131,7 +150,7 @@ int32_t tp_wal_specs_new(const PGresult *result, tp_wal_specs **out, trigperf_er
         tp_wal_specs_free(specs);
         return tp_error_nomem(err);
     }
-    qsort(specs->list, specs->count, sizeof *specs->list, by_id);
+    sort(specs);
     *out = specs;
     return TRIGPERF_OK;
 }
@@ -142,6 +161,8 @@ const tp_walspec *tp_wal_specs_all(const tp_wal_specs *specs, uint32_t *count) {
 }
 
 const tp_walspec *tp_wal_specs_find(const tp_wal_specs *specs, int32_t id) {
-    tp_walspec wanted = {.id = id};
-    return bsearch(&wanted, specs->list, specs->count, sizeof *specs->list, by_id);
+    const tp_walspec wanted = {.id = id};
+    const tp_walspec *key = &wanted;
+    const tp_walspec **found = bsearch(&key, specs->by_id, specs->count, sizeof key, compare_ids);
+    return found == NULL ? NULL : *found;
 }

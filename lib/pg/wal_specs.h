@@ -16,8 +16,10 @@ typedef struct tp_wal_specs tp_wal_specs;
 int32_t tp_wal_specs_new(const PGresult *result, tp_wal_specs **out, trigperf_error **err);
 void tp_wal_specs_free(tp_wal_specs *specs);
 
+/* By rising relid. */
 const tp_walspec *tp_wal_specs_all(const tp_wal_specs *specs, uint32_t *count);
-/* By captured_table.id; NULL: not among them. */
+/* Any of those with this captured_table.id, which differ in their relid alone; NULL: there is none.
+ */
 const tp_walspec *tp_wal_specs_find(const tp_wal_specs *specs, int32_t id);
 
 #endif

@@ -60,6 +60,35 @@ static void test_read(void **state) {
     tp_wal_specs_free(specs);
 }
 
+/* Whatever their order in the result; several relations may mean one table. */
+static void test_order(void **state) {
+    (void)state;
+    static const char *const mixed[][6] = {
+        {"7", "900", "{id,day}", "{plain,plain}", "{note}", "5"},
+        {"2", "3000000000", "{a}", "{plain}", "{}", "6"},
+        {"7", "100", "{id,day}", "{plain,plain}", "{note}", "5"},
+        {"9", "500", "{a,b,c,d}", "{plain,plain,plain,plain}", "{e,f}", "7"},
+        {"2", "200", "{a}", "{plain}", "{}", "6"}};
+    static const uint32_t relids[] = {100, 200, 500, 900, 3000000000u};
+    static const int32_t ids[] = {7, 2, 9, 7, 2};
+    PGresult *result = result_of(mixed, 5);
+    tp_wal_specs *specs = NULL;
+    uint32_t count = 0;
+    assert_int_equal(tp_wal_specs_new(result, &specs, NULL), 0);
+    PQclear(result);
+    const tp_walspec *list = tp_wal_specs_all(specs, &count);
+    assert_int_equal(count, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(list[i].relid, relids[i]);
+        assert_int_equal(list[i].id, ids[i]);
+        assert_int_equal(tp_wal_specs_find(specs, ids[i])->id, ids[i]);
+    }
+    assert_int_equal(tp_wal_specs_find(specs, 9)->key_count, 4);
+    assert_int_equal(tp_wal_specs_find(specs, 7)->watch_count, 1);
+    assert_null(tp_wal_specs_find(specs, 8));
+    tp_wal_specs_free(specs);
+}
+
 static void test_too_many_keys(void **state) {
     (void)state;
     char keys[200] = "{a";
@@ -95,7 +124,7 @@ static void test_oom(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_order),
                                        cmocka_unit_test(test_too_many_keys),
                                        cmocka_unit_test(test_oom)};
     return cmocka_run_group_tests(tests, NULL, NULL);

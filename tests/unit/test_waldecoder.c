@@ -230,6 +230,47 @@ static void test_merging_and_limit(void **state) {
     tp_waldecoder_free(decoder);
 }
 
+static void feed_row(tp_waldecoder *decoder, char kind, uint32_t relid, char tuple_kind,
+                     uint32_t count, const char *const *row) {
+    pgo_bytes bytes;
+    pgo_begin_message(&bytes, kind, 0);
+    pgo_number(&bytes, relid, 4);
+    pgo_tuple(&bytes, tuple_kind, count, row);
+    feed(decoder, &bytes);
+}
+
+/* A row that moves between partitions with columns in another order; TRUNCATE of both. */
+static void test_partitions(void **state) {
+    (void)state;
+    static const char *const turned[] = {"*user_id", "*id"};
+    const char *const old[] = {"1", "7", NULL, NULL};
+    const char *const new[] = {"7", "1"};
+    tp_walspec specs[] = {spec_of(0, 2), spec_of(0, 2)};
+    tp_waldecoder *decoder = decoder_new(NULL);
+    pgo_bytes bytes;
+    char text[100];
+    specs[1].relid = RELID + 1;
+    tp_waldecoder_use(decoder, specs, 2);
+    feed_begin(decoder, 5);
+    feed_relation(decoder, 0, 'f', full_names);
+    pgo_relation(&bytes, 0, RELID + 1, 'd', 2, turned);
+    feed(decoder, &bytes);
+    feed_row(decoder, 'D', RELID, 'O', 4, old);
+    feed_row(decoder, 'I', RELID + 1, 'N', 2, new);
+    feed_commit(decoder);
+    assert_string_equal(told(decoder, text), "3 7 1;");
+    feed_begin(decoder, 6);
+    pgo_begin_message(&bytes, 'T', 0);
+    pgo_number(&bytes, 2, 4);
+    pgo_number(&bytes, 0, 1);
+    pgo_number(&bytes, RELID, 4);
+    pgo_number(&bytes, RELID + 1, 4);
+    feed(decoder, &bytes);
+    feed_commit(decoder);
+    assert_string_equal(told(decoder, text), "T");
+    tp_waldecoder_free(decoder);
+}
+
 static void feed_stream(tp_waldecoder *decoder, uint32_t xid) {
     pgo_bytes bytes;
     pgo_begin_message(&bytes, 'S', xid);
@@ -620,6 +661,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_changes),
                                        cmocka_unit_test(test_forms),
                                        cmocka_unit_test(test_merging_and_limit),
+                                       cmocka_unit_test(test_partitions),
                                        cmocka_unit_test(test_streams),
                                        cmocka_unit_test(test_resumed),
                                        cmocka_unit_test(test_many_subtransactions),

@@ -77,6 +77,37 @@ static void test_other_tables(void **state) {
     tp_walrels_free(rels);
 }
 
+/* Partitions: several relations that mean one table. */
+static void test_members(void **state) {
+    (void)state;
+    static const char *const names[] = {"*id", "*user_id"};
+    static const char *const turned[] = {"*user_id", "note", "*id"};
+    tp_walspec specs[] = {spec_of(3), spec_of(5), spec_of(9), spec_of(3000000000u)};
+    tp_walrels *rels = tp_walrels_new();
+    bool altered;
+    specs[2].id = 2;
+    tp_walrels_use(rels, specs, 4);
+    for (uint32_t relid = 2; relid < 11; relid++) {
+        assert_true(take(rels, relid, 'd', 2, names, &altered));
+    }
+    assert_true(take(rels, 3000000000u, 'f', 3, turned, &altered));
+    assert_int_equal(tp_walrels_find(rels, 3)->spec->id, 1);
+    assert_int_equal(tp_walrels_find(rels, 5)->spec->id, 1);
+    assert_int_equal(tp_walrels_find(rels, 9)->spec->id, 2);
+    assert_int_equal(tp_walrels_find(rels, 3000000000u)->spec->id, 1);
+    assert_int_equal(tp_walrels_find(rels, 3)->key_at[0], 1);
+    assert_int_equal(tp_walrels_find(rels, 3000000000u)->key_at[0], 0);
+    assert_null(tp_walrels_find(rels, 2)->spec);
+    assert_null(tp_walrels_find(rels, 4)->spec);
+    assert_null(tp_walrels_find(rels, 10)->spec);
+    tp_walrels_use(rels, specs, 1);
+    assert_ptr_equal(tp_walrels_find(rels, 3)->spec, &specs[0]);
+    assert_null(tp_walrels_find(rels, 5)->spec);
+    tp_walrels_use(rels, NULL, 0);
+    assert_null(tp_walrels_find(rels, 3)->spec);
+    tp_walrels_free(rels);
+}
+
 static void test_oom(void **state) {
     (void)state;
     static const char *const names[] = {"*id", "*user_id"};
@@ -98,6 +129,6 @@ static void test_oom(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),
                                        cmocka_unit_test(test_other_tables),
-                                       cmocka_unit_test(test_oom)};
+                                       cmocka_unit_test(test_members), cmocka_unit_test(test_oom)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
