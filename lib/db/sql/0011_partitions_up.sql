@@ -224,18 +224,16 @@ BEGIN
 END
 $$;
 
--- The last step of attaching: notes what there is, so that a later difference is found.
+-- The end of attaching: notes what there is, so that a later difference is found.
 CREATE FUNCTION trigperf.wal_enrol(p_id int) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO trigperf.wal_member (table_id, relid)
     SELECT f.id, f.relid FROM trigperf.wal_family() f WHERE f.id = p_id AND f.teller = p_id;
     UPDATE trigperf.captured_table c
-    SET fingerprint = trigperf.table_fingerprint(c.relid, NULL),
-        filter_columns = CASE WHEN c.row_filter IS NOT NULL THEN
-            (SELECT trigperf.wal_filtered(m.relid) FROM trigperf.wal_member m
-             WHERE m.table_id = p_id ORDER BY m.relid LIMIT 1) END
-    WHERE c.id = p_id;
+    SET filter_columns = (SELECT trigperf.wal_filtered(m.relid) FROM trigperf.wal_member m
+                          WHERE m.table_id = p_id ORDER BY m.relid LIMIT 1)
+    WHERE c.id = p_id AND c.row_filter IS NOT NULL;
     PERFORM trigperf.wal_assert(p_id);
 END
 $$;
