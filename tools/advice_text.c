@@ -59,6 +59,7 @@ static void put_statements(const json_t *finding) {
     const char *sql = text_of(finding, "sql");
     const char *undo = text_of(finding, "undo");
     if (sql[0] == '\0') {
+        put_words("no SQL:", text_of(finding, "no_sql"));
         return;
     }
     if (!is_plain(sql) || !is_plain(undo)) {
@@ -95,8 +96,10 @@ void advice_text_print(const json_t *answer) {
             }
         }
     }
-    say_note("%zu findings about %lld triggers", json_array_size(findings),
-             (long long)json_integer_value(json_object_get(answer, "triggers")));
+    size_t count = json_array_size(findings);
+    long long triggers = (long long)json_integer_value(json_object_get(answer, "triggers"));
+    say_note("%zu finding%s about %lld trigger%s", count, count == 1 ? "" : "s", triggers,
+             triggers == 1 ? "" : "s");
     if (strcmp(text_of(answer, "statements_from"), "counters") == 0) {
         say_note("rows per statement are estimated from counters; the extension pg_stat_statements "
                  "knows them");

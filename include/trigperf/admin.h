@@ -337,10 +337,10 @@ int32_t trigperf_admin_triggers(trigperf_admin *admin, const char *table, char *
  * @param table name as in SQL; NULL: all tables.
  * @param[out] json receives `{"format":1,"database","triggers","statements_from","findings":[..]}`,
  *        of each finding `id`, `severity` (`info`, `warning`, `critical`), `object`, `table`,
- *        `trigger`, `function`, `message`, `evidence` (an object of figures), `why`, `steps`, `sql`
- *        and `undo`. `sql` is null where no statement is right by itself; `undo` brings the
- * catalogs back to where they were. The ids stand in doc/operations. Release with
- *        trigperf_string_free().
+ *        `trigger`, `function`, `message`, `evidence` (an object of figures), `why`, `steps`,
+ * `sql`, `undo` and `no_sql`. `sql` is null where no statement is right by itself, and `no_sql`
+ * then says why; `undo` brings the catalogs back to where they were. The ids stand in
+ * doc/operations. Release with trigperf_string_free().
  * @param[out] error see error.h; may be NULL.
  * @return as trigperf_admin_triggers(). Linear in the text of the functions, quadratic in the
  *         triggers of a table.

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "db/advice_checks.h"
+#include "db/advice_circles.h"
 #include "db/advice_finding.h"
 #include "db/advice_pairs.h"
 #include "db/advice_shape.h"
@@ -24,7 +25,8 @@ static int32_t judge(tp_advice *advice, trigperf_error **err) {
     for (uint32_t i = 0; status == TRIGPERF_OK && i < facts->table_count; i++) {
         status = tp_advice_checks_judge(advice, &facts->tables[i], err);
     }
-    return status == TRIGPERF_OK ? tp_advice_pairs_judge(advice, err) : status;
+    tp_advice_pairs_judge(advice);
+    return status == TRIGPERF_OK ? tp_advice_circles_judge(advice, err) : status;
 }
 
 static int32_t write(PGconn *connection, const char *oid, tp_strbuf *json, trigperf_error **err) {

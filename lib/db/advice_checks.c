@@ -261,6 +261,16 @@ static const char *with_sql_for(double rows) {
                  "session_replication_role = replica, and the planner no longer knows the rules";
 }
 
+static const char *why_no_sql(const tp_advice_table *table, double rows) {
+    return rows < 0         ? "which of the two is right depends on the size of statements, which "
+                              "is not known"
+           : table->related ? "some of the constraints are inherited"
+           : rows >= BULK_ROWS ? "some of the constraints are inherited, or NO INHERIT"
+           : table->generated  ? "a BEFORE trigger does not see generated columns"
+                              : "a column has the name of a word that conditions use as well, or a "
+                                "condition takes the row as a whole, or NO INHERIT";
+}
+
 int32_t tp_advice_checks_judge(tp_advice *advice, const tp_advice_table *table,
                                trigperf_error **err) {
     const char *source = NULL;
@@ -278,7 +288,8 @@ int32_t tp_advice_checks_judge(tp_advice *advice, const tp_advice_table *table,
                           .why = "each CHECK is parsed anew for each statement, about 4.1 us, also "
                                  "by an UPDATE of other columns",
                           .steps = steps_for(each),
-                          .with_sql = with_sql_for(each)};
+                          .with_sql = with_sql_for(each),
+                          .no_sql = why_no_sql(table, each)};
     tp_strbuf_printf(&finding.message,
                      "%u CHECK constraints cost about %.0f us a statement; %.0f rows written, "
                      "%.1f a statement (%s)",

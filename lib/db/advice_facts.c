@@ -113,6 +113,7 @@ static void take_trigger(const PGresult *r, int row, tp_advice_trigger *trigger)
         .shared_by = (uint32_t)number(r, row, 25),
         .of_column_array = PQgetvalue(r, row, 26),
         .owner = PQgetvalue(r, row, 27),
+        .function_definition = PQgetvalue(r, row, 28),
     };
 }
 

@@ -65,6 +65,7 @@ typedef struct tp_advice_trigger {
     bool of_extension;
     uint32_t shared_by;
     const char *owner;
+    const char *function_definition; /* "" unless it is PL/pgSQL */
     tp_trigger_body body;
 } tp_advice_trigger;
 

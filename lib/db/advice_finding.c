@@ -59,6 +59,7 @@ static void put_finding(tp_strbuf *json, tp_finding *finding) {
     put_steps(json, finding);
     put_sql(json, "sql", &finding->sql);
     put_sql(json, "undo", &finding->undo);
+    tp_json_text(json, "no_sql", finding->sql.length > 0 ? NULL : finding->no_sql);
     tp_json_close(json, '}');
     json->failed = json->failed || finding->message.failed || finding->figures.failed;
 }

@@ -15,6 +15,7 @@ typedef struct tp_finding {
     const char *why;
     const char *steps;    /* what to do where SQL is not all; NULL: nothing more */
     const char *with_sql; /* goes on behind the steps when there is SQL; NULL: nothing */
+    const char *no_sql;   /* why there is none, where there is none */
     tp_strbuf sql;        /* statements; empty: there is none that could be right by itself */
     tp_strbuf undo;
 } tp_finding;

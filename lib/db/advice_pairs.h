@@ -1,10 +1,10 @@
-/* What can be said of triggers together: the same one twice, and those that start each other. */
+/* The same trigger twice. */
 #ifndef TP_DB_ADVICE_PAIRS_H
 #define TP_DB_ADVICE_PAIRS_H
 
 #include "db/advice_finding.h"
 
-/* Appends findings; E_NOMEM. */
-int32_t tp_advice_pairs_judge(tp_advice *advice, trigperf_error **err);
+/* Appends findings. */
+void tp_advice_pairs_judge(tp_advice *advice);
 
 #endif

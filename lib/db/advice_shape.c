@@ -67,6 +67,21 @@ static void add_condition(const tp_advice *advice, const tp_advice_trigger *trig
     }
 }
 
+/* Why a condition on the row could not be proposed. */
+static const char *why_no_condition(const tp_advice_trigger *trigger) {
+    const char *reason = tp_advice_why_not(trigger);
+    return reason != NULL                           ? reason
+           : (trigger->type & TP_EVENT_UPDATE) == 0 ? "a condition would not help: each row of "
+                                                      "an INSERT or DELETE is one that changed, "
+                                                      "and how to group what the function does "
+                                                      "for each of them, its text does not say"
+           : !may_compare_rows(trigger)             ? "a BEFORE trigger cannot compare whole "
+                                                      "rows of a table with generated columns"
+                                                    : "UPDATE would need a trigger of its own, "
+                                                      "with another place in the order or a "
+                                                      "name that is taken";
+}
+
 static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
     const char *source = NULL;
     double rows = tp_advice_rows(trigger->table, trigger->type);
@@ -86,7 +101,8 @@ static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
             "where the function allows it, write it as AFTER .. REFERENCING NEW TABLE AS .. FOR "
             "EACH STATEMENT with one grouped statement over the transition table",
         .with_sql = "the SQL here only keeps rows from it that an UPDATE left as they were: use it "
-                    "if nothing must happen for those"};
+                    "if nothing must happen for those",
+        .no_sql = why_no_condition(trigger)};
     tp_strbuf_printf(&finding.message,
                      "a row trigger without WHEN ran for %.0f rows, %.0f a statement (%s)", rows,
                      each, source);
@@ -147,7 +163,8 @@ static void judge_update(tp_advice *advice, const tp_advice_trigger *trigger) {
         .steps = "name the columns that concern it (UPDATE OF ..), or compare them in WHEN",
         .with_sql =
             "the SQL here keeps rows from it that were left as they were: use it if nothing "
-            "must happen for those"};
+            "must happen for those",
+        .no_sql = why_no_condition(trigger)};
     tp_strbuf_printf(&finding.message,
                      "%.0f rows were updated; the trigger has neither columns (OF) nor WHEN",
                      trigger->table->updated);
@@ -175,7 +192,8 @@ static void judge_recompute(tp_advice *advice, const tp_advice_trigger *trigger)
                "overlap wait for each other",
         .steps = "take what changed from transition tables (REFERENCING OLD TABLE AS .. NEW TABLE "
                  "AS ..), or note what is to be done and let one job do it later; a refresh of a "
-                 "materialized view belongs in a job"};
+                 "materialized view belongs in a job",
+        .no_sql = "which rows a change concerns, the text of the function does not say"};
     tp_strbuf_printf(
         &finding.message,
         "a statement trigger without transition tables writes without WHERE; the table "

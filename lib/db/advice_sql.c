@@ -123,6 +123,14 @@ bool tp_advice_can_rewrite(const tp_advice_trigger *trigger) {
            tp_advice_when(trigger, &when, &length);
 }
 
+const char *tp_advice_why_not(const tp_advice_trigger *trigger) {
+    return trigger->constraint     ? "a constraint trigger cannot be replaced"
+           : trigger->of_extension ? "it belongs to an extension"
+           : tp_advice_can_rewrite(trigger)
+               ? NULL
+               : "it could not be written exactly as the server describes it";
+}
+
 void tp_advice_sql_enable(tp_strbuf *out, const tp_advice_trigger *trigger, char state,
                           const char *quoted) {
     static const char *const words[] = {"ENABLE", "ENABLE REPLICA", "ENABLE ALWAYS", "DISABLE"};
@@ -161,6 +169,10 @@ void tp_advice_sql_restore(tp_strbuf *out, const tp_advice_trigger *trigger) {
     if (trigger->enabled != 'O') {
         tp_advice_sql_enable(out, trigger, trigger->enabled, NULL);
     }
+    tp_advice_sql_comment(out, trigger);
+}
+
+void tp_advice_sql_comment(tp_strbuf *out, const tp_advice_trigger *trigger) {
     if (trigger->comment != NULL) {
         tp_strbuf_printf(out, "COMMENT ON TRIGGER %s ON %s IS ", trigger->quoted,
                          trigger->table->quoted);

@@ -19,6 +19,9 @@ typedef struct tp_trigger_shape {
 /* Whether it can be made again from its parts: what we would write is what the server says. */
 bool tp_advice_can_rewrite(const tp_advice_trigger *trigger);
 
+/* Why not, as half a sentence; NULL when it can be. */
+const char *tp_advice_why_not(const tp_advice_trigger *trigger);
+
 /* Its condition as the server writes it, such as `WHEN ((a)) `; empty without one. False when it is
  * not understood. */
 bool tp_advice_when(const tp_advice_trigger *trigger, const char **when, size_t *length);
@@ -29,6 +32,8 @@ void tp_advice_sql_create(tp_strbuf *out, const tp_advice_trigger *trigger,
 
 /* Makes a dropped trigger again: definition, state, comment. */
 void tp_advice_sql_restore(tp_strbuf *out, const tp_advice_trigger *trigger);
+/* The comment that it has, if any, on the trigger of its name. */
+void tp_advice_sql_comment(tp_strbuf *out, const tp_advice_trigger *trigger);
 void tp_advice_sql_drop(tp_strbuf *out, const tp_advice_trigger *trigger, const char *quoted);
 
 /* ALTER TABLE .. ENABLE [REPLICA|ALWAYS] TRIGGER, or DISABLE. */

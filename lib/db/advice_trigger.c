@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "db/advice_counter.h"
+#include "db/advice_handler.h"
 #include "db/advice_sql.h"
 #include "db/sqltext.h"
 
@@ -34,6 +36,9 @@ static void judge_notify(tp_advice *advice, const tp_advice_trigger *trigger) {
     finding.steps = "capture the table through the outbox (trigperf attach) and let readers follow "
                     "that";
     finding.with_sql = "when they do, switch this trigger off with the SQL here";
+    finding.no_sql = trigger->of_extension ? "it belongs to an extension"
+                                           : "the function writes to tables as well, which "
+                                             "switching it off would end";
     tp_strbuf_printf(&finding.message,
                      "its function sends NOTIFY in the writer's transaction; it ran "
                      "for about %.0f rows or statements",
@@ -66,6 +71,9 @@ static void judge_counter(tp_advice *advice, const tp_advice_trigger *trigger) {
     tp_strbuf_add(&finding.message, name->text, name->length);
     tp_strbuf_printf(&finding.message, " for each row; %.0f rows so far", runs);
     tp_json_bytes(&finding.figures, "counter", name->text, name->length);
+    finding.with_sql = "the SQL here does so, one update per counter and statement, in the order "
+                       "of the counters; it runs after the triggers for rows";
+    finding.no_sql = tp_advice_counter_rewrite(trigger, &finding);
     tp_finding_put(advice, &finding);
 }
 
@@ -90,6 +98,9 @@ static void judge_handlers(tp_advice *advice, const tp_advice_trigger *trigger) 
                      writes ? ", with a write inside" : "", runs);
     tp_json_uint(&finding.figures, "blocks", trigger->body.handlers);
     tp_json_uint(&finding.figures, "blocks_that_write", trigger->body.write_handlers);
+    finding.with_sql = "the SQL here writes ON CONFLICT DO NOTHING instead of catching "
+                       "unique_violation; see that no trigger of that table raises it by itself";
+    finding.no_sql = tp_advice_handler_rewrite(trigger, &finding);
     tp_finding_put(advice, &finding);
 }
 
@@ -113,6 +124,7 @@ static void judge_dynamic(tp_advice *advice, const tp_advice_trigger *trigger) {
                      runs);
     tp_json_uint(&finding.figures, "statements", trigger->body.dynamic);
     tp_json_bool(&finding.figures, "values_pasted", trigger->body.pasted);
+    finding.no_sql = "what the text of the statement becomes is known only when it runs";
     tp_finding_put(advice, &finding);
 }
 
@@ -124,6 +136,8 @@ static void judge_limit(tp_advice *advice, const tp_advice_trigger *trigger) {
     finding.steps = "limit on the trailing edge: note that the key is dirty and refresh it once "
                     "after the interval; a rule with a minimum interval does that (trigperf attach "
                     ".. --rule, min_interval_ms)";
+    finding.no_sql = "the refresh that makes up for it needs somebody to run it: trigperf kpi add "
+                     ".. --trailing makes both";
     tp_strbuf_puts(&finding.message, "its function leaves out the update when the last one was "
                                      "recent, and nothing makes up for it later");
     tp_finding_put(advice, &finding);
@@ -170,6 +184,7 @@ static void judge_definer(tp_advice *advice, const tp_advice_trigger *trigger) {
             add_schema(&path, one->table->schema);
         }
     }
+    finding.no_sql = "it belongs to an extension";
     tp_json_text(&finding.figures, "owner", trigger->owner);
     if (!trigger->of_extension) {
         tp_strbuf_printf(&finding.sql, "ALTER FUNCTION %s() SET search_path = %s, pg_temp;\n",
@@ -214,6 +229,7 @@ static void judge_suppress(tp_advice *advice, const tp_advice_trigger *trigger) 
         "let it run first; then an UPDATE that changes nothing leaves the time alone too";
     tp_strbuf_printf(&finding.message, "%s sets the time of the row before it", toucher->quoted);
     tp_json_text(&finding.figures, "runs_before", toucher->name);
+    finding.no_sql = "no name that sorts before the other's could be made of its own";
     tp_strbuf fresh = TP_STRBUF_INIT;
     tp_strbuf_printf(&fresh, "\"00_%s",
                      trigger->quoted[0] == '"' ? trigger->quoted + 1 : trigger->quoted);

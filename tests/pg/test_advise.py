@@ -278,6 +278,8 @@ def _(db):
     contains(text.out, "-- undo:", "text")
     for one in advise(db)["findings"]:
         check(one["sql"] is not None or "the SQL here" not in (one["steps"] or ""), f"SQL that is not there: {one!r}")
+        equal(one["sql"] is None, one["no_sql"] is not None, f"a reason where there is no SQL, and only there: {one!r}")
+    contains(text.out, "-- no SQL:", "text")
 
 
 @test("SECURITY DEFINER, duplicates, recursion, circles")
@@ -302,6 +304,8 @@ def _(db):
         create trigger other after update of n on solo for each row execute function again()""")
     settle(db)
     found = findings(db)
+    for finding in found.values():
+        equal(finding["no_sql"], None, "why there is no SQL where there is")
     equal(sorted(found), [("duplicate_trigger", "d1"), ("duplicate_trigger", "d5"), ("recursion", "again"),
                           ("security_definer_without_search_path", "d1"), ("trigger_cycle", "to_b")], "findings")
     for finding in found.values():
@@ -312,6 +316,187 @@ def _(db):
            + found["duplicate_trigger", "d1"]["sql"] + found["duplicate_trigger", "d5"]["sql"])
     equal(ids(db), [], "findings after the SQL was run")
     db.sql("insert into solo values (1, 1); update solo set n = 2; insert into app.a values (1, 1); update app.a set n = 2")
+
+
+def behaviour(db, table, statements, tables):
+    """What tables hold after some statements on an empty one; errors are part of it."""
+    held = []
+    for statement in statements:
+        try:
+            db.sql(statement)
+            held.append([db.rows(f"select * from {one} order by 1, 2") for one in tables])
+        except harness.SqlError as error:
+            held.append(str(error).split("\n")[0].split("ERROR:")[1])
+    db.sql(f"truncate {table}, {', '.join(tables)}")
+    return held
+
+
+def kept(db, finding, table, statements, tables, prepare=""):
+    """The SQL keeps what statements do, and so does its undo, which brings the catalogs back."""
+    catalogs = db.rows(CATALOGS)
+    runs = []
+    for sql in ("", finding["sql"], finding["undo"]):
+        db.sql(sql)
+        db.sql(prepare)
+        runs.append(behaviour(db, table, statements, tables))
+    equal(runs[1], runs[0], f"behaviour with {finding['sql']}")
+    equal(runs[2], runs[0], f"behaviour after {finding['undo']}")
+    equal(db.rows(CATALOGS), catalogs, "catalogs")
+    return runs[0]
+
+
+@test("counters: added to once a statement, with the same sums, conditions and rights; the undo brings the rows back")
+def _(db):
+    db.sql("""create schema "My app"; create table calls(id int primary key, k int, a numeric, b int);
+        create table sums(key int primary key, n numeric); create table "My app"."Counts"("K" int primary key, "N" int, primary_ int)""")
+    db.sql("""create table totals(k int primary key, n bigint)""")
+    function(db, "adds", "begin UPDATE sums SET n = n + NEW.a * (2 - new.b) -- yes\n where key = NEW.k; return new; end;")
+    function(db, '"My app"."Take away"', """begin update "My app"."Counts" set "N" = "Counts"."N" - 1 where "K" = old.k; return null; end""",
+             " security definer cost 7 set search_path = 'My app', public, pg_temp")
+    function(db, "upserts", """begin insert into totals (k, n) values (new.k, new.b) on conflict (k) do update
+        set n = totals.n + excluded.n; return null; end""")
+    function(db, "upserts_too", """begin insert into totals (k, n) values (new.k, 1) on conflict (k) do update
+        set n = totals.n + 1; return null; end""")
+    function(db, "does_more", "begin update sums set n = n + 1 where key = new.k; perform 1; return null; end")
+    function(db, "another_amount", """begin insert into totals (k, n) values (new.k, 5) on conflict (k) do update
+        set n = totals.n + 1; return null; end""")
+    for name, rest in (("adds", "insert on calls for each row when (new.b is distinct from 3)"),
+                       ('"My app"."Take away"', "delete on calls for each row"), ("upserts", "insert on calls for each row"),
+                       ("upserts_too", "insert on calls for each row"), ("does_more", "insert on calls for each row"),
+                       ("another_amount", "insert on calls for each row")):
+        db.sql(f"create trigger {name.split('.')[-1]} after {rest} execute function {name}()")
+    db.sql("""create trigger updates after insert or update on calls for each row execute function upserts_too();
+        create trigger early before insert on calls for each row execute function adds();
+        comment on trigger adds on calls is 'it''s mine'; grant insert on calls to public""")
+    db.sql("""do $$ begin for i in 1..1050 loop insert into calls values (i, 1, 1, 1); commit; end loop; end $$; delete from calls""")
+    settle(db)
+    found = {one["trigger"]: one for one in advise(db)["findings"] if one["id"] == "counter_updated_per_row"}
+    equal(sorted(name for name in found if found[name]["sql"]), ["Take away", "adds", "upserts", "upserts_too"], "with SQL")
+    for name, why in (("does_more", "does more"), ("another_amount", "another form"), ("updates", "UPDATE"), ("early", "before the row")):
+        contains(found[name]["no_sql"], why, f"why there is none for {name}")
+    contains(found["Take away"]["sql"], "SECURITY DEFINER COST 7", "what the function keeps")
+    db.sql("drop trigger early on calls; drop trigger updates on calls; drop trigger does_more on calls; drop trigger another_amount on calls; "
+           "truncate calls, sums, totals")
+    statements = ["insert into calls values (1, 1, 10, 1)", "insert into calls select n, n % 4, n, n % 5 from generate_series(2, 90) n",
+                  "insert into calls values (100, 9, 1, 1), (101, 9, null, 1)", "insert into calls values (102, 2, null, 1), (103, 3, 7, 3)",
+                  "insert into calls values (1, 5, 5, 5)", "delete from calls where id < 50", "delete from calls where false",
+                  "insert into calls select n + 1000, n, 1, 1 from generate_series(1, 5) n on conflict do nothing"]
+    prepare = 'insert into sums select n, 0 from generate_series(0, 9) n; insert into "My app"."Counts" select n, 100 from generate_series(0, 5) n'
+    for name in ("adds", "Take away", "upserts", "upserts_too"):
+        held = kept(db, found[name], "calls", statements, ["sums", "totals", '"My app"."Counts"'], prepare)
+        contains(held[4], "duplicate key", "errors are compared as well")
+    db.sql(found["Take away"]["sql"] + prepare + ";do $$ begin create role counting; exception when duplicate_object then null; end $$;"
+           "insert into calls values (7, 1, 1, 1); grant select, delete on calls to counting; set role counting; delete from calls")
+    equal(db.value('select "N" from "My app"."Counts" where "K" = 1'), "99", "with the rights of the function's owner")
+
+
+@test("a block that catches unique_violation becomes ON CONFLICT, others are told why not")
+def _(db):
+    db.sql("create table calls(id int primary key, n int); create table seen(n int unique, at int check (at < 90)); create table log(id int)")
+    function(db, "notes", """declare x int := 1; begin
+        begin insert into seen (n, at) values (new.n, (new.id + x)); exception when unique_violation then null; end; -- done
+        insert into log values (new.id); return null; end""", " security definer set search_path = public, pg_temp")
+    function(db, "others", "begin begin insert into seen values (new.n, 1); exception when others then null; end; return null; end")
+    function(db, "more", """begin begin insert into seen select new.n, 1; insert into log values (1);
+        exception when unique_violation then null; end; return null; end""")
+    function(db, "declares", """begin declare y int := 1; begin insert into seen values (new.n, y);
+        exception when unique_violation then null; end; return null; end""")
+    for name in ("notes", "others", "more", "declares"):
+        db.sql(f"create trigger {name} after insert on calls for each row execute function {name}()")
+    db.sql("do $$ begin for i in 1..10050 loop insert into calls values (-i, 1); commit; end loop; end $$; truncate calls, seen, log")
+    settle(db)
+    found = {one["trigger"]: one for one in advise(db)["findings"] if one["id"] == "exception_block_in_hot_trigger"}
+    equal(sorted(name for name in found if found[name]["sql"]), ["notes"], "with SQL")
+    for name in ("others", "more", "declares"):
+        contains(found[name]["no_sql"], "only a block of one INSERT", "why not")
+        db.sql(f"drop trigger {name} on calls")
+    held = kept(db, found["notes"], "calls", ["insert into calls values (1, 1), (2, 1), (3, null), (4, null)",
+                "insert into calls select n, n % 7 from generate_series(10, 40) n", "insert into calls values (95, 95)",
+                "insert into calls values (41, 95)"], ["seen", "log"])
+    contains(held[2], "check constraint", "what is not caught still fails")
+    db.sql(found["notes"]["sql"] + "insert into calls values (1, 1)")
+    before = db.value("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+    db.sql("insert into calls select n, 1 from generate_series(2, 50) n")
+    used = int(db.value("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")) - int(before)
+    check(used < 10, f"{used} transaction ids for one statement")
+    equal(db.value("select count(*) from log"), "50", "rows behind the block")
+
+
+@test("the SQL of the others keeps what statements do, too: conditions, NOTIFY, rights, duplicates, recursion")
+def _(db):
+    db.sql("""create table calls(id int primary key, n int, at int); create table log(id int, n int);
+        create table tree(id int primary key, parent int, depth int); create table bulk_log(id int, n int)""")
+    function(db, "logs", "begin if new.n is distinct from old.n then insert into log values (new.id, new.n); end if; return null; end")
+    function(db, "logs_all", """begin if tg_op = 'INSERT' then insert into bulk_log values (new.id, new.n);
+        elsif new.n <> old.n then insert into bulk_log values (new.id, -new.n); end if; return null; end""")
+    function(db, "tells", "begin perform pg_notify('calls', new.id::text); return null; end")
+    function(db, "rights", "begin insert into log values (new.id, 0) ; return null; end", " security definer")
+    function(db, "caps", "begin new.at := least(new.n, 50); return new; end")
+    function(db, "deepens", "begin update tree set depth = new.depth + 1 where parent = new.id; return null; end")
+    db.sql("""create trigger logs after update on calls for each row execute function logs();
+        create trigger logs_all after insert or update on calls for each row execute function logs_all();
+        create trigger tells after insert on calls for each row execute function tells();
+        create trigger rights after insert on tree for each row execute function rights();
+        create trigger caps before insert on calls for each row execute function caps();
+        create trigger caps_too before insert or update on calls for each row execute function caps();
+        create trigger deepens after update on tree for each row execute function deepens()""")
+    load(db, "calls")
+    db.sql("update calls set n = n; update calls set n = n")
+    settle(db)
+    found = findings(db)
+    db.sql("truncate calls, log, bulk_log")
+    calls = ["insert into calls values (1, 5), (2, 70)", "insert into calls select n, n from generate_series(10, 60) n",
+             "update calls set n = 7 where id < 20", "update calls set n = n", "update calls set at = null where id = 2",
+             "insert into calls values (1, 1)", "delete from calls where id > 30"]
+    tree = ["insert into tree values (1, null, 0), (2, 1, 0), (3, 2, 0)", "update tree set depth = 5 where id = 2"]
+    for key, statements, tables in ((("row_trigger_on_bulk_table", "logs"), calls, ["calls", "log"]),
+                                    (("row_trigger_on_bulk_table", "logs_all"), calls, ["calls", "bulk_log"]),
+                                    (("notify_on_write_path", "tells"), calls, ["calls", "log"]),
+                                    (("security_definer_without_search_path", "rights"), tree, ["tree", "log"]),
+                                    (("duplicate_trigger", "caps"), calls, ["calls", "log"])):
+        kept(db, found[key], "calls, tree, log, bulk_log", statements, tables)
+    round_trip(db, found["recursion", "deepens"])      # what it is for: one level, not all of them
+    db.sql(found["recursion", "deepens"]["sql"] + "; ".join(tree))
+    equal(db.rows("select id, depth from tree order by 1"), [["1", "0"], ["2", "5"], ["3", "6"]], "one level")
+    with db.session() as listener:
+        listener.run("listen calls")
+        db.sql(found["notify_on_write_path", "tells"]["sql"] + "insert into calls values (1000, 1)")
+        equal(listener.run("select 1").count("Asynchronous"), 0, "notifications once it is off")
+
+
+@test("every circle is found, from whichever table one asks, and its SQL breaks it")
+def _(db):
+    db.sql("create role bystander" if db.value("select count(*) from pg_roles where rolname = 'bystander'") == "0" else "select 1")
+    for name in "abcdefgh":
+        db.sql(f"create table {name}(id int primary key, n int, m int); insert into {name} values (1, 0, 0)")
+    edges = [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d"), ("d", "e"), ("e", "c"), ("f", "g")]
+    for source, target in edges:
+        function(db, f"{source}_{target}", f"begin update {target} set n = n + 1 where id = new.id; return null; end")
+        db.sql(f"create trigger {source}_{target} after update on {source} for each row execute function {source}_{target}()")
+    function(db, "to_m", "begin update h set m = n where id = new.id; return null; end")
+    function(db, "to_n", "begin update h set n = m where id = new.id; return null; end")
+    db.sql("""create trigger n_to_m after update of n on h for each row execute function to_m();
+        create trigger m_to_n after update of m on h for each row execute function to_n()""")
+    settle(db)
+
+    def circles(*args):
+        return sorted(tuple(one["evidence"]["path"]) for one in advise(db, *args)["findings"] if one["id"] == "trigger_cycle")
+
+    equal(circles(), [("b_c", "c_b"), ("c_d", "d_e", "e_c"), ("m_to_n", "n_to_m")], "circles")
+    equal(circles("a"), [], "of a table that only leads there")
+    equal(circles("b"), [("b_c", "c_b")], "of one that is on it")
+    equal(circles("c"), [("c_b", "b_c"), ("c_d", "d_e", "e_c")], "of one on two")
+    equal(circles("d"), [("d_e", "e_c", "c_d")], "of one that another is told of otherwise")
+    equal(circles("e"), [("e_c", "c_d", "d_e")], "likewise")
+    equal(circles("f"), [], "of none")
+    contains(db.fails("update h set n = 2"), "stack depth", "what a circle does")
+    for finding in [one for one in advise(db)["findings"] if one["id"] == "trigger_cycle"]:
+        round_trip(db, finding)
+        db.sql(finding["sql"])
+    equal(circles(), [], "circles after the SQL was run")
+    db.sql("update h set n = 3; update a set n = 5; update d set n = 1")
+    equal(db.rows("select n, m from h"), [["3", "3"]], "what the first still does")
+    check(int(db.value("select n from b")) > 0, "what leads there still does")
 
 
 @test("full recomputes, and a suppressing trigger that never acts")
@@ -371,6 +556,13 @@ def _(db):
     equal([db.fails(f"insert into single values {row}").split("\n")[0].split("ERROR")[1] for row in wrong],
           [line.split("ERROR")[1] for line in before[0]], "messages")
     db.sql("".join(f"insert into single values {row};" for row in right if not row.startswith("(5")))
+    db.sql("truncate bulk; " + found["public.bulk"]["sql"])      # refuses the same rows, under a name of its own
+    equal([db.fails(f"insert into bulk values {row}").count("23514") for row in wrong], [1] * 4, "refused by one CHECK")
+    db.sql("".join(f"insert into bulk values {row};" for row in right if not row.startswith("(5")))
+    db.sql(found["public.bulk"]["undo"] + found["public.single"]["undo"])
+    equal([db.fails(f"insert into single values {row}").split("\n")[0] for row in wrong], before[0], "messages after the undo")
+    for one in advise(db)["findings"]:
+        equal(one["sql"] is None, one["no_sql"] is not None, "a reason where there is no SQL, and only there")
 
 
 @test("a thousand triggers")

@@ -36,7 +36,8 @@ SELECT t.tgrelid,                                                          -- 0
        count(*) OVER (PARTITION BY t.tgfoid),                              -- 25
        ARRAY(SELECT a.attname::text FROM unnest(t.tgattr::int2[]) AS u(n)
              JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = u.n),
-       pg_get_userbyid(p.proowner)
+       pg_get_userbyid(p.proowner),
+       CASE WHEN l.lanname = 'plpgsql' AND octet_length(p.prosrc) <= 262144 THEN pg_get_functiondef(p.oid) END
 FROM pg_trigger t
 JOIN pg_class c ON c.oid = t.tgrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
