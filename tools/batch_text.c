@@ -57,6 +57,12 @@ static void put_resync(FILE *stream, const trigperf_batch *batch, uint32_t index
         fputs(i == 0 ? " -> " : ", ", stream);
         put_string(stream, trigperf_batch_resync_template(batch, index, i));
     }
+    bool grouped = trigperf_batch_resync_level(batch, index) == TRIGPERF_RESYNC_GROUP;
+    for (uint32_t i = 0; grouped && i < trigperf_batch_resync_prefix_count(batch, index); i++) {
+        fputs(i == 0 ? " in groups " : ", ", stream);
+        put_string(stream, trigperf_batch_resync_prefix(batch, index, i));
+        putc('*', stream);
+    }
 }
 
 static const char *reason_name(int32_t reason) {

@@ -34,6 +34,17 @@ enum trigperf_reason {
     TRIGPERF_REASON_RESYNC = 3  /**< anything under the named tables may have changed */
 };
 
+/** How much an entry of a resync says may have changed. Hosts that forget all that begins with its
+ * prefixes, or use trigperf_generation(), need not look at it. */
+enum trigperf_resync_level {
+    TRIGPERF_RESYNC_NONE = 0,  /**< there is no such entry */
+    TRIGPERF_RESYNC_GROUP = 1, /**< memory was short: cache keys that begin with its prefixes, and
+                                    those that other batches name. Changes of the table were told
+                                    without a change object */
+    TRIGPERF_RESYNC_TABLE = 2, /**< anything under the table */
+    TRIGPERF_RESYNC_ALL = 3    /**< everything; the table is `"*"` */
+};
+
 /** Operations, as bits of trigperf_batch_change_ops(). */
 enum trigperf_op {
     TRIGPERF_OP_DELETE = 1,   /**< DELETE */
@@ -207,7 +218,16 @@ uint32_t trigperf_batch_resync_count(const trigperf_batch *batch);
 const char *trigperf_batch_resync_table(const trigperf_batch *batch, uint32_t index);
 
 /**
- * @brief How many templates that table feeds.
+ * @brief How much an entry says may have changed.
+ * @param batch a batch.
+ * @param index 0 to trigperf_batch_resync_count() - 1.
+ * @return one of #trigperf_resync_level; #TRIGPERF_RESYNC_NONE when out of range.
+ */
+int32_t trigperf_batch_resync_level(const trigperf_batch *batch, uint32_t index);
+
+/**
+ * @brief How many templates that table feeds; with #TRIGPERF_RESYNC_GROUP, how many of them are
+ *        told by prefixes (the others are told by their keys).
  * @param batch a batch.
  * @param index 0 to trigperf_batch_resync_count() - 1.
  * @return the count.
@@ -225,7 +245,8 @@ const char *trigperf_batch_resync_template(const trigperf_batch *batch, uint32_t
                                            uint32_t item);
 
 /**
- * @brief How many distinct literal prefixes those templates have.
+ * @brief How many distinct prefixes cover the keys of those templates: their literal beginnings;
+ * with #TRIGPERF_RESYNC_GROUP also longer ones, which end before the second part of a template.
  * @param batch a batch.
  * @param index 0 to trigperf_batch_resync_count() - 1.
  * @return the count.
@@ -233,7 +254,7 @@ const char *trigperf_batch_resync_template(const trigperf_batch *batch, uint32_t
 uint32_t trigperf_batch_resync_prefix_count(const trigperf_batch *batch, uint32_t index);
 
 /**
- * @brief A literal prefix: every cache key that starts so may be stale.
+ * @brief A prefix: every cache key that starts so may be stale.
  * @param batch a batch.
  * @param index 0 to trigperf_batch_resync_count() - 1.
  * @param item  0 to trigperf_batch_resync_prefix_count() - 1.

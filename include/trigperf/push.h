@@ -30,8 +30,9 @@ extern "C" {
  * @param count   0 to 64.
  * @param[out] error see error.h; may be NULL.
  * @return 0; #TRIGPERF_E_INVALID; #TRIGPERF_E_NOMEM (nothing was taken: forget the keys yourself);
- *         #TRIGPERF_E_FORKED. When `memory.max_bytes` is reached the change becomes a resync of its
- *         table; it is never dropped.
+ *         #TRIGPERF_E_FORKED. When memory for what waits is short (`memory.max_bytes`) the change
+ *         becomes part of a resync: of groups of keys, of its table, or of everything. It is never
+ *         dropped.
  */
 int32_t trigperf_push(trigperf_context *context, const char *table, uint32_t operation,
                       const char *const *names, const char *const *values, uint32_t count,

@@ -178,6 +178,10 @@ const char *trigperf_batch_resync_table(const trigperf_batch *batch, uint32_t in
     return has_resync(batch, index) ? tp_batch_resync_table(batch->inner, index) : NULL;
 }
 
+int32_t trigperf_batch_resync_level(const trigperf_batch *batch, uint32_t index) {
+    return (int32_t)tp_batch_resync_level(batch->inner, index);
+}
+
 uint32_t trigperf_batch_resync_template_count(const trigperf_batch *batch, uint32_t index) {
     return has_resync(batch, index) ? tp_batch_resync_template_count(batch->inner, index) : 0;
 }

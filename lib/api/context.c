@@ -60,6 +60,9 @@ static int32_t make_engine(trigperf_context *context, const trigperf_config *con
         .max_keys = tp_config_u32(config, TP_OPTION_BATCH_MAX_KEYS),
         .max_pending = tp_config_u32(config, TP_OPTION_BATCH_MAX_PENDING),
         .max_bytes = tp_config_number(config, TP_OPTION_MEMORY_MAX_BYTES),
+        .group_percent = tp_config_u32(config, TP_OPTION_MEMORY_GROUP_PERCENT),
+        .table_percent = tp_config_u32(config, TP_OPTION_MEMORY_TABLE_PERCENT),
+        .max_groups = tp_config_u32(config, TP_OPTION_MEMORY_MAX_GROUPS),
         .key_interval_ms = tp_config_u32(config, TP_OPTION_LIMIT_KEY_INTERVAL_MS),
         .nack_delay_ms = tp_config_u32(config, TP_OPTION_NACK_DELAY_MS),
         .nack_delay_max_ms = tp_config_u32(config, TP_OPTION_NACK_DELAY_MAX_MS)};
@@ -542,6 +545,9 @@ static void put_counters(tp_strbuf *json, const tp_pipeline_counters *c) {
     tp_json_uint(json, "changes_merged", c->merged);
     tp_json_uint(json, "changes_keyless", c->keyless);
     tp_json_uint(json, "changes_collapsed", c->collapsed);
+    tp_json_uint(json, "changes_collapsed_group", c->collapsed_group);
+    tp_json_uint(json, "changes_collapsed_table", c->collapsed_table);
+    tp_json_uint(json, "changes_collapsed_all", c->collapsed_all);
     tp_json_uint(json, "keys", c->keys);
     tp_json_uint(json, "keys_merged", c->keys_merged);
     tp_json_uint(json, "keys_limited", c->keys_limited);

@@ -127,8 +127,6 @@ static const entry pipeline_entries[] = {
     PIPELINE(COUNTER, merged, "trigperf_changes_merged_total",
              "Changes merged into one that waited."),
     PIPELINE(COUNTER, keyless, "trigperf_changes_keyless_total", "Changes that yielded no key."),
-    PIPELINE(COUNTER, collapsed, "trigperf_changes_collapsed_total",
-             "Changes that became a resync because memory.max_bytes was reached."),
     PIPELINE(COUNTER, keys, "trigperf_keys_delivered_total",
              "Cache keys delivered, first attempts only."),
     PIPELINE(COUNTER, keys_merged, "trigperf_keys_merged_total",
@@ -230,6 +228,22 @@ static void put_windows(const putting *p, const tp_pipeline_counters *pipeline) 
     }
 }
 
+static void put_collapsed(const putting *p, const tp_pipeline_counters *pipeline) {
+    const struct {
+        const char *level;
+        uint64_t count;
+    } levels[] = {{"group", pipeline->collapsed_group},
+                  {"table", pipeline->collapsed_table},
+                  {"all", pipeline->collapsed_all}};
+    if (begin(p, TP_SERIES_COUNTER, "trigperf_changes_collapsed_total",
+              "Changes told in a resync of that level because memory was short.")) {
+        for (size_t i = 0; i < COUNT_OF(levels); i++) {
+            tp_label label = {"level", levels[i].level};
+            tp_reading_counter(p->into, &label, 1, levels[i].count);
+        }
+    }
+}
+
 static void put_figure(const putting *p, const char *name, const char *help, double value) {
     if (!isnan(value) && begin(p, TP_SERIES_GAUGE, name, help)) {
         tp_reading_gauge(p->into, NULL, 0, value);
@@ -317,6 +331,7 @@ void tp_internals_put(trigperf_context *context, const tp_metrics_counters *coun
     tp_engine_unlock(tp_context_engine(context));
     put(&p, pipeline_entries, COUNT_OF(pipeline_entries), &pipeline);
     put_windows(&p, &pipeline);
+    put_collapsed(&p, &pipeline);
     put_source(&p, context, tp_context_internals(context));
     put_cache(&p, tp_context_cache(context));
     put(&p, metrics_entries, COUNT_OF(metrics_entries), counters);

@@ -61,10 +61,21 @@ static const tp_option table[TP_OPTION_COUNT] = {
         NUMBER("limit.key_interval_ms", "ms", 0, 24u * HOUR_MS, "0",
                "a key is delivered at most once per interval, and always once after its last "
                "change; 0: no limit; a rule may set its own"),
-    [TP_OPTION_MEMORY_MAX_BYTES] =
-        NUMBER("memory.max_bytes", "bytes", 65536, UINT64_C(1) << 40, "67108864",
-               "memory for waiting changes, keys and batches, above which reading stops and pushed "
-               "changes collapse into a resync of their table"),
+    [TP_OPTION_MEMORY_MAX_BYTES] = NUMBER(
+        "memory.max_bytes", "bytes", 65536, UINT64_C(1) << 40, "67108864",
+        "memory for waiting changes, keys and batches; at a quarter of it reading stops, and "
+        "near it notifications and pushed changes collapse into resyncs"),
+    [TP_OPTION_MEMORY_GROUP_PERCENT] =
+        NUMBER("memory.group_percent", "%", 25, 100, "75",
+               "share of memory.max_bytes from which on changes collapse to groups of keys"),
+    [TP_OPTION_MEMORY_TABLE_PERCENT] =
+        NUMBER("memory.table_percent", "%", 25, 100, "90",
+               "share of memory.max_bytes from which on changes collapse to tables, if "
+               "memory.group_percent is reached; at 100 % they collapse to everything"),
+    [TP_OPTION_MEMORY_MAX_GROUPS] =
+        NUMBER("memory.max_groups", "groups", 0, 1000000, "1000",
+               "groups of a key template that are told apart when changes collapse; with more of "
+               "them the template is told whole"),
     [TP_OPTION_METRICS_MAX_SERIES] =
         NUMBER("metrics.max_series", "series", 16, 1000000, "10000",
                "series (a name with its labels) that a context holds at most; more are refused"),

@@ -32,6 +32,7 @@ typedef struct batch_change {
 
 typedef struct batch_resync {
     size_t table;
+    tp_resync_level level;
     uint32_t first; /* in texts[]: templates, then prefixes */
     uint32_t template_count;
     uint32_t prefix_count;
@@ -187,16 +188,22 @@ static void add_texts(tp_batch *batch, const char *const *texts, uint32_t count)
     }
 }
 
-void tp_batch_add_resync(tp_batch *batch, const char *table, const char *const *templates,
-                         const char *const *prefixes, uint32_t count) {
+void tp_batch_add_resync(tp_batch *batch, const tp_batch_entry *entry) {
     uint32_t first = batch->texts.count;
-    add_texts(batch, templates, count);
-    add_texts(batch, prefixes, count);
+    add_texts(batch, entry->templates, entry->template_count);
+    add_texts(batch, entry->prefixes, entry->prefix_count);
     batch_resync *resync = push(batch, &batch->resyncs, sizeof *resync);
     if (resync != NULL) {
-        *resync = (batch_resync){put_text(batch, table), first, count, 0};
-        resync->prefix_count = batch->failed ? 0 : sort_distinct(batch, count);
+        *resync = (batch_resync){.table = put_text(batch, entry->table),
+                                 .level = entry->level,
+                                 .first = first,
+                                 .template_count = entry->template_count};
+        resync->prefix_count = batch->failed ? 0 : sort_distinct(batch, entry->prefix_count);
     }
+}
+
+void tp_batch_fail(tp_batch *batch) {
+    batch->failed = true;
 }
 
 void tp_batch_raise(tp_batch *batch, uint64_t lsn, uint64_t tag) {
@@ -353,6 +360,11 @@ static const char *resync_text(const tp_batch *batch, uint32_t i) {
 const char *tp_batch_resync_table(const tp_batch *batch, uint32_t i) {
     const batch_resync *resync = resync_at(batch, i);
     return resync == NULL ? NULL : text_at(batch, resync->table);
+}
+
+tp_resync_level tp_batch_resync_level(const tp_batch *batch, uint32_t i) {
+    const batch_resync *resync = resync_at(batch, i);
+    return resync == NULL ? TP_RESYNC_NONE : resync->level;
 }
 
 uint32_t tp_batch_resync_template_count(const tp_batch *batch, uint32_t i) {

@@ -27,9 +27,18 @@ typedef struct tp_batch_link {
 tp_batch *tp_batch_new(tp_batch_reason reason); /* NULL when memory is short */
 void tp_batch_add_key(tp_batch *batch, const char *bytes, size_t length);
 void tp_batch_add_delta(tp_batch *batch, const tp_delta *delta);
-/* A table to resync, with count templates and their prefixes (not distinct). */
-void tp_batch_add_resync(tp_batch *batch, const char *table, const char *const *templates,
-                         const char *const *prefixes, uint32_t count);
+/* A table to resync. Everything is copied; prefixes need not be distinct. */
+typedef struct tp_batch_entry {
+    const char *table;
+    tp_resync_level level;
+    const char *const *templates;
+    uint32_t template_count;
+    const char *const *prefixes;
+    uint32_t prefix_count;
+} tp_batch_entry;
+void tp_batch_add_resync(tp_batch *batch, const tp_batch_entry *entry);
+/* As if memory had been short. */
+void tp_batch_fail(tp_batch *batch);
 /* Raises the commit position (TP_LSN_UNKNOWN is the highest) and the tag to at least these. */
 void tp_batch_raise(tp_batch *batch, uint64_t lsn, uint64_t tag);
 /* Whether memory was short so far. */

@@ -31,6 +31,7 @@ static void write_change(const tp_batch *batch, uint32_t i, tp_strbuf *out) {
 }
 
 static void write_resync(const tp_batch *batch, uint32_t i, tp_strbuf *out) {
+    static const char *const levels[] = {"", "group", "table", "all"};
     tp_json_open(out, NULL, '{');
     tp_json_text(out, "table", tp_batch_resync_table(batch, i));
     tp_json_open(out, "templates", '[');
@@ -43,6 +44,7 @@ static void write_resync(const tp_batch *batch, uint32_t i, tp_strbuf *out) {
         tp_json_text(out, NULL, tp_batch_resync_prefix(batch, i, j));
     }
     tp_json_close(out, ']');
+    tp_json_text(out, "level", levels[tp_batch_resync_level(batch, i)]);
     tp_json_close(out, '}');
 }
 

@@ -328,6 +328,18 @@ bool tp_cascade_expand(tp_cascade *cascade, const tp_change *change, tp_cascade_
     return !scratch->failed;
 }
 
+size_t tp_cascade_group_length(const tp_cascade *cascade, const tp_change *change,
+                               uint32_t template_index) {
+    (void)cascade;
+    const tp_plan *p = &node_of(change->table)->plan;
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (p->steps[i].template == template_index) {
+            return tp_template_group_length(p->steps[i].bound, change->values);
+        }
+    }
+    return 0;
+}
+
 /* ---- templates ---- */
 
 uint32_t tp_cascade_template_count(const tp_cascade *cascade) {

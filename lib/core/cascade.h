@@ -45,6 +45,11 @@ typedef bool (*tp_cascade_emit)(void *user, const char *key, size_t length, uint
 bool tp_cascade_expand(tp_cascade *cascade, const tp_change *change, tp_cascade_emit emit,
                        void *user);
 
+/* How many bytes of the key that a change yields by a template are its group: all of it, unless the
+ * template has several parts (see tp_template_group_length()). */
+size_t tp_cascade_group_length(const tp_cascade *cascade, const tp_change *change,
+                               uint32_t template_index);
+
 /* All templates, distinct by text: for generations and for resyncs. */
 uint32_t tp_cascade_template_count(const tp_cascade *cascade);
 const char *tp_cascade_template(const tp_cascade *cascade, uint32_t index);

@@ -8,57 +8,30 @@
  * resync) falls back to a flag that says "everything".
  *
  * A window stays open past its end while the host has max_pending batches to work off: merging goes
- * on, which is the best use of the time. max_bytes is the limit to that; beyond it, changes that
- * find nothing to merge into become a resync of their table. A source that can wait is told to at a
- * quarter of it, so that what it has asked for already still finds room. */
+ * on, which is the best use of the time. max_bytes is the limit to that; near it, changes that find
+ * nothing to merge into are told less exactly (core/collapse.c). A source that can wait is told to
+ * at a quarter of it, so that what it has asked for already still finds room. */
 #include "core/pipeline.h"
 
 #include <stdlib.h>
 
 #include "core/batch.h"
-#include "core/checkpoints.h"
+#include "core/collapse.h"
 #include "core/cut.h"
-#include "core/delivery.h"
-#include "core/due.h"
-#include "core/generations.h"
-#include "core/limiter.h"
-#include "core/recent.h"
+#include "core/pipeline_parts.h"
 #include "core/release.h"
-#include "core/resyncs.h"
-#include "core/tables.h"
-#include "core/window.h"
 
 #define WORK_PER_TURN 1024u /* rate-limited keys released or forgotten */
 #define MEMORY_RETRY_MS 20u /* wait after memory was short */
 #define KEY_MAX (UINT32_C(1) << 30)
-
-struct tp_pipeline {
-    tp_pipeline_options options;
-    tp_cascade *cascade;
-    tp_fence *fence;
-    tp_tables *tables;
-    tp_window *window;
-    tp_limiter *limiter;
-    tp_resyncs *resyncs;
-    tp_delivery *delivery;
-    tp_checkpoints *checkpoints;
-    tp_generations *generations;
-    tp_recent *recent;   /* NULL: all windows last their full length */
-    tp_batch *ready_all; /* a resync of everything that was not handed out yet */
-    uint64_t now_ms;     /* never goes back */
-    uint64_t arrived;
-    tp_due due;
-    uint64_t retry_ms; /* memory was short: not before */
-    bool flushing;     /* a flush could not be completed */
-    uint64_t position_lsn;
-    tp_pipeline_counters counters;
-};
 
 /* ---- life ---- */
 
 static tp_pipeline_options sane(tp_pipeline_options options) {
     options.max_keys = options.max_keys > 0 ? options.max_keys : 1;
     options.max_pending = options.max_pending > 0 ? options.max_pending : 1;
+    options.group_percent = options.group_percent > 0 ? options.group_percent : 100;
+    options.table_percent = options.table_percent > 0 ? options.table_percent : 100;
     return options;
 }
 
@@ -67,7 +40,7 @@ static bool build(tp_pipeline *pipeline) {
     pipeline->tables = tp_tables_new();
     pipeline->window = tp_window_new(&options->hash_key);
     pipeline->limiter = tp_limiter_new();
-    pipeline->resyncs = tp_resyncs_new();
+    pipeline->resyncs = tp_resyncs_new(&options->hash_key, options->max_groups);
     pipeline->delivery = tp_delivery_new(options->nack_delay_ms, options->nack_delay_max_ms);
     pipeline->checkpoints = tp_checkpoints_new();
     pipeline->generations = tp_generations_new();
@@ -141,11 +114,6 @@ static uint64_t after(const tp_pipeline *pipeline, uint32_t ms) {
 
 static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
-}
-
-static uint64_t bytes_used(const tp_pipeline *pipeline) {
-    return tp_window_bytes(pipeline->window) + tp_limiter_bytes(pipeline->limiter) +
-           tp_resyncs_bytes(pipeline->resyncs) + tp_delivery_bytes(pipeline->delivery);
 }
 
 static bool has_room(const tp_pipeline *pipeline) {
@@ -232,59 +200,12 @@ static void close_full(tp_pipeline *pipeline) {
 
 /* ---- arrivals ---- */
 
-static void mark_everything(tp_pipeline *pipeline, const tp_table *table) {
-    tp_bonds_resync(pipeline->options.bonds, table == NULL ? NULL : table->name);
-    if (pipeline->fence != NULL) {
-        tp_fence_mark_all(pipeline->fence);
-    }
-    if (table == NULL) {
-        tp_generations_raise_all(pipeline->generations);
-        return;
-    }
-    tp_generations_raise_table(pipeline->generations, pipeline->cascade, table);
-}
-
-static void resync_waits(tp_pipeline *pipeline, const tp_table *table, const tp_resync_mark *mark) {
-    if (table == NULL) {
-        tp_resyncs_add_all(pipeline->resyncs, mark);
-    } else {
-        tp_resyncs_add(pipeline->resyncs, pipeline->cascade, table, mark);
-        tp_due_open(&pipeline->due, pipeline->now_ms);
-        tp_due_recur(&pipeline->due); /* it is dear to the host, and seldom comes alone */
-    }
-}
-
-/* table NULL: everything. A resync of everything that waits for the host covers this one too. */
-static void resync_arrives(tp_pipeline *pipeline, const tp_table *table, uint64_t tag,
-                           uint64_t lsn) {
-    tp_resync_mark mark = {++pipeline->arrived, tp_lsn_or_unknown(lsn), tag};
-    mark_everything(pipeline, table);
-    if (pipeline->ready_all != NULL) {
-        tp_batch_raise(pipeline->ready_all, mark.lsn, mark.tag);
-    } else {
-        resync_waits(pipeline, table, &mark);
-    }
-}
-
-static int32_t collapse(tp_pipeline *pipeline, const tp_table *table, uint64_t lsn) {
-    resync_arrives(pipeline, table, 0, lsn);
-    pipeline->counters.changes++;
-    pipeline->counters.collapsed++;
-    return TRIGPERF_OK;
-}
-
 static int32_t truncate_arrives(tp_pipeline *pipeline, const tp_change *change,
                                 const tp_table *copy, trigperf_error **err) {
-    tp_addition addition = {1, pipeline->arrived + 1, tp_lsn_or_unknown(change->lsn),
-                            TP_OP_TRUNCATE};
-    tp_resync_mark mark = {addition.arrival, addition.lsn, 0};
-    if (!tp_resyncs_add_truncate(pipeline->resyncs, copy, &addition)) {
+    if (!tp_collapse_truncate(pipeline, change, copy)) {
         return tp_error_nomem(err);
     }
-    pipeline->arrived++;
     pipeline->counters.changes++;
-    mark_everything(pipeline, change->table);
-    resync_waits(pipeline, change->table, &mark); /* even beside one of everything: it is shown */
     return TRIGPERF_OK;
 }
 
@@ -307,8 +228,8 @@ static uint32_t fence_slot(const tp_pipeline *pipeline, const char *key, size_t 
     return slot;
 }
 
-static bool stage_key(tp_pipeline *pipeline, const char *key, size_t length, uint32_t interval_ms,
-                      uint64_t lsn) {
+bool tp_pipeline_stage_key(tp_pipeline *pipeline, const char *key, size_t length,
+                           uint32_t interval_ms, uint64_t lsn) {
     uint32_t slot = fence_slot(pipeline, key, length);
     uint32_t interval = interval_ms > 0 ? interval_ms : pipeline->options.key_interval_ms;
     tp_staged_key staged = {key, (uint32_t)length, interval, slot, pipeline->arrived + 1, lsn};
@@ -318,7 +239,7 @@ static bool stage_key(tp_pipeline *pipeline, const char *key, size_t length, uin
 static bool stage_expanded(void *user, const char *key, size_t length, uint32_t template_index,
                            uint32_t min_interval_ms) {
     (void)template_index;
-    return stage_key(user, key, length, min_interval_ms, 0);
+    return tp_pipeline_stage_key(user, key, length, min_interval_ms, 0);
 }
 
 /* The window is open for what was staged. */
@@ -399,8 +320,10 @@ int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_chan
         pipeline->counters.changes++;
         return TRIGPERF_OK;
     }
-    if (bytes_used(pipeline) >= pipeline->options.max_bytes) {
-        return collapse(pipeline, change->table, change->lsn);
+    tp_resync_level level = tp_collapse_level(pipeline, change->table);
+    if (level != TP_RESYNC_NONE) {
+        tp_collapse_change(pipeline, change, table, level);
+        return TRIGPERF_OK;
     }
     if (!tp_cascade_expand(pipeline->cascade, change, stage_expanded, pipeline)) {
         return tp_error_nomem(err);
@@ -416,12 +339,13 @@ int32_t tp_pipeline_key(tp_pipeline *pipeline, uint64_t now_ms, const char *key,
                             "a key of 1 to %u bytes was expected, got %zu bytes", KEY_MAX, length);
     }
     tp_window_stage_nothing(pipeline->window);
-    if (!stage_key(pipeline, key, length, 0, TP_LSN_UNKNOWN)) {
+    if (!tp_pipeline_stage_key(pipeline, key, length, 0, TP_LSN_UNKNOWN)) {
         return tp_error_nomem(err);
     }
-    if (bytes_used(pipeline) >= pipeline->options.max_bytes &&
+    if (tp_pipeline_bytes(pipeline) >= pipeline->options.max_bytes &&
         tp_window_staged_weight(pipeline->window) > 0) {
-        return collapse(pipeline, NULL, 0);
+        tp_collapse_key(pipeline);
+        return TRIGPERF_OK;
     }
     tp_addition addition = {1, pipeline->arrived + 1, TP_LSN_UNKNOWN, 0};
     return commit(pipeline, &addition, 0, err);
@@ -431,7 +355,7 @@ void tp_pipeline_resync(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *
                         uint64_t lsn) {
     turn(pipeline, now_ms);
     tp_definitions_mark(pipeline->options.definitions, table);
-    resync_arrives(pipeline, table, tag, lsn);
+    tp_collapse_resync(pipeline, table, tag, lsn);
 }
 
 int32_t tp_pipeline_checkpoint(tp_pipeline *pipeline, const char *position, uint64_t lsn,
@@ -524,7 +448,7 @@ void tp_pipeline_flush(tp_pipeline *pipeline, uint64_t now_ms) {
 /* ---- figures ---- */
 
 bool tp_pipeline_full(const tp_pipeline *pipeline) {
-    return !has_room(pipeline) || bytes_used(pipeline) >= pipeline->options.max_bytes / 4;
+    return !has_room(pipeline) || tp_pipeline_bytes(pipeline) >= pipeline->options.max_bytes / 4;
 }
 
 bool tp_pipeline_idle(const tp_pipeline *pipeline) {
@@ -570,7 +494,7 @@ void tp_pipeline_counters_get(const tp_pipeline *pipeline, tp_pipeline_counters 
     out->pending_keys =
         tp_window_key_count(pipeline->window) + tp_limiter_held_keys(pipeline->limiter);
     out->pending_batches = tp_delivery_pending(pipeline->delivery);
-    out->bytes = bytes_used(pipeline);
+    out->bytes = tp_pipeline_bytes(pipeline);
 }
 
 tp_batch *tp_pipeline_next(tp_pipeline *pipeline) {

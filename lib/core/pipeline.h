@@ -23,11 +23,14 @@ typedef struct tp_pipeline tp_pipeline;
 typedef struct tp_batch tp_batch;
 
 typedef struct tp_pipeline_options {
-    uint32_t window_ms;   /* a window ends so long after its first change */
-    uint32_t fresh_ms;    /* or so long, if no key came twice or was delivered within window_ms */
-    uint32_t max_keys;    /* or when it holds so many distinct keys; never splits one change */
-    uint32_t max_pending; /* batches made and not yet acknowledged before full() says yes */
-    uint64_t max_bytes;   /* memory for changes, keys and batches before full() says yes */
+    uint32_t window_ms;     /* a window ends so long after its first change */
+    uint32_t fresh_ms;      /* or so long, if no key came twice or was delivered within window_ms */
+    uint32_t max_keys;      /* or when it holds so many distinct keys; never splits one change */
+    uint32_t max_pending;   /* batches made and not yet acknowledged before full() says yes */
+    uint64_t max_bytes;     /* memory for changes, keys and batches; full() says yes at a quarter */
+    uint32_t group_percent; /* of max_bytes: from there on changes collapse to groups, */
+    uint32_t table_percent; /* and from here on to tables; 0: 100 */
+    uint32_t max_groups;    /* of a template, above which it is told whole */
     uint32_t key_interval_ms; /* limiter default: one delivery per key per interval; 0: off */
     uint32_t nack_delay_ms;   /* first redelivery delay, doubles per attempt */
     uint32_t nack_delay_max_ms;
@@ -43,6 +46,14 @@ typedef enum tp_batch_reason {
     TP_BATCH_RESYNC
 } tp_batch_reason;
 
+/* How much a resync says may have changed. */
+typedef enum tp_resync_level {
+    TP_RESYNC_NONE,
+    TP_RESYNC_GROUP, /* what its prefixes cover, and keys that other batches name */
+    TP_RESYNC_TABLE,
+    TP_RESYNC_ALL
+} tp_resync_level;
+
 typedef struct tp_pipeline_counters {
     uint64_t changes;      /* arrived */
     uint64_t merged;       /* of them merged into a waiting one */
@@ -55,7 +66,10 @@ typedef struct tp_pipeline_counters {
     uint64_t acknowledged;
     uint64_t resyncs;         /* batches of reason resync among them */
     uint64_t windows[3];      /* closed by time, by size, by a flush: see tp_batch_reason */
-    uint64_t collapsed;       /* changes that became a resync because memory was full */
+    uint64_t collapsed;       /* changes that became a resync because memory was full, */
+    uint64_t collapsed_group; /* and of which level */
+    uint64_t collapsed_table;
+    uint64_t collapsed_all;
     uint64_t pending_changes; /* distinct ones in window and limiter */
     uint64_t pending_keys;
     uint64_t pending_batches;
@@ -157,6 +171,7 @@ const char *tp_batch_change_name(const tp_batch *batch, uint32_t i, uint32_t j);
 const char *tp_batch_change_value(const tp_batch *batch, uint32_t i, uint32_t j, size_t *length);
 uint32_t tp_batch_resync_count(const tp_batch *batch);
 const char *tp_batch_resync_table(const tp_batch *batch, uint32_t i); /* "*": everything */
+tp_resync_level tp_batch_resync_level(const tp_batch *batch, uint32_t i);
 uint32_t tp_batch_resync_template_count(const tp_batch *batch, uint32_t i);
 const char *tp_batch_resync_template(const tp_batch *batch, uint32_t i, uint32_t j);
 uint32_t tp_batch_resync_prefix_count(const tp_batch *batch, uint32_t i); /* sorted, distinct */

@@ -11,6 +11,7 @@
 struct tp_resyncs {
     tp_batch *tables;    /* NULL: none */
     uint32_t known_from; /* entries before this one are of former rules */
+    tp_groups *groups;
     bool all;
     tp_resync_mark mark;
     tp_coalescer truncates;
@@ -18,10 +19,16 @@ struct tp_resyncs {
 
 static const tp_resync_mark no_mark = {UINT64_MAX, 0, 0};
 
-tp_resyncs *tp_resyncs_new(void) {
+tp_resyncs *tp_resyncs_new(const tp_hash_key *key, uint32_t max_groups) {
     tp_resyncs *resyncs = calloc(1, sizeof *resyncs);
-    if (resyncs != NULL) {
-        resyncs->mark = no_mark;
+    if (resyncs == NULL) {
+        return NULL;
+    }
+    resyncs->mark = no_mark;
+    resyncs->groups = tp_groups_new(key, max_groups);
+    if (resyncs->groups == NULL) {
+        free(resyncs);
+        return NULL;
     }
     return resyncs;
 }
@@ -35,6 +42,7 @@ static void forget_tables(tp_resyncs *resyncs) {
 void tp_resyncs_free(tp_resyncs *resyncs) {
     if (resyncs != NULL) {
         forget_tables(resyncs);
+        tp_groups_free(resyncs->groups);
         tp_coalescer_free(&resyncs->truncates);
         free(resyncs);
     }
@@ -62,13 +70,20 @@ static bool add_entry(tp_batch *batch, const tp_cascade *cascade, const tp_table
         texts[i] = tp_cascade_template(cascade, index);
         texts[count + i] = tp_cascade_template_prefix(cascade, index);
     }
-    tp_batch_add_resync(batch, table == NULL ? "*" : table->name, texts, texts + count, count);
+    tp_batch_add_resync(batch,
+                        &(tp_batch_entry){.table = table == NULL ? "*" : table->name,
+                                          .level = table == NULL ? TP_RESYNC_ALL : TP_RESYNC_TABLE,
+                                          .templates = texts,
+                                          .template_count = count,
+                                          .prefixes = texts + count,
+                                          .prefix_count = count});
     free(texts);
     return !tp_batch_failed(batch);
 }
 
 static bool has_table(const tp_resyncs *resyncs, const char *name) {
-    for (uint32_t i = resyncs->known_from; i < tp_batch_resync_count(resyncs->tables); i++) {
+    uint32_t count = resyncs->tables == NULL ? 0 : tp_batch_resync_count(resyncs->tables);
+    for (uint32_t i = resyncs->known_from; i < count; i++) {
         if (strcmp(tp_batch_resync_table(resyncs->tables, i), name) == 0) {
             return true;
         }
@@ -92,9 +107,18 @@ void tp_resyncs_add(tp_resyncs *resyncs, const tp_cascade *cascade, const tp_tab
     }
 }
 
+void tp_resyncs_add_groups(tp_resyncs *resyncs, const tp_resync_mark *mark) {
+    note(resyncs, mark);
+}
+
+tp_groups *tp_resyncs_groups(tp_resyncs *resyncs) {
+    return resyncs->groups;
+}
+
 void tp_resyncs_add_all(tp_resyncs *resyncs, const tp_resync_mark *mark) {
     note(resyncs, mark);
     forget_tables(resyncs);
+    tp_groups_clear(resyncs->groups);
     resyncs->all = true;
 }
 
@@ -122,10 +146,15 @@ void tp_resyncs_rules_changed(tp_resyncs *resyncs) {
     if (resyncs->tables != NULL) {
         resyncs->known_from = tp_batch_resync_count(resyncs->tables);
     }
+    tp_groups_rules_changed(resyncs->groups);
 }
 
 bool tp_resyncs_has_tables(const tp_resyncs *resyncs) {
-    return resyncs->tables != NULL;
+    return resyncs->tables != NULL || !tp_groups_is_empty(resyncs->groups);
+}
+
+bool tp_resyncs_covers(const tp_resyncs *resyncs, const tp_table *table) {
+    return resyncs->all || has_table(resyncs, table->name);
 }
 
 bool tp_resyncs_has_all(const tp_resyncs *resyncs) {
@@ -138,7 +167,7 @@ uint64_t tp_resyncs_arrival(const tp_resyncs *resyncs) {
 
 uint64_t tp_resyncs_bytes(const tp_resyncs *resyncs) {
     return (resyncs->tables == NULL ? 0 : tp_batch_bytes(resyncs->tables)) +
-           tp_coalescer_bytes(&resyncs->truncates);
+           tp_groups_bytes(resyncs->groups) + tp_coalescer_bytes(&resyncs->truncates);
 }
 
 /* ---- handing over ---- */
@@ -161,18 +190,28 @@ static tp_batch *make_all(const tp_resyncs *resyncs, const tp_cascade *cascade,
     return NULL;
 }
 
-tp_batch *tp_resyncs_take(tp_resyncs *resyncs, const tp_cascade *cascade, const char *position) {
-    tp_batch *batch = resyncs->tables;
-    if (batch != NULL && !complete(resyncs, batch, position)) {
+/* NULL when memory is short; what is half told by then becomes everything. */
+static tp_batch *make_tables(tp_resyncs *resyncs, const char *position) {
+    tp_batch *batch = resyncs->tables == NULL ? tp_batch_new(TP_BATCH_RESYNC) : resyncs->tables;
+    if (batch == NULL) {
+        return NULL;
+    }
+    resyncs->tables = batch;
+    tp_groups_tell(resyncs->groups, batch);
+    if (!complete(resyncs, batch, position)) {
         tp_resyncs_add_all(resyncs, &no_mark);
         return NULL;
     }
-    if (batch == NULL) {
-        batch = make_all(resyncs, cascade, position);
-    }
+    return batch;
+}
+
+tp_batch *tp_resyncs_take(tp_resyncs *resyncs, const tp_cascade *cascade, const char *position) {
+    tp_batch *batch = tp_resyncs_has_tables(resyncs) ? make_tables(resyncs, position)
+                                                     : make_all(resyncs, cascade, position);
     if (batch != NULL) {
         resyncs->tables = NULL;
         resyncs->known_from = 0;
+        tp_groups_clear(resyncs->groups);
         resyncs->all = false;
         resyncs->mark = no_mark;
         tp_coalescer_clear(&resyncs->truncates);

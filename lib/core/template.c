@@ -259,3 +259,20 @@ bool tp_template_render(const tp_template *tmpl, const tp_value *values, tp_strb
     }
     return true;
 }
+
+size_t tp_template_group_length(const tp_template *tmpl, const tp_value *values) {
+    size_t length = 0;
+    bool has_part = false;
+    for (uint32_t i = 0; i < tmpl->count; i++) {
+        const part *item = &tmpl->parts[i];
+        if (item->value == LITERAL) {
+            length += item->length;
+        } else if (has_part) {
+            break;
+        } else {
+            length += values[item->value].length;
+            has_part = true;
+        }
+    }
+    return length;
+}

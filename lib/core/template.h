@@ -35,4 +35,7 @@ size_t tp_template_scope_length(const tp_template *tmpl);
  * has failed and the result is true. */
 bool tp_template_render(const tp_template *tmpl, const tp_value *values, tp_strbuf *out);
 
+/* How many bytes of a rendered key are its group: all before the second part. */
+size_t tp_template_group_length(const tp_template *tmpl, const tp_value *values);
+
 #endif

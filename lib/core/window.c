@@ -150,6 +150,11 @@ bool tp_window_stage_key(tp_window *window, const tp_staged_key *key) {
     return true;
 }
 
+bool tp_window_has_key(const tp_window *window, const char *bytes, size_t length) {
+    uint64_t hash = tp_hash64(&window->hash_key, bytes, length);
+    return tp_keyset_find(&window->keys, bytes, (uint32_t)length, hash) != TP_KEY_NONE;
+}
+
 static const char *bytes_of(const tp_window *window, const staged *item) {
     return window->key_bytes.data + item->start;
 }

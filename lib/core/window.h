@@ -48,6 +48,9 @@ void tp_window_stage_nothing(tp_window *window);
 /* Adds a key to what is staged; false when memory is short. */
 bool tp_window_stage_key(tp_window *window, const tp_staged_key *key);
 
+/* Whether a key waits in the window. */
+bool tp_window_has_key(const tp_window *window, const char *bytes, size_t length);
+
 /* ---- looking ahead: hints, for callers that have several changes at hand ---- */
 
 #define TP_WINDOW_AHEAD 32u

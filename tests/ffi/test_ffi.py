@@ -173,6 +173,7 @@ def _():
         equal(LIB.trigperf_batch_key_count(batch), 0, "keys")
         equal(LIB.trigperf_batch_resync_count(batch), 1, "tables")
         equal(LIB.trigperf_batch_resync_table(batch, 0), b"public.calls", "table")
+        equal([LIB.trigperf_batch_resync_level(batch, i) for i in range(2)], [2, 0], "levels")
         equal(LIB.trigperf_batch_resync_template_count(batch, 0), 1, "templates")
         equal(LIB.trigperf_batch_resync_template(batch, 0, 0), b"call:{id}", "template")
         equal(LIB.trigperf_batch_resync_prefix_count(batch, 0), 1, "prefixes")

@@ -93,7 +93,7 @@ def _(installed):
     equal(lines[0]["keys"], [], "keys")
     equal(lines[0]["resync"], [{"table": "public.calls",
                                 "templates": ["dashboard:{user_id}", "call:{id}"],
-                                "prefixes": ["call:", "dashboard:"]}], "resync")
+                                "prefixes": ["call:", "dashboard:"], "level": "table"}], "resync")
     equal(list(lines[0]), ["batch", "attempt", "reason", "keys", "changes", "resync", "lsn",
                            "position"], "members")
 

@@ -46,6 +46,9 @@ static inline tp_pipeline_options defaults(void) {
                                    .max_keys = 50,
                                    .max_pending = 100,
                                    .max_bytes = 1 << 20,
+                                   .group_percent = 75,
+                                   .table_percent = 90,
+                                   .max_groups = 10,
                                    .nack_delay_ms = 1000,
                                    .nack_delay_max_ms = 5000};
     tp_hash_key_seed(&options.hash_key, 1);

@@ -82,14 +82,21 @@ static void test_out_of_range(void **state) {
     tp_batch_free(batch);
 }
 
+static void add_resync(tp_batch *batch, const char *table, tp_resync_level level,
+                       const char *const *templates, uint32_t template_count,
+                       const char *const *prefixes, uint32_t prefix_count) {
+    tp_batch_add_resync(
+        batch, &(tp_batch_entry){table, level, templates, template_count, prefixes, prefix_count});
+}
+
 static void test_resyncs(void **state) {
     (void)state;
     static const char *const templates[] = {"d:{a}", "c:{a}", "d:{b}", "{a}"};
     static const char *const prefixes[] = {"d:", "c:", "d:", ""};
     tp_batch *batch = tp_batch_new(TP_BATCH_RESYNC);
-    tp_batch_add_resync(batch, "t", templates, prefixes, 4);
-    tp_batch_add_resync(batch, "none", templates, prefixes, 0);
-    tp_batch_add_resync(batch, "u", templates, prefixes, 1);
+    add_resync(batch, "t", TP_RESYNC_TABLE, templates, 4, prefixes, 4);
+    add_resync(batch, "none", TP_RESYNC_ALL, templates, 0, prefixes, 0);
+    add_resync(batch, "u", TP_RESYNC_GROUP, templates, 1, prefixes, 2);
     assert_true(tp_batch_seal(batch, ""));
     assert_int_equal(tp_batch_resync_count(batch), 3);
     assert_string_equal(tp_batch_resync_table(batch, 0), "t");
@@ -102,7 +109,14 @@ static void test_resyncs(void **state) {
     assert_int_equal(tp_batch_resync_template_count(batch, 1), 0);
     assert_int_equal(tp_batch_resync_prefix_count(batch, 1), 0);
     assert_string_equal(tp_batch_resync_template(batch, 2, 0), "d:{a}");
-    assert_string_equal(tp_batch_resync_prefix(batch, 2, 0), "d:");
+    assert_int_equal(tp_batch_resync_template_count(batch, 2), 1);
+    assert_int_equal(tp_batch_resync_prefix_count(batch, 2), 2);
+    assert_string_equal(tp_batch_resync_prefix(batch, 2, 0), "c:");
+    assert_string_equal(tp_batch_resync_prefix(batch, 2, 1), "d:");
+    assert_int_equal(tp_batch_resync_level(batch, 0), TP_RESYNC_TABLE);
+    assert_int_equal(tp_batch_resync_level(batch, 1), TP_RESYNC_ALL);
+    assert_int_equal(tp_batch_resync_level(batch, 2), TP_RESYNC_GROUP);
+    assert_int_equal(tp_batch_resync_level(batch, 3), TP_RESYNC_NONE);
     tp_batch_free(batch);
 }
 
@@ -128,7 +142,7 @@ static tp_batch *fill(const tp_delta *delta) {
     tp_batch_add_key(batch, "b", 1);
     tp_batch_add_key(batch, "a", 1);
     tp_batch_add_delta(batch, delta);
-    tp_batch_add_resync(batch, "t", templates, templates, 2);
+    add_resync(batch, "t", TP_RESYNC_TABLE, templates, 2, templates, 2);
     if (!tp_batch_seal(batch, "position")) {
         tp_batch_free(batch);
         return NULL;

@@ -39,13 +39,14 @@ static void test_resync(void **state) {
     tp_batch *batch = tp_batch_new(TP_BATCH_RESYNC);
     tp_batch_link_of(batch)->number = 12;
     tp_batch_link_of(batch)->attempt = 2;
-    tp_batch_add_resync(batch, "public.calls", templates, prefixes, 2);
+    tp_batch_add_resync(
+        batch, &(tp_batch_entry){"public.calls", TP_RESYNC_GROUP, templates, 2, prefixes, 2});
     tp_batch_raise(batch, TP_LSN_UNKNOWN, 0);
     assert_true(tp_batch_seal(batch, ""));
     assert_json(batch, "{\"batch\":12,\"attempt\":2,\"reason\":\"resync\",\"keys\":[],"
                        "\"changes\":[],\"resync\":[{\"table\":\"public.calls\",\"templates\":"
                        "[\"dashboard:{user_id}\",\"call:{id}\"],\"prefixes\":[\"call:\","
-                       "\"dashboard:\"]}],\"lsn\":null,\"position\":\"\"}");
+                       "\"dashboard:\"],\"level\":\"group\"}],\"lsn\":null,\"position\":\"\"}");
     tp_batch_free(batch);
 }
 

@@ -72,6 +72,7 @@ static tp_cascade *model_cascade(void) {
     assert_int_equal(tp_cascade_rule(cascade, "calls", NULL, 0, "call:{id}", 0, NULL), 0);
     assert_int_equal(tp_cascade_rule(cascade, "calls", NULL, TP_OP_DELETE, "gone:{id}", 300, NULL),
                      0);
+    assert_int_equal(tp_cascade_rule(cascade, "calls", NULL, 0, "log:{user_id}:{id}", 0, NULL), 0);
     assert_int_equal(tp_cascade_table(cascade, "calls", 1, names, 2, NULL, NULL), 0);
     assert_int_equal(tp_cascade_prepare(cascade, NULL), TRIGPERF_OK);
     return cascade;
@@ -119,11 +120,24 @@ static bool names_key(const tp_batch *batch, const char *key) {
     return false;
 }
 
-static bool resyncs(const tp_batch *batch, const char *table) {
+static bool resyncs(const tp_batch *batch, const char *table, tp_resync_level least) {
     for (uint32_t i = 0; i < tp_batch_resync_count(batch); i++) {
         const char *name = tp_batch_resync_table(batch, i);
-        if (strcmp(name, "*") == 0 || strcmp(name, table) == 0) {
+        bool names_it = strcmp(name, "*") == 0 || strcmp(name, table) == 0;
+        if (names_it && tp_batch_resync_level(batch, i) >= least) {
             return true;
+        }
+    }
+    return false;
+}
+
+static bool has_prefix(const tp_batch *batch, const char *key) {
+    for (uint32_t i = 0; i < tp_batch_resync_count(batch); i++) {
+        for (uint32_t j = 0; j < tp_batch_resync_prefix_count(batch, i); j++) {
+            const char *prefix = tp_batch_resync_prefix(batch, i, j);
+            if (strncmp(key, prefix, strlen(prefix)) == 0) {
+                return true;
+            }
         }
     }
     return false;
@@ -162,7 +176,7 @@ static void check_interval(model *m, const char *key, const made *when, bool for
 
 static void check_batch(model *m, const tp_batch *batch) {
     const made *when = &m->batches[tp_batch_number(batch)];
-    uint32_t limit = m->b.options.max_keys > 3 ? m->b.options.max_keys : 3;
+    uint32_t limit = m->b.options.max_keys > 4 ? m->b.options.max_keys : 4;
     assert_true(tp_batch_key_count(batch) <= limit);
     for (uint32_t i = 0; i < tp_batch_key_count(batch); i++) {
         const char *key = tp_batch_key(batch, i, NULL);
@@ -183,7 +197,7 @@ static void learn_covers(model *m, const tp_batch *batch) {
             *covers = note.arrival > *covers ? note.arrival : *covers;
         }
     }
-    if (tp_batch_attempt(batch) == 1 && resyncs(batch, "")) {
+    if (tp_batch_attempt(batch) == 1 && resyncs(batch, "", TP_RESYNC_ALL)) {
         m->batches[tp_batch_number(batch)].covers = tp_pipeline_arrived(m->b.pipeline);
     }
 }
@@ -201,12 +215,15 @@ static void pull(model *m) {
 /* ---- answers ---- */
 
 static bool answers(const tp_batch *batch, const ask *a) {
-    if (resyncs(batch, a->kind == ASK_RESYNC ? a->text : "calls")) {
-        return true;
+    switch (a->kind) {
+    case ASK_KEY:
+        return names_key(batch, a->text) || has_prefix(batch, a->text) ||
+               resyncs(batch, "*", TP_RESYNC_ALL);
+    case ASK_CHANGE:
+        return shows(batch, a->text, a->op) || resyncs(batch, "calls", TP_RESYNC_GROUP);
+    default:
+        return resyncs(batch, a->text, TP_RESYNC_TABLE);
     }
-    return a->kind == ASK_KEY      ? names_key(batch, a->text)
-           : a->kind == ASK_CHANGE ? shows(batch, a->text, a->op)
-                                   : false;
 }
 
 static void settle(model *m, const tp_batch *batch, bool dropped) {
@@ -290,6 +307,10 @@ static void do_change(model *m) {
     }
     if (has_id && op == TP_OP_DELETE) {
         must_key(m, "gone", id);
+    }
+    if (has_user && has_id) {
+        snprintf(both, sizeof both, "log:%s:%s", user_text, id_text);
+        must(m, ASK_KEY, 0, both);
     }
     note_batches(m, first);
 }
@@ -436,10 +457,13 @@ static void run(uint64_t seed, bool oom) {
     options.max_pending = 1 + below(&m, 6);
     options.key_interval_ms = intervals[below(&m, 4)];
     options.max_bytes = below(&m, 3) == 0 ? SMALL_MEMORY : 1 << 24;
+    options.group_percent = 25 + below(&m, 76);
+    options.table_percent = 25 + below(&m, 76);
+    options.max_groups = below(&m, 20);
     options.nack_delay_ms = below(&m, 200);
     m.b = start(options);
     do_rules(&m);
-    m.asks = calloc(STEPS * 5, sizeof *m.asks);
+    m.asks = calloc(STEPS * 6, sizeof *m.asks);
     m.batches = calloc(STEPS * 40, sizeof *m.batches);
     for (int i = 0; i < STEPS; i++) {
         step(&m);

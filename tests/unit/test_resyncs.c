@@ -13,6 +13,12 @@
 
 static const char *const names[] = {"user_id", "id"};
 
+static const tp_hash_key hash_key;
+
+static tp_resyncs *make_resyncs(void) {
+    return tp_resyncs_new(&hash_key, 2);
+}
+
 static tp_cascade *make_cascade(void) {
     tp_cascade *cascade = NULL;
     assert_int_equal(tp_cascade_new(&cascade, NULL), TRIGPERF_OK);
@@ -49,7 +55,7 @@ static void add(tp_resyncs *resyncs, const tp_cascade *cascade, const char *tabl
 
 static void test_a_burst_is_one_entry(void **state) {
     (void)state;
-    tp_resyncs *resyncs = tp_resyncs_new();
+    tp_resyncs *resyncs = make_resyncs();
     tp_cascade *cascade = make_cascade();
     assert_int_equal(tp_resyncs_arrival(resyncs), UINT64_MAX);
     add(resyncs, cascade, "b", 4);
@@ -66,7 +72,7 @@ static void test_a_burst_is_one_entry(void **state) {
 
 static void test_everything_swallows_tables(void **state) {
     (void)state;
-    tp_resyncs *resyncs = tp_resyncs_new();
+    tp_resyncs *resyncs = make_resyncs();
     tp_cascade *cascade = make_cascade();
     add(resyncs, cascade, "b", 4);
     tp_resyncs_add_all(resyncs, &(tp_resync_mark){5, 50, 7});
@@ -88,7 +94,7 @@ static void test_everything_swallows_tables(void **state) {
 
 static void test_truncates_are_shown(void **state) {
     (void)state;
-    tp_resyncs *resyncs = tp_resyncs_new();
+    tp_resyncs *resyncs = make_resyncs();
     tp_cascade *cascade = make_cascade();
     const tp_table *a = tp_cascade_find(cascade, "a");
     for (uint64_t i = 1; i <= 2; i++) {
@@ -112,7 +118,7 @@ static void test_truncates_are_shown(void **state) {
 
 static void test_rules_changed_in_between(void **state) {
     (void)state;
-    tp_resyncs *resyncs = tp_resyncs_new();
+    tp_resyncs *resyncs = make_resyncs();
     tp_cascade *cascade = make_cascade();
     add(resyncs, cascade, "a", 1);
     tp_resyncs_rules_changed(resyncs);
@@ -129,7 +135,7 @@ static void test_out_of_memory_becomes_everything(void **state) {
     (void)state;
     tp_cascade *cascade = make_cascade();
     for (unsigned n = 1;; n++) {
-        tp_resyncs *resyncs = tp_resyncs_new();
+        tp_resyncs *resyncs = make_resyncs();
         oom_fail_at(n);
         add(resyncs, cascade, "a", 1);
         add(resyncs, cascade, "b", 2);
@@ -148,7 +154,7 @@ static void test_out_of_memory_becomes_everything(void **state) {
 static void test_taking_without_memory_loses_nothing(void **state) {
     (void)state;
     tp_cascade *cascade = make_cascade();
-    tp_resyncs *resyncs = tp_resyncs_new();
+    tp_resyncs *resyncs = make_resyncs();
     tp_addition addition = {1, 1, 1, TP_OP_TRUNCATE};
     assert_true(tp_resyncs_add_truncate(resyncs, tp_cascade_find(cascade, "a"), &addition));
     add(resyncs, cascade, "a", 1);

@@ -84,6 +84,31 @@ static void assert_refused(const char *pattern, const char *part_of_message) {
     trigperf_error_free(err);
 }
 
+static void assert_group(const char *pattern, const char *expected) {
+    const tp_value values[] = {text("7"), text("9"), text("")};
+    tp_template *tmpl = NULL;
+    assert_int_equal(tp_template_parse(pattern, names, 3, &tmpl, NULL), TRIGPERF_OK);
+    tp_strbuf out = TP_STRBUF_INIT;
+    assert_true(tp_template_render(tmpl, values, &out));
+    size_t length = tp_template_group_length(tmpl, values);
+    assert_int_equal(length, strlen(expected));
+    assert_memory_equal(out.data, expected, length);
+    tp_strbuf_free(&out);
+    tp_template_free(tmpl);
+}
+
+static void test_group_ends_before_the_second_part(void **state) {
+    (void)state;
+    assert_group("call:{user_id}:{id}", "call:7:");
+    assert_group("call:{user_id}:{id}:{user_id}", "call:7:");
+    assert_group("{user_id}{id}", "7");
+    assert_group("{user_id}:{{}}{id}:end", "7:{}");
+    assert_group("a:{agent id}:{id}", "a::");
+    assert_group("dashboard:{user_id}", "dashboard:7"); /* the whole key */
+    assert_group("user:{user_id}:all", "user:7:all");
+    assert_group("stats:global", "stats:global");
+}
+
 static void test_refuses(void **state) {
     (void)state;
     assert_refused("", "1 to");
@@ -191,6 +216,7 @@ int main(void) {
         cmocka_unit_test(test_renders),
         cmocka_unit_test(test_null_part_yields_nothing),
         cmocka_unit_test(test_values_may_hold_any_byte),
+        cmocka_unit_test(test_group_ends_before_the_second_part),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_without_names),
         cmocka_unit_test(test_check_knows_syntax_only),

@@ -145,6 +145,22 @@ static void test_keys_alone(void **state) {
     tp_window_free(window);
 }
 
+static void test_knows_its_keys(void **state) {
+    (void)state;
+    tp_window *window = fresh();
+    assert_false(tp_window_has_key(window, "a", 1));
+    tp_window_stage_nothing(window);
+    key(window, "a", 1);
+    assert_false(tp_window_has_key(window, "a", 1)); /* staged is not yet in */
+    commit(window, 1, 0);
+    assert_true(tp_window_has_key(window, "a", 1));
+    assert_false(tp_window_has_key(window, "b", 1));
+    assert_false(tp_window_has_key(window, "aa", 2));
+    tp_window_clear(window);
+    assert_false(tp_window_has_key(window, "a", 1));
+    tp_window_free(window);
+}
+
 static void test_keys_keep_the_oldest_arrival_and_the_longest_interval(void **state) {
     (void)state;
     tp_window *window = fresh();
@@ -330,6 +346,7 @@ int main(void) {
         cmocka_unit_test(test_another_operation_adds_keys),
         cmocka_unit_test(test_a_change_without_keys_weighs_one),
         cmocka_unit_test(test_keys_alone),
+        cmocka_unit_test(test_knows_its_keys),
         cmocka_unit_test(test_keys_keep_the_oldest_arrival_and_the_longest_interval),
         cmocka_unit_test(test_staged_change_survives_clear),
         cmocka_unit_test(test_forgotten_expansions),
