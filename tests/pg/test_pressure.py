@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# suite: versions
 """A host that does not pull: sources that can wait stop reading, others collapse; nothing is lost."""
 
 import ctypes
