@@ -111,11 +111,12 @@ def _(installed):
                           "insert into calls values (1, 40, 1, 'early')")
         eventually(lambda: follower.turn() and "calls_4" in published(installed), "publishing it")
         installed.sql(LOOK)
+        follower.after("insert into calls values (9, 10)", "id:9")
         resyncs, keys = follower.after("update calls set note = 'x' where day = 40; insert into calls values (2, 41)",
                                        "id:1", "id:2")
         equal((resyncs, keys), ([], {"id:1", "id:2", "day:40", "day:41"}), "afterwards")
         equal(state(installed), "ok", "state")
-        equal(installed.value("select count(*) from trigperf.trigger_error_log"), "0", "errors logged")
+        equal(installed.rows("select table_name, error_message, error_context from trigperf.trigger_error_log"), [], "errors logged")
 
 
 @test("ATTACH and DETACH of filled partitions and branches: a resync; what was detached is told no more")

@@ -2,6 +2,7 @@
 -- and 4.
 
 DROP FUNCTION trigperf.wal_adjust();
+DROP FUNCTION trigperf.wal_report(int, text, text, text);
 DROP FUNCTION trigperf.wal_dismiss();
 DROP FUNCTION trigperf.wal_attempt(int, text);
 DROP FUNCTION trigperf.wal_enrol(int);

@@ -282,25 +282,42 @@ BEGIN
 END
 $$;
 
+-- What cannot be told as it should be, once an hour for each attached table.
+CREATE FUNCTION trigperf.wal_report(p_id int, p_part text, p_state text, p_fix text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO trigperf.trigger_error_log (table_name, operation, error_message, error_context)
+    SELECT q.name, 'check', 'changes are not told key by key: the state of ' || p_part || ' is ' || p_state, p_fix
+    FROM (SELECT format('%I.%I', c.schema_name, c.table_name)
+          FROM trigperf.captured_table c WHERE c.id = p_id) AS q(name)
+    WHERE NOT EXISTS (SELECT FROM trigperf.trigger_error_log e
+                      WHERE e.operation = 'check' AND e.table_name = q.name
+                        AND starts_with(e.error_message, 'changes are not told key by key')
+                        AND e.occurred_at > clock_timestamp() - interval '1 hour')
+$$;
+
 -- Tables that came, or whose replica identity is another one: those whose writers the server would refuse
 -- leave the publication at once, those that can be told come into it. Returns the attached tables.
 CREATE FUNCTION trigperf.wal_adjust() RETURNS SETOF int
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    other record;
-    done  boolean;
+    other   record;
+    done    boolean;
+    settled boolean;
 BEGIN
     FOR other IN SELECT * FROM trigperf.wal_members() m
-                 WHERE NOT m.known OR m.refuses OR m.mend IS NOT NULL LOOP
+                 WHERE NOT m.known OR m.refuses OR m.state <> 'ok' LOOP
+        PERFORM trigperf.wal_report(other.id, other.present, other.state, other.fix)
+        WHERE other.state <> 'ok' AND other.mend IS NULL;
         done := other.refuses AND trigperf.wal_attempt(
             other.id, 'ALTER PUBLICATION trigperf DROP TABLE ONLY ' || other.present);
         CONTINUE WHEN other.refuses AND NOT done;
-        IF other.mend IS NULL OR trigperf.wal_attempt(other.id, other.mend) THEN
+        settled := CASE WHEN other.mend IS NULL THEN NOT other.known
+                        ELSE trigperf.wal_attempt(other.id, other.mend) END;
+        IF settled THEN
             INSERT INTO trigperf.wal_member AS m (table_id, relid) VALUES (other.id, other.relid)
             ON CONFLICT (table_id, relid) DO UPDATE SET gone_at = NULL;
-            done := true;
         END IF;
-        IF done THEN
+        IF done OR settled THEN
             RETURN NEXT other.id;
         END IF;
     END LOOP;
@@ -325,14 +342,6 @@ BEGIN
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
         changed := '{}';
     END;
-    INSERT INTO trigperf.trigger_error_log (table_name, operation, error_message, error_context)
-    SELECT t.present, 'check', 'changes are not told key by key: the table''s state is ' || t.state,
-           t.fix
-    FROM trigperf.wal_tables() t
-    WHERE t.state <> 'ok'
-      AND NOT EXISTS (SELECT FROM trigperf.trigger_error_log e
-                      WHERE e.operation = 'check' AND e.table_name = t.present
-                        AND e.occurred_at > clock_timestamp() - interval '1 hour');
     RETURN cardinality(changed);
 END
 $$;
@@ -387,4 +396,5 @@ $$;
 REVOKE ALL ON TABLE trigperf.wal_member FROM PUBLIC;
 REVOKE ALL ON FUNCTION trigperf.wal_filtered(oid), trigperf.wal_family(), trigperf.wal_members(),
     trigperf.wal_enrol(int), trigperf.wal_attempt(int, text), trigperf.wal_dismiss(),
+    trigperf.wal_report(int, text, text, text),
     trigperf.wal_adjust() FROM PUBLIC;
