@@ -65,15 +65,21 @@ static void on_claim(void *user, PGresult *result) {
 }
 
 int32_t tp_consumer_claim(tp_consumer *consumer, const char *system, const char *incarnation,
-                          trigperf_error **err) {
+                          const char *channel, trigperf_error **err) {
     char former[24];
-    const char *values[] = {tp_ownership_name(consumer->own), consumer->instance, system,
-                            incarnation, tp_ownership_former(consumer->own, former)};
+    const char *values[] = {tp_ownership_name(consumer->own),
+                            consumer->instance,
+                            system,
+                            incarnation,
+                            tp_ownership_former(consumer->own, former),
+                            channel};
     tp_statement statement = {
-        .text = "SELECT claim, pos, needs_resync, fresh, pg_catalog.pg_current_wal_insert_lsn() "
+        .text = "SELECT claim, pos, needs_resync, fresh, pg_catalog.pg_current_wal_insert_lsn(), "
+                "pg_catalog.pg_notify($6::text, pg_catalog.json_build_object('k', 'c', 'c', "
+                "pg_catalog.left($1::text, 100))::text) "
                 "FROM trigperf.consumer_claim($1::text, $2::uuid, $3::bigint, $4::uuid, "
                 "$5::bigint)",
-        .count = 5,
+        .count = 6,
         .values = values,
         .done = on_claim,
         .user = consumer};

@@ -30,8 +30,9 @@ void tp_consumer_free(tp_consumer *consumer);
 /* The connection is gone. */
 void tp_consumer_reset(tp_consumer *consumer);
 
+/* channel: where former owners of the name listen. */
 int32_t tp_consumer_claim(tp_consumer *consumer, const char *system, const char *incarnation,
-                          trigperf_error **err);
+                          const char *channel, trigperf_error **err);
 /* The number of the newest claim: the tag of its resync. 0 before. */
 uint64_t tp_consumer_claim_number(const tp_consumer *consumer);
 

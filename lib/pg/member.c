@@ -9,6 +9,7 @@
 #define SEEN_MS 10000
 
 void tp_member_begin(tp_member *member, uint64_t now_ms) {
+    member->contested = false;
     member->next_seen_ms = now_ms;
     member->next_store_ms = now_ms;
 }
@@ -33,16 +34,22 @@ static int32_t send_seen(const tp_member *member, trigperf_error **err) {
     return status;
 }
 
+static bool can_store(const tp_member *member) {
+    return member->consumer != NULL && tp_consumer_can_store(member->consumer);
+}
+
 static int32_t seen(tp_member *member, uint64_t now_ms, trigperf_error **err) {
     member->next_seen_ms = now_ms + SEEN_MS;
-    return member->consumer != NULL && tp_consumer_can_store(member->consumer)
-               ? tp_consumer_seen(member->consumer, member->application, err)
-               : send_seen(member, err);
+    if (!can_store(member)) {
+        return send_seen(member, err);
+    }
+    member->contested = false;
+    return tp_consumer_seen(member->consumer, member->application, err);
 }
 
 int32_t tp_member_tick(tp_member *member, uint64_t now_ms, trigperf_error **err) {
     int32_t status = TRIGPERF_OK;
-    if (now_ms >= member->next_seen_ms) {
+    if (now_ms >= member->next_seen_ms || (member->contested && can_store(member))) {
         status = seen(member, now_ms, err);
     }
     if (status == TRIGPERF_OK && member->consumer != NULL && now_ms >= member->next_store_ms) {

@@ -4,6 +4,7 @@
 #ifndef TP_PG_MEMBER_H
 #define TP_PG_MEMBER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -20,6 +21,7 @@ typedef struct tp_member {
     const char *application;
     uint32_t ack_interval_ms;
     /* Its own. */
+    bool contested; /* somebody claims the consumer's name: whose it is shows a sign of life */
     uint64_t next_seen_ms;
     uint64_t next_store_ms;
 } tp_member;

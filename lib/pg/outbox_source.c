@@ -225,7 +225,8 @@ static void on_claimed(void *user, const char *position, bool needs_resync, uint
 static void claim(tp_source *source) {
     trigperf_error *error = NULL;
     int32_t status = tp_consumer_claim(source->consumer, tp_session_system(source->session),
-                                       tp_session_incarnation(source->session), &error);
+                                       tp_session_incarnation(source->session),
+                                       tp_session_channel(source->session), &error);
     check(source, status, error);
 }
 
@@ -406,6 +407,9 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
     } else if (kind == TP_WAKE_RESIGN && !own) {
         tp_notifier_resigned(source->notifier, source->now_ms);
         tp_pace_now(&source->poller.pace, source->now_ms);
+    } else if (kind == TP_WAKE_CLAIM) {
+        source->member.contested =
+            source->member.contested || (!own && tp_wake_claims(wake, source->name));
     } else if (kind != TP_WAKE_SELFTEST && !own && !tp_notifier_leads(source->notifier)) {
         tp_notifier_heard(source->notifier, source->now_ms);
         if (kind != TP_WAKE_BEAT) {

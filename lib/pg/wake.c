@@ -89,7 +89,7 @@ static bool read_position(tp_wake *wake) {
 }
 
 static tp_wake_kind kind_of(const char *letter) {
-    static const char letters[] = "bqsrw";
+    static const char letters[] = "bqsrwc";
     const char *at = letter == NULL || letter[0] == '\0' ? NULL : strchr(letters, letter[0]);
     return at == NULL ? TP_WAKE_UNKNOWN : (tp_wake_kind)(at - letters + 1);
 }
@@ -120,6 +120,12 @@ void tp_wake_free(tp_wake *wake) {
 
 tp_wake_kind tp_wake_kind_of(const tp_wake *wake) {
     return wake->kind;
+}
+
+bool tp_wake_claims(const tp_wake *wake, const char *name) {
+    const char *claimed = text_of(wake, "c");
+    return wake->kind == TP_WAKE_CLAIM && claimed != NULL &&
+           strncmp(name, claimed, strlen(claimed)) == 0;
 }
 
 static bool read_row(const json_t *row, uint32_t column_count, tp_outbox_row *out,

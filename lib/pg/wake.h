@@ -1,7 +1,8 @@
 /* What the notifier tells the other readers through NOTIFY, and how they use it.
  *
  * Payloads are JSON objects with a kind "k": b beat, q the notifier resigns, s self-test, r rows
- * between two positions, w a position alone (the rows did not fit into a notification). */
+ * between two positions, w a position alone (the rows did not fit into a notification). One kind
+ * comes from other readers: c, a consumer's name was claimed. */
 #ifndef TP_PG_WAKE_H
 #define TP_PG_WAKE_H
 
@@ -27,7 +28,8 @@ typedef enum tp_wake_kind {
     TP_WAKE_RESIGN,
     TP_WAKE_SELFTEST,
     TP_WAKE_ROWS,
-    TP_WAKE_POSITION
+    TP_WAKE_POSITION,
+    TP_WAKE_CLAIM
 } tp_wake_kind;
 
 typedef struct tp_wake tp_wake;
@@ -36,6 +38,8 @@ typedef struct tp_wake tp_wake;
 tp_wake *tp_wake_decode(const char *payload);
 void tp_wake_free(tp_wake *wake);
 tp_wake_kind tp_wake_kind_of(const tp_wake *wake);
+/* A CLAIM that may be of this name: a long one is told by its beginning. */
+bool tp_wake_claims(const tp_wake *wake, const char *name);
 
 typedef enum tp_wake_use {
     TP_WAKE_APPLIED, /* the reader's position is the announced one now */

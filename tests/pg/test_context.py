@@ -134,6 +134,20 @@ def _(installed):
         old.close()
 
 
+@test("who is superseded learns it at once, also while nothing happens")
+def _(installed):
+    attached(installed)
+    names = ("web", 'o"d\\d', "long" * 50)
+    for name in names:
+        with Follower(installed, name) as old, Follower(installed, name + "-2") as other:
+            turn_all([old, other], lambda: old.resyncs() and other.resyncs(), "the first resyncs")
+            with Follower(installed, name) as new:
+                new.ready()
+                old.until(lambda f: f.error is not None, "being superseded", timeout=7)
+                equal(old.error.status, SUPERSEDED, "status of the superseded context")
+                equal((other.turn(100).error, new.turn(100).error), (None, None), "errors of the others")
+
+
 @test("a process that lost its connection does not take its name back from a newer one")
 def _(installed):
     attached(installed)

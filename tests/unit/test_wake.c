@@ -70,11 +70,30 @@ static void test_kinds(void **state) {
     } cases[] = {{"{\"k\":\"b\"}", TP_WAKE_BEAT},
                  {"{\"k\":\"q\"}", TP_WAKE_RESIGN},
                  {"{\"k\":\"s\",\"n\":\"abc\"}", TP_WAKE_SELFTEST},
-                 {"{\"k\":\"w\",\"t\":\"5:5:\",\"l\":\"0/1\"}", TP_WAKE_POSITION}};
+                 {"{\"k\":\"w\",\"t\":\"5:5:\",\"l\":\"0/1\"}", TP_WAKE_POSITION},
+                 {"{\"k\":\"c\",\"c\":\"web\"}", TP_WAKE_CLAIM}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         tp_wake *wake = tp_wake_decode(cases[i].payload);
         assert_non_null(wake);
         assert_int_equal(tp_wake_kind_of(wake), cases[i].kind);
+        tp_wake_free(wake);
+    }
+}
+
+static void test_claims(void **state) {
+    (void)state;
+    static const struct {
+        const char *payload;
+        bool of_web;
+    } cases[] = {{"{\"k\":\"c\",\"c\":\"web\"}", true},
+                 {"{\"k\":\"c\",\"c\":\"we\"}", true}, /* a longer name's beginning */
+                 {"{\"k\":\"c\",\"c\":\"web-1\"}", false},
+                 {"{\"k\":\"c\"}", false},
+                 {"{\"k\":\"b\",\"c\":\"web\"}", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tp_wake *wake = tp_wake_decode(cases[i].payload);
+        assert_non_null(wake);
+        assert_int_equal(tp_wake_claims(wake, "web"), cases[i].of_web);
         tp_wake_free(wake);
     }
 }
@@ -100,8 +119,9 @@ static void test_malformed(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_covers), cmocka_unit_test(test_covers_by_definition),
-        cmocka_unit_test(test_kinds), cmocka_unit_test(test_malformed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_covers),
+                                       cmocka_unit_test(test_covers_by_definition),
+                                       cmocka_unit_test(test_kinds), cmocka_unit_test(test_claims),
+                                       cmocka_unit_test(test_malformed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
