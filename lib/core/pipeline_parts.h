@@ -45,8 +45,9 @@ struct tp_pipeline {
 /* Memory of what waits. */
 static inline uint64_t tp_pipeline_bytes(const tp_pipeline *pipeline) {
     uint64_t batches = tp_window_weight(pipeline->window) / pipeline->options.max_keys;
-    return batches * TP_PIPELINE_BATCH_BYTES + tp_window_bytes(pipeline->window) + tp_limiter_bytes(pipeline->limiter) +
-           tp_resyncs_bytes(pipeline->resyncs) + tp_delivery_bytes(pipeline->delivery);
+    return batches * TP_PIPELINE_BATCH_BYTES + tp_window_bytes(pipeline->window) +
+           tp_limiter_bytes(pipeline->limiter) + tp_resyncs_bytes(pipeline->resyncs) +
+           tp_delivery_bytes(pipeline->delivery);
 }
 
 /* Stages a cache key of the next arrival: in the window, for what is staged there. False when
