@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "api/config.h"
+#include "api/keeping.h"
 #include "api/source.h"
 #include "base/clock.h"
 #include "base/entropy.h"
@@ -19,7 +20,6 @@
 #include "base/json.h"
 #include "pg/conninfo.h"
 #include "pg/feed.h"
-#include "pg/keeper.h"
 #include <trigperf/version.h>
 
 struct trigperf_context {
@@ -141,18 +141,14 @@ static int32_t read_series(void *user, tp_reading **out, trigperf_error **err) {
 
 static int32_t make_keeper(trigperf_context *context, const trigperf_config *config,
                            trigperf_error **err) {
-    tp_keeper_options options = {.application = tp_config_text(config, TP_OPTION_APPLICATION_NAME),
-                                 .collect_ms = tp_config_u32(config, TP_OPTION_METRICS_COLLECT_MS),
-                                 .flush_ms = tp_config_u32(config, TP_OPTION_METRICS_FLUSH_MS),
-                                 .retention_days =
-                                     tp_config_u32(config, TP_OPTION_METRICS_RETENTION_DAYS),
-                                 .refresh_ms = tp_config_u32(config, TP_OPTION_KPI_REFRESH_MS),
-                                 .read = read_series,
-                                 .user = context,
-                                 .log = &context->log};
-    return tp_feed_exists(&context->source)
-               ? tp_keeper_new(&options, tp_clock_ms(), &context->keeper, err)
-               : TRIGPERF_OK;
+    tp_api_keeping keeping = {.config = config,
+                              .loop = context->loop,
+                              .info = context->conninfo,
+                              .log = &context->log,
+                              .read = read_series,
+                              .user = context};
+    return tp_feed_exists(&context->source) ? tp_api_keeper_new(&keeping, &context->keeper, err)
+                                            : TRIGPERF_OK;
 }
 
 static void wake_loop(void *loop) {
@@ -226,6 +222,7 @@ void trigperf_context_free(trigperf_context *context) {
         if (tp_feed_exists(&context->source)) {
             context->source.class->abandon(context->source.self);
         }
+        tp_keeper_abandon(context->keeper);
         tp_meter_free(context->meter);
         tp_loop_free(context->loop);
         return;
@@ -343,9 +340,8 @@ static int32_t public_state(tp_source_state state) {
                                         : TRIGPERF_STATE_CONNECTING;
 }
 
-static tp_connection *link_of(trigperf_context *context, bool *leads) {
-    const tp_feed *source = &context->source;
-    return source->class->link == NULL ? NULL : source->class->link(source->self, leads);
+static tp_connection *link_of(trigperf_context *context) {
+    return context->source.class->link(context->source.self);
 }
 
 /* With the turn lock held. */
@@ -356,9 +352,7 @@ static int32_t turn_source(trigperf_context *context, uint64_t now_ms, trigperf_
     context->source.class->request(context->source.self, atomic_load(&context->requested));
     int32_t status = context->source.class->process(context->source.self, now_ms, err);
     atomic_store(&context->state, public_state(context->source.class->state(context->source.self)));
-    bool leads = false;
-    tp_connection *link = link_of(context, &leads);
-    tp_keeper_tick(context->keeper, link, leads, now_ms);
+    tp_keeper_tick(context->keeper, link_of(context), now_ms);
     return status;
 }
 
@@ -461,6 +455,11 @@ static int32_t close_result(trigperf_context *context, trigperf_error **error) {
     return code == TRIGPERF_OK ? TRIGPERF_OK : tp_error_move(error, tp_error_copy(failure), code);
 }
 
+static bool is_closed(const trigperf_context *context) {
+    return context->source.class->closed(context->source.self) &&
+           tp_keeper_closed(context->keeper, tp_clock_ms());
+}
+
 int32_t trigperf_context_close(trigperf_context *context, int32_t timeout_ms,
                                trigperf_error **error) {
     int32_t status = tp_context_check(context, error);
@@ -469,12 +468,14 @@ int32_t trigperf_context_close(trigperf_context *context, int32_t timeout_ms,
     }
     trigperf_thread_stop(context, NULL);
     uint64_t deadline = tp_clock_ms() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms);
-    bool leads = false;
-    tp_keeper_finish(context->keeper, link_of(context, &leads), tp_clock_ms());
+    tp_keeper_finish(context->keeper, link_of(context), tp_clock_ms());
     context->source.class->close(context->source.self, tp_clock_ms());
     tp_context_turn(context, NULL);
-    while (!context->source.class->closed(context->source.self)) {
+    while (!is_closed(context)) {
         uint64_t now_ms = tp_clock_ms();
+        if (now_ms >= deadline && context->source.class->closed(context->source.self)) {
+            break;
+        }
         if (now_ms >= deadline) {
             return tp_error_set(error, TRIGPERF_E_TIMEOUT, "what was not stored comes again",
                                 "the position could not be stored within %d ms", timeout_ms);
@@ -578,6 +579,7 @@ int32_t trigperf_context_status(trigperf_context *context, char **json, trigperf
     pthread_mutex_lock(&context->turn);
     if (tp_feed_exists(&context->source)) {
         context->source.class->status(context->source.self, &out);
+        tp_keeper_status(context->keeper, &out);
     } else {
         tp_json_text(&out, "state", "offline");
     }

@@ -53,10 +53,25 @@ static const tp_option table[TP_OPTION_COUNT] = {
     [TP_OPTION_BATCH_MAX_PENDING] =
         NUMBER("batch.max_pending", "batches", 1, 100000, "64",
                "batches made and not yet acknowledged, above which reading stops"),
+    [TP_OPTION_JOBS_ENABLED] =
+        BOOLEAN("jobs.enabled", "on",
+                "this context may be the one of all that does jobs for the database: measuring "
+                "triggers, judging alerts, retention, refreshing KPIs"),
+    [TP_OPTION_JOBS_CONNECTION] =
+        CHOICE("jobs.connection", "own shared", "own",
+               "jobs and series go over a second connection that is there while there is work "
+               "(own), or over the one that follows changes, which then wait meanwhile (shared)"),
+    [TP_OPTION_JOBS_IDLE_MS] =
+        NUMBER("jobs.idle_ms", "ms", 0, HOUR_MS, "5000",
+               "the second connection is closed when nothing went over it for so long"),
+    [TP_OPTION_JOBS_TIMEOUT_MS] = NUMBER(
+        "jobs.timeout_ms", "ms", 0, 24u * HOUR_MS, "900000",
+        "a statement on the second connection is given up after so long (statement_timeout); "
+        "0: never"),
     [TP_OPTION_KPI_REFRESH_MS] = NUMBER(
         "kpi.refresh_ms", "ms", 0, HOUR_MS, "0",
         "groups of trailing KPIs that are due are refreshed so often, by one context of all; "
-        "0: never by this one; polls wait meanwhile"),
+        "0: never by this one"),
     [TP_OPTION_LIMIT_KEY_INTERVAL_MS] =
         NUMBER("limit.key_interval_ms", "ms", 0, 24u * HOUR_MS, "0",
                "a key is delivered at most once per interval, and always once after its last "

@@ -32,6 +32,10 @@ typedef enum tp_option_id {
     TP_OPTION_MEMORY_GROUP_PERCENT,
     TP_OPTION_MEMORY_TABLE_PERCENT,
     TP_OPTION_MEMORY_MAX_GROUPS,
+    TP_OPTION_JOBS_ENABLED,
+    TP_OPTION_JOBS_CONNECTION,
+    TP_OPTION_JOBS_IDLE_MS,
+    TP_OPTION_JOBS_TIMEOUT_MS,
     TP_OPTION_KPI_REFRESH_MS,
     TP_OPTION_METRICS_MAX_SERIES,
     TP_OPTION_METRICS_COLLECT_MS,
@@ -63,6 +67,9 @@ typedef enum tp_option_id {
 
 /* Values of the option source, in the order of its choices. */
 enum tp_source_kind { TP_SOURCE_OUTBOX, TP_SOURCE_WAL, TP_SOURCE_NOTIFY, TP_SOURCE_NONE };
+
+/* Values of the option jobs.connection. */
+enum tp_jobs_connection { TP_JOBS_OWN, TP_JOBS_SHARED };
 
 typedef struct tp_option {
     const char *name;

@@ -315,7 +315,8 @@ static int32_t launch(tp_connection *connection, uint64_t now_ms, trigperf_error
     }
     connection->busy = true;
     uint64_t patience = next->patient ? PATIENCE : 1;
-    connection->deadline = now_ms + patience * connection->options.silence_timeout_ms;
+    uint64_t silence = patience * connection->options.silence_timeout_ms;
+    connection->deadline = now_ms + (next->limit_ms > 0 ? next->limit_ms : silence);
     return TRIGPERF_OK;
 }
 
@@ -407,9 +408,11 @@ static void take_results(tp_connection *connection, uint64_t now_ms) {
 static void take_notifications(tp_connection *connection) {
     PGnotify *notification;
     while (connection->pg != NULL && (notification = PQnotifies(connection->pg)) != NULL) {
-        connection->options.notify(connection->options.user, notification->relname,
-                                   notification->extra,
-                                   notification->be_pid == PQbackendPID(connection->pg));
+        if (connection->options.notify != NULL) {
+            connection->options.notify(connection->options.user, notification->relname,
+                                       notification->extra,
+                                       notification->be_pid == PQbackendPID(connection->pg));
+        }
         PQfreemem(notification);
     }
 }

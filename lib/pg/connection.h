@@ -38,8 +38,8 @@ typedef struct tp_connection_options {
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms; /* a statement unanswered for so long breaks the connection */
     bool replication;            /* speaks the replication protocol for the database */
-    tp_notify_fn notify;
-    tp_copy_fn copy; /* NULL: nothing is copied */
+    tp_notify_fn notify;         /* NULL: it never listens */
+    tp_copy_fn copy;             /* NULL: nothing is copied */
     void *user;
     const tp_log *log;
 } tp_connection_options;
@@ -51,6 +51,7 @@ typedef struct tp_statement {
     bool streamed;
     bool keeps;                /* done() frees the result itself */
     bool patient;              /* may take 40 times the silence that breaks a connection */
+    uint32_t limit_ms;         /* or so long; 0: as said above */
     int32_t count;             /* of parameters */
     const char *const *values; /* text format, copied; NULL entries are SQL NULL */
     tp_result_fn done;         /* may be NULL: errors are then logged */

@@ -64,8 +64,8 @@ static void outbox_measure(const void *self, tp_feed_measures *out) {
                               .caught_up_ms = measures.caught_up_ms};
 }
 
-static tp_connection *outbox_link(void *self, bool *leads) {
-    return tp_source_link(self, leads);
+static tp_connection *outbox_link(void *self) {
+    return tp_source_link(self);
 }
 
 static const tp_census_figures *outbox_census(const void *self) {

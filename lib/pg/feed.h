@@ -46,9 +46,8 @@ typedef struct tp_feed_class {
     bool (*closed)(const void *self);
     void (*status)(const void *self, tp_strbuf *json);
     void (*measure)(const void *self, tp_feed_measures *out); /* NULL: nothing is counted */
-    /* An ordinary connection that is ready for statements of others, else NULL; leads: this context
-     * does what one does for all. The function may be NULL: there never is one. */
-    tp_connection *(*link)(void *self, bool *leads);
+    /* An ordinary connection that is ready for short statements of others, else NULL. */
+    tp_connection *(*link)(void *self);
     /* Lag of the consumers, from whoever looks after them; NULL: never. Borrowed. */
     const tp_census_figures *(*census)(const void *self);
 } tp_feed_class;

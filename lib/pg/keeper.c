@@ -1,67 +1,120 @@
-/* All of it goes as statements of the source's ordinary connection, between polls: nobody waits,
- * and there is no second connection to count on. A flush is cut into statements of a few hundred
- * series, so that a poll behind it is late by some milliseconds at most.
+/* Statements that may take long, jobs and the flush of series, go over a second connection
+ * (pg/sideline), so that no poll ever stands behind them; with jobs.connection = shared they go
+ * over the source's, for those who count connections. Short ones always go over the source's:
+ * asking who leads (pg/lease), and ending a statement of the second connection, because libpq's own
+ * way to cancel blocks.
  *
- * Rows hold what was measured since the hour began for this process, and the server overwrites
- * them: a flush whose answer was lost is sent again, larger, and counts once. The hour is the
- * server's: its answer names the present one, and when that is another than the rows were written
- * to, the page is turned (core/book.h). Statements are numbered; one that the server finds late,
- * from a connection given up, it ignores. */
+ * Work begins only while the source is connected. When it has connected anew, the second connection
+ * is made anew as well: it might lead to the server that was left. */
 #include "pg/keeper.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/entropy.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "core/book.h"
-#include "core/packed.h"
+#include "pg/jobs.h"
+#include "pg/lease.h"
+#include "pg/lifecycle.h"
 
 #define FIRST_MS 10000
-#define IDLE_MS 60000
-#define ROWS_PER_STATEMENT 250
+#define MINUTE_MS 60000
+#define FINISH_MS 2000
 
 struct tp_keeper {
     tp_keeper_options options;
     char *application;
     char instance[37];
-    tp_book *book;
-    tp_connection *connection; /* that statements were sent on; NULL: none since it broke */
-    bool collecting;
-    bool refreshing;
-    uint32_t answers; /* to a flush that are awaited */
-    bool told;        /* a failure was told, on this connection */
-    uint64_t sequence;
-    int64_t hour;  /* that values count from, Unix seconds; 0: not known yet */
-    int64_t now_s; /* hour that the newest answer named */
-    bool accepted;
-    bool failed;
+    tp_jobs *jobs;
+    tp_flusher *flusher;
+    tp_sideline *sideline; /* NULL: the source's connection serves */
+    tp_lease lease;
+    tp_connection *link;
+    bool linked; /* at the last tick */
+    bool flushing_on_link;
+    uint32_t number; /* of the second connection, at the last tick */
+    uint64_t first_ms;
     uint64_t now_ms;
-    uint64_t next_collect_ms;
-    uint64_t next_refresh_ms;
-    uint64_t next_flush_ms;
-    uint64_t flushed_ms; /* when the flush under way began */
-    uint64_t took_ms;    /* the last one */
+    uint64_t finish_ms; /* 0: not yet; else what is not done by then is left */
 };
 
-static uint64_t first_of(uint32_t every_ms, uint64_t now_ms) {
-    return now_ms + (every_ms < FIRST_MS ? every_ms : FIRST_MS);
+/* --- what there is to do -----------------------------------------------------------------------*/
+
+static void add(tp_keeper *keeper, const char *name, const char *work, uint32_t every_ms,
+                uint32_t first_ms, const char *argument) {
+    tp_job job = {.name = name,
+                  .work = work,
+                  .every_ms = every_ms,
+                  .first_ms = first_ms < every_ms ? first_ms : every_ms};
+    snprintf(job.argument, sizeof job.argument, "%s", argument);
+    tp_jobs_add(keeper->jobs, &job, keeper->now_ms);
 }
 
-int32_t tp_keeper_new(const tp_keeper_options *options, uint64_t now_ms, tp_keeper **out,
-                      trigperf_error **err) {
+static void add_jobs(tp_keeper *keeper) {
+    const tp_keeper_options *options = &keeper->options;
+    uint32_t judge_ms = options->collect_ms == 0 ? MINUTE_MS : options->collect_ms;
+    char number[16];
+    if (options->collect_ms > 0) {
+        uint32_t unless_within_ms = (uint32_t)((uint64_t)options->collect_ms * 9 / 10);
+        snprintf(number, sizeof number, "%u", unless_within_ms);
+        add(keeper, "collect",
+            "SELECT coalesce((c ->> 'functions')::bigint + (c ->> 'samples')::bigint, 0), "
+            "NULL::text, false, pg_catalog.set_config('synchronous_commit', 'off', true) "
+            "FROM trigperf.collect($1::int) AS c",
+            options->collect_ms, FIRST_MS, number);
+    }
+    add(keeper, "alerts",
+        "SELECT pg_catalog.count(*), NULL::text, false FROM trigperf.alerts_judge() AS e", judge_ms,
+        FIRST_MS, "");
+    if (options->refresh_ms > 0) {
+        add(keeper, "kpi",
+            "SELECT coalesce(pg_catalog.sum(r.refreshed), 0)::bigint, pg_catalog.min("
+            "pg_catalog.concat(r.target, ': ', r.error)) FILTER (WHERE r.error IS NOT NULL), "
+            "false FROM trigperf.kpi_refresh() AS r",
+            options->refresh_ms, options->refresh_ms, "");
+    }
+    snprintf(number, sizeof number, "%u", options->retention_days);
+    add(keeper, "retention",
+        "SELECT c.rows, NULL::text, c.rows >= 10000 FROM (SELECT trigperf.metrics_cleanup($1::int) "
+        "+ trigperf.job_cleanup($1::int)) AS c(rows)",
+        MINUTE_MS, MINUTE_MS, number);
+    add(keeper, "series_merge", "SELECT trigperf.series_merge(), NULL::text, false", 15 * MINUTE_MS,
+        MINUTE_MS, "");
+    add(keeper, "series_sweep", "SELECT trigperf.series_sweep(), NULL::text, false",
+        24 * 60 * MINUTE_MS, MINUTE_MS, "");
+}
+
+/* --- life --------------------------------------------------------------------------------------*/
+
+static int32_t build(tp_keeper *keeper, tp_loop *loop, const tp_conninfo *info,
+                     trigperf_error **err) {
+    const tp_keeper_options *options = &keeper->options;
+    tp_jobs_options jobs = {keeper->instance, keeper->application,
+                            options->sideline.statement_timeout_ms, options->log};
+    tp_flusher_options flusher = {keeper->instance, keeper->application, options->flush_ms,
+                                  options->read,    options->user,       options->log};
+    int32_t status = tp_jobs_new(&jobs, &keeper->jobs, err);
+    if (status == TRIGPERF_OK) {
+        status = tp_flusher_new(&flusher, keeper->now_ms, &keeper->flusher, err);
+    }
+    if (status == TRIGPERF_OK && options->own) {
+        status = tp_sideline_new(loop, info, &options->sideline, &keeper->sideline, err);
+    }
+    if (status == TRIGPERF_OK && options->leads) {
+        add_jobs(keeper);
+    }
+    return status;
+}
+
+int32_t tp_keeper_new(tp_loop *loop, const tp_conninfo *info, const tp_keeper_options *options,
+                      uint64_t now_ms, tp_keeper **out, trigperf_error **err) {
     tp_keeper *keeper = calloc(1, sizeof *keeper);
     if (keeper == NULL) {
         return tp_error_nomem(err);
     }
     keeper->options = *options;
-    keeper->next_collect_ms =
-        first_of(options->collect_ms == 0 ? IDLE_MS : options->collect_ms, now_ms);
-    keeper->next_refresh_ms = options->refresh_ms == 0 ? UINT64_MAX : now_ms + options->refresh_ms;
-    keeper->next_flush_ms = options->flush_ms == 0 ? UINT64_MAX : now_ms + options->flush_ms;
+    keeper->now_ms = now_ms;
     keeper->application = tp_text_copy(options->application);
     int32_t status = keeper->application == NULL ? tp_error_nomem(err) : TRIGPERF_OK;
     if (status == TRIGPERF_OK && !tp_entropy_uuid(keeper->instance)) {
@@ -69,323 +122,214 @@ int32_t tp_keeper_new(const tp_keeper_options *options, uint64_t now_ms, tp_keep
                               "no random bytes could be had for the name of this process");
     }
     if (status == TRIGPERF_OK) {
-        status = tp_book_new(&keeper->book, err);
+        status = build(keeper, loop, info, err);
     }
     if (status != TRIGPERF_OK) {
         tp_keeper_free(keeper);
         return status;
     }
+    keeper->lease = (tp_lease){.instance = keeper->instance,
+                               .application = keeper->application,
+                               .jobs = tp_jobs_names(keeper->jobs),
+                               .count = tp_jobs_count(keeper->jobs),
+                               .log = options->log};
+    keeper->first_ms = tp_jobs_deadline(keeper->jobs, UINT32_MAX);
     *out = keeper;
     return TRIGPERF_OK;
 }
 
 void tp_keeper_free(tp_keeper *keeper) {
     if (keeper != NULL) {
-        tp_book_free(keeper->book);
+        tp_sideline_free(keeper->sideline);
+        tp_flusher_free(keeper->flusher);
+        tp_jobs_free(keeper->jobs);
         free(keeper->application);
         free(keeper);
     }
 }
 
-/* Once a connection, since it will happen again each time. */
-static void tell(tp_keeper *keeper, const char *what, const char *why) {
-    tp_log_write(keeper->options.log, keeper->told ? TP_LOG_DEBUG : TP_LOG_WARNING, "%s: %s", what,
-                 why);
-    keeper->told = true;
-}
-
-/* --- collecting --------------------------------------------------------------------------------*/
-
-static void on_collected(void *user, PGresult *result) {
-    tp_keeper *keeper = user;
-    keeper->collecting = false;
-    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-        tell(keeper, "measuring triggers failed", PQresultErrorMessage(result));
+void tp_keeper_abandon(tp_keeper *keeper) {
+    if (keeper != NULL && keeper->sideline != NULL) {
+        tp_sideline_abandon(keeper->sideline);
     }
 }
 
-static void collect(tp_keeper *keeper) {
-    char every[16];
-    char days[16];
-    trigperf_error *error = NULL;
-    snprintf(every, sizeof every, "%u", keeper->options.collect_ms);
-    snprintf(days, sizeof days, "%u", keeper->options.retention_days);
-    const char *values[] = {every, days};
-    tp_statement statement = {.text = "SELECT trigperf.metrics_upkeep($1::int, $2::int), "
-                                      "pg_catalog.set_config('synchronous_commit', 'off', true)",
-                              .repeated = true,
-                              .patient = true,
-                              .count = 2,
-                              .values = values,
-                              .done = on_collected,
-                              .user = keeper};
-    keeper->next_collect_ms =
-        keeper->now_ms + (keeper->options.collect_ms == 0 ? IDLE_MS : keeper->options.collect_ms);
-    keeper->collecting = true;
-    if (tp_connection_send(keeper->connection, &statement, &error) != TRIGPERF_OK) {
-        keeper->collecting = false;
-        tell(keeper, "measuring triggers failed", trigperf_error_message(error));
-        trigperf_error_free(error);
+/* --- connections -------------------------------------------------------------------------------*/
+
+/* Answers to what was sent on a connection that is gone never come. */
+static void forget_lost(tp_keeper *keeper, bool own_lost, bool link_lost) {
+    if (own_lost || (link_lost && keeper->sideline == NULL)) {
+        tp_jobs_lost(keeper->jobs);
+    }
+    if (keeper->flushing_on_link ? link_lost : own_lost) {
+        tp_flusher_lost(keeper->flusher);
     }
 }
 
-/* --- KPIs --------------------------------------------------------------------------------------*/
-
-static void on_refreshed(void *user, PGresult *result) {
-    tp_keeper *keeper = user;
-    keeper->refreshing = false;
-    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-        tell(keeper, "refreshing KPIs failed", PQresultErrorMessage(result));
-    } else if (PQntuples(result) == 1 && !PQgetisnull(result, 0, 0)) {
-        tell(keeper, "refreshing a KPI failed", PQgetvalue(result, 0, 0));
-    }
-}
-
-static void refresh(tp_keeper *keeper) {
-    trigperf_error *error = NULL;
-    tp_statement statement = {.text = "SELECT pg_catalog.min(pg_catalog.concat(r.target, ': ', "
-                                      "r.error)) FILTER (WHERE r.error IS NOT NULL) "
-                                      "FROM trigperf.kpi_refresh() AS r",
-                              .repeated = true,
-                              .patient = true,
-                              .done = on_refreshed,
-                              .user = keeper};
-    keeper->next_refresh_ms = keeper->now_ms + keeper->options.refresh_ms;
-    keeper->refreshing = true;
-    if (tp_connection_send(keeper->connection, &statement, &error) != TRIGPERF_OK) {
-        keeper->refreshing = false;
-        tell(keeper, "refreshing KPIs failed", trigperf_error_message(error));
-        trigperf_error_free(error);
-    }
-}
-
-/* --- flushing ----------------------------------------------------------------------------------*/
-
-enum column { NAMES, LABELS, KINDS, HELPS, COUNTS, SUMS, MAXIMA, VALUES, HISTOGRAMS, COLUMNS };
-
-/* An array element, in quotes. */
-static void put_text(tp_strbuf *out, const char *text) {
-    tp_strbuf_putc(out, '"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') {
-            tp_strbuf_putc(out, '\\');
+static void follow_connections(tp_keeper *keeper, tp_connection *link) {
+    bool link_lost = link == NULL && keeper->linked;
+    bool anew = link != NULL && !keeper->linked;
+    bool own_lost = false;
+    keeper->link = link;
+    keeper->linked = link != NULL;
+    if (keeper->sideline != NULL) {
+        if (anew && tp_sideline_ready(keeper->sideline) != NULL) {
+            tp_sideline_close(keeper->sideline);
         }
-        tp_strbuf_putc(out, *text);
+        tp_sideline_process(keeper->sideline, keeper->now_ms);
+        own_lost = tp_sideline_number(keeper->sideline) != keeper->number;
+        keeper->number = tp_sideline_number(keeper->sideline);
     }
-    tp_strbuf_putc(out, '"');
+    forget_lost(keeper, own_lost, link_lost);
 }
 
-/* The server's type has a sign. */
-static void put_number(tp_strbuf *out, bool there, uint64_t number) {
-    if (there) {
-        tp_strbuf_putu(out, number > INT64_MAX ? INT64_MAX : number);
-    } else {
-        tp_strbuf_puts(out, "NULL");
+/* The connection for what is due, once there is one. */
+static tp_connection *way(tp_keeper *keeper) {
+    if (keeper->sideline == NULL) {
+        return keeper->link;
     }
+    tp_sideline_want(keeper->sideline, keeper->now_ms);
+    return tp_sideline_ready(keeper->sideline);
 }
 
-static void put_value(tp_strbuf *out, bool there, double value) {
-    if (!there) {
-        tp_strbuf_puts(out, "NULL");
-    } else if (value - value == 0) {
-        tp_json_digits(out, value);
-    } else {
-        tp_strbuf_puts(out, value > 0 ? "Infinity" : value < 0 ? "-Infinity" : "NaN");
-    }
-}
-
-static void put_entries(tp_strbuf *out, const tp_book_row *row) {
-    if (row->type != TP_SERIES_HISTOGRAM) {
-        tp_strbuf_puts(out, "NULL");
+/* Ends the statement of the job on the server: asked for over the source's connection, or else left
+ * to the server, which notices that its client is gone. */
+static void cancel(tp_keeper *keeper) {
+    if (!tp_jobs_cancel(keeper->jobs) || keeper->sideline == NULL) {
         return;
     }
-    tp_strbuf_putc(out, '"');
-    tp_packed_print(row->entries, row->entry_count, out);
-    tp_strbuf_putc(out, '"');
-}
-
-static void put_row(tp_strbuf columns[COLUMNS], const tp_book_row *row, bool first) {
-    bool times = row->type == TP_SERIES_HISTOGRAM;
-    for (int i = 0; i < COLUMNS; i++) {
-        tp_strbuf_putc(&columns[i], first ? '{' : ',');
-    }
-    put_text(&columns[NAMES], row->name);
-    put_text(&columns[LABELS], row->labels);
-    put_text(&columns[KINDS], tp_series_type_name(row->type));
-    put_text(&columns[HELPS], row->help);
-    put_number(&columns[COUNTS], row->type != TP_SERIES_GAUGE, row->count);
-    put_number(&columns[SUMS], times, row->sum);
-    put_number(&columns[MAXIMA], times, row->max);
-    put_value(&columns[VALUES], row->type == TP_SERIES_GAUGE, row->value);
-    put_entries(&columns[HISTOGRAMS], row);
-}
-
-/* All statements of a flush were answered. */
-static void flushed(tp_keeper *keeper) {
-    keeper->took_ms = keeper->now_ms - keeper->flushed_ms;
-    if (keeper->failed) {
-        return;
-    }
-    if (!keeper->accepted) {
-        tp_log_write(keeper->options.log, TP_LOG_INFO,
-                     "the server had given up this process: its series count anew");
-    }
-    tp_book_written(keeper->book);
-    if (!keeper->accepted || keeper->now_s != keeper->hour) {
-        if (keeper->hour != 0 || !keeper->accepted) {
-            tp_book_turn(keeper->book);
-        }
-        keeper->hour = keeper->now_s;
-    }
-}
-
-static void on_flushed(void *user, PGresult *result) {
-    tp_keeper *keeper = user;
-    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1) {
-        keeper->now_s = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-        keeper->accepted = keeper->accepted && PQgetvalue(result, 0, 1)[0] == 't';
-    } else {
-        keeper->failed = true;
-        tell(keeper, "writing series failed", PQresultErrorMessage(result));
-    }
-    if (--keeper->answers == 0) {
-        flushed(keeper);
-    }
-}
-
-static int32_t send_columns(tp_keeper *keeper, const tp_strbuf columns[COLUMNS],
-                            trigperf_error **err) {
-    char sequence[24];
-    char hour[24];
-    char took[24];
-    const char *values[5 + COLUMNS] = {keeper->instance, keeper->application, sequence,
-                                       keeper->hour == 0 ? NULL : hour,
-                                       keeper->took_ms == 0 ? NULL : took};
-    snprintf(sequence, sizeof sequence, "%" PRIu64, ++keeper->sequence);
-    snprintf(hour, sizeof hour, "%" PRId64, keeper->hour);
-    snprintf(took, sizeof took, "%" PRIu64, keeper->took_ms);
-    for (int i = 0; i < COLUMNS; i++) {
-        values[5 + i] = tp_strbuf_str(&columns[i]);
-    }
+    const char *values[] = {tp_sideline_pid(keeper->sideline)};
     tp_statement statement = {
-        .text = "SELECT EXTRACT(epoch FROM f.hour)::bigint, f.accepted, "
-                "pg_catalog.set_config('synchronous_commit', 'off', true) "
-                "FROM trigperf.series_flush($1::uuid, $2::text, $3::bigint, "
-                "pg_catalog.to_timestamp($4::bigint), $5::double precision, $6::text[], "
-                "$7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], "
-                "$13::double precision[], $14::text[]) AS f",
-        .repeated = true,
-        .patient = true,
-        .count = 5 + COLUMNS,
-        .values = values,
-        .done = on_flushed,
-        .user = keeper};
-    return tp_connection_send(keeper->connection, &statement, err);
-}
-
-/* Sends the rows that cursor stands before, up to the bound; false when there were none. */
-static bool send_some(tp_keeper *keeper, void **cursor, int32_t *status, trigperf_error **err) {
-    tp_strbuf columns[COLUMNS] = {TP_STRBUF_INIT};
-    tp_book_row row;
-    uint32_t count = 0;
-    bool short_of_memory = false;
-    while (count < ROWS_PER_STATEMENT && tp_book_next(keeper->book, cursor, &row)) {
-        put_row(columns, &row, count++ == 0);
-    }
-    for (int i = 0; i < COLUMNS; i++) {
-        tp_strbuf_putc(&columns[i], '}');
-        short_of_memory = short_of_memory || columns[i].failed;
-    }
-    if (count > 0) {
-        *status = short_of_memory ? tp_error_nomem(err) : send_columns(keeper, columns, err);
-        keeper->answers += *status == TRIGPERF_OK ? 1 : 0;
-    }
-    for (int i = 0; i < COLUMNS; i++) {
-        tp_strbuf_free(&columns[i]);
-    }
-    return count > 0;
-}
-
-static int32_t take(tp_keeper *keeper, trigperf_error **err) {
-    tp_reading *reading = NULL;
-    int32_t status = keeper->options.read(keeper->options.user, &reading, err);
-    if (status == TRIGPERF_OK) {
-        status = tp_book_take(keeper->book, reading, err);
-    }
-    tp_reading_free(reading);
-    return status;
-}
-
-static void flush(tp_keeper *keeper) {
-    trigperf_error *error = NULL;
-    void *cursor = NULL;
-    keeper->next_flush_ms = keeper->now_ms + keeper->options.flush_ms;
-    keeper->flushed_ms = keeper->now_ms;
-    keeper->accepted = true;
-    keeper->failed = false;
-    int32_t status = take(keeper, &error);
-    while (status == TRIGPERF_OK && send_some(keeper, &cursor, &status, &error)) {
-    }
-    if (status != TRIGPERF_OK) {
-        keeper->failed = true;
-        tell(keeper, "writing series failed", trigperf_error_message(error));
-        trigperf_error_free(error);
+        .text = "SELECT pg_catalog.pg_cancel_backend($1::int)", .count = 1, .values = values};
+    if (keeper->link == NULL || tp_connection_send(keeper->link, &statement, NULL) != TRIGPERF_OK) {
+        tp_sideline_close(keeper->sideline);
     }
 }
 
-/* --- the turn ----------------------------------------------------------------------------------*/
+/* --- turns -------------------------------------------------------------------------------------*/
 
-/* Answers to what was sent on another connection never come. */
-static void change_connection(tp_keeper *keeper, tp_connection *connection) {
-    if (keeper->connection != connection) {
-        keeper->collecting = false;
-        keeper->refreshing = false;
-        keeper->answers = 0;
-        keeper->told = false;
-        keeper->connection = connection;
-    }
-}
-
-void tp_keeper_tick(tp_keeper *keeper, tp_connection *connection, bool leads, uint64_t now_ms) {
-    keeper->now_ms = now_ms;
-    change_connection(keeper, connection);
+static void work(tp_keeper *keeper, uint32_t led) {
+    bool flush = tp_flusher_due(keeper->flusher, keeper->now_ms);
+    bool job = tp_jobs_due(keeper->jobs, led, keeper->now_ms);
+    tp_connection *connection = flush || job ? way(keeper) : NULL;
     if (connection == NULL) {
         return;
     }
-    if (now_ms >= keeper->next_collect_ms && !keeper->collecting) {
-        if (leads) {
-            collect(keeper);
-        } else {
-            keeper->next_collect_ms = now_ms + IDLE_MS / 12;
-        }
+    if (flush) {
+        keeper->flushing_on_link = keeper->sideline == NULL;
+        tp_flusher_run(keeper->flusher, connection);
     }
-    if (now_ms >= keeper->next_refresh_ms && !keeper->refreshing) {
-        if (leads) {
-            refresh(keeper);
-        } else {
-            keeper->next_refresh_ms = now_ms + keeper->options.refresh_ms;
-        }
+    if (job) {
+        tp_jobs_run(keeper->jobs, connection, led);
     }
-    if (now_ms >= keeper->next_flush_ms && keeper->answers == 0) {
-        flush(keeper);
+    if (keeper->sideline != NULL) {
+        tp_sideline_process(keeper->sideline, keeper->now_ms);
     }
+}
+
+static bool asks(const tp_keeper *keeper) {
+    return keeper->now_ms >= keeper->first_ms && keeper->finish_ms == 0;
+}
+
+/* There is nothing to be done at all, ever. */
+static bool rests(const tp_keeper *keeper) {
+    return tp_jobs_count(keeper->jobs) == 0 && keeper->options.flush_ms == 0;
+}
+
+static void begin_turn(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
+    keeper->now_ms = now_ms;
+    tp_jobs_set_now(keeper->jobs, now_ms);
+    tp_flusher_set_now(keeper->flusher, now_ms);
+    follow_connections(keeper, link);
+}
+
+void tp_keeper_tick(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
+    if (rests(keeper)) {
+        return;
+    }
+    begin_turn(keeper, link, now_ms);
+    if (keeper->finish_ms != 0) {
+        return;
+    }
+    tp_lease_tick(&keeper->lease, link, asks(keeper), now_ms);
+    uint32_t led = tp_lease_held(&keeper->lease, now_ms);
+    if ((tp_jobs_bit(keeper->jobs) & ~led) != 0) {
+        cancel(keeper);
+    }
+    if (link != NULL && keeper->lease.ground == TP_LEASE_PRESENT) {
+        work(keeper, led);
+    }
+}
+
+/* When work is due; not while it waits for a connection, which has deadlines of its own. */
+static uint64_t work_deadline(const tp_keeper *keeper) {
+    if (!keeper->linked || keeper->lease.ground != TP_LEASE_PRESENT) {
+        return UINT64_MAX;
+    }
+    uint64_t deadline =
+        tp_earlier(tp_flusher_deadline(keeper->flusher),
+                   tp_jobs_deadline(keeper->jobs, tp_lease_held(&keeper->lease, keeper->now_ms)));
+    bool waits = deadline <= keeper->now_ms && keeper->sideline != NULL;
+    return waits ? UINT64_MAX : deadline;
 }
 
 uint64_t tp_keeper_deadline(const tp_keeper *keeper) {
-    uint64_t deadline = keeper->collecting ? UINT64_MAX : keeper->next_collect_ms;
-    uint64_t others[] = {keeper->answers > 0 ? UINT64_MAX : keeper->next_flush_ms,
-                         keeper->refreshing ? UINT64_MAX : keeper->next_refresh_ms};
-    for (int i = 0; i < 2; i++) {
-        deadline = others[i] < deadline ? others[i] : deadline;
+    if (rests(keeper)) {
+        return UINT64_MAX;
     }
-    return keeper->connection == NULL ? UINT64_MAX : deadline;
+    uint64_t deadline =
+        keeper->sideline == NULL ? UINT64_MAX : tp_sideline_deadline(keeper->sideline);
+    if (keeper->finish_ms != 0) {
+        return tp_earlier(deadline, keeper->finish_ms);
+    }
+    bool asking = asks(keeper);
+    uint64_t first = asking || !keeper->linked ? UINT64_MAX : keeper->first_ms;
+    deadline = tp_earlier(deadline, tp_earlier(first, work_deadline(keeper)));
+    return tp_earlier(deadline, tp_lease_deadline(&keeper->lease, asking));
 }
 
-void tp_keeper_finish(tp_keeper *keeper, tp_connection *connection, uint64_t now_ms) {
-    keeper->now_ms = now_ms;
-    change_connection(keeper, connection);
-    if (connection != NULL && keeper->options.flush_ms > 0 && keeper->answers == 0) {
-        flush(keeper);
-        keeper->next_flush_ms = UINT64_MAX;
+/* --- the way out -------------------------------------------------------------------------------*/
+
+/* No connection is made for it: where there is no second one, the source's serves, which delivers
+ * nothing any more. */
+void tp_keeper_finish(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
+    if (rests(keeper) || keeper->finish_ms != 0) {
+        return;
     }
+    begin_turn(keeper, link, now_ms);
+    keeper->finish_ms = now_ms + FINISH_MS;
+    cancel(keeper);
+    tp_lease_resign(&keeper->lease);
+    tp_connection *own = keeper->sideline == NULL ? NULL : tp_sideline_ready(keeper->sideline);
+    tp_connection *connection = own != NULL ? own : link;
+    if (connection != NULL && keeper->options.flush_ms > 0 &&
+        keeper->lease.ground == TP_LEASE_PRESENT && !tp_flusher_busy(keeper->flusher)) {
+        keeper->flushing_on_link = connection == link;
+        tp_flusher_run(keeper->flusher, connection);
+    }
+}
+
+bool tp_keeper_closed(const tp_keeper *keeper, uint64_t now_ms) {
+    bool idle = !tp_flusher_busy(keeper->flusher) && !tp_jobs_running(keeper->jobs);
+    return keeper->finish_ms == 0 || idle || now_ms >= keeper->finish_ms;
+}
+
+void tp_keeper_status(const tp_keeper *keeper, tp_strbuf *json) {
+    uint32_t led = tp_lease_held(&keeper->lease, keeper->now_ms);
+    tp_json_open(json, "jobs", '{');
+    tp_json_text(json, "schema", tp_lease_ground_name(&keeper->lease));
+    if (keeper->sideline == NULL) {
+        tp_json_text(json, "connection", "shared");
+    } else {
+        tp_sideline_status(keeper->sideline, json);
+    }
+    tp_json_open(json, "leads", '[');
+    for (uint32_t i = 0; i < keeper->lease.count; i++) {
+        if ((led & 1u << i) != 0) {
+            tp_json_text(json, NULL, keeper->lease.jobs[i]);
+        }
+    }
+    tp_json_close(json, ']');
+    tp_jobs_status(keeper->jobs, json);
+    tp_json_close(json, '}');
 }

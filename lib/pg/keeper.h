@@ -1,5 +1,5 @@
-/* What a context does for the measurements in the database: now and then it lets the server collect
- * what triggers cost and keep retention, and writes its own series down. So does it for KPIs. */
+/* What a context does for its database beside following it: its own series are written down, and
+ * the jobs that one context of all does are done, on a connection of its own. */
 #ifndef TP_PG_KEEPER_H
 #define TP_PG_KEEPER_H
 
@@ -8,35 +8,48 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "core/reading.h"
+#include "base/loop.h"
+#include "base/strbuf.h"
 #include "pg/connection.h"
+#include "pg/conninfo.h"
+#include "pg/flusher.h"
+#include "pg/sideline.h"
 
 typedef struct tp_keeper tp_keeper;
 
-/* Makes a reading of all series; the keeper frees it. */
-typedef int32_t (*tp_keeper_read_fn)(void *user, tp_reading **out, trigperf_error **err);
-
 typedef struct tp_keeper_options {
     const char *application; /* copied */
+    bool leads;              /* goes for jobs */
+    bool own;                /* a connection of its own; else that of the source */
     uint32_t collect_ms;     /* 0: never */
     uint32_t flush_ms;       /* 0: never */
     uint32_t retention_days;
     uint32_t refresh_ms; /* of KPIs; 0: never */
-    tp_keeper_read_fn read;
+    tp_sideline_options sideline;
+    tp_flusher_read_fn read;
     void *user;
     const tp_log *log; /* outlives it */
 } tp_keeper_options;
 
-int32_t tp_keeper_new(const tp_keeper_options *options, uint64_t now_ms, tp_keeper **out,
-                      trigperf_error **err);
+/* loop and info must outlive it. */
+int32_t tp_keeper_new(tp_loop *loop, const tp_conninfo *info, const tp_keeper_options *options,
+                      uint64_t now_ms, tp_keeper **out, trigperf_error **err);
 void tp_keeper_free(tp_keeper *keeper);
+void tp_keeper_abandon(tp_keeper *keeper); /* in a forked child */
 
-/* Once a turn. connection is an ordinary one that is ready, or NULL; leads: this context does what
- * one does for all. */
-void tp_keeper_tick(tp_keeper *keeper, tp_connection *connection, bool leads, uint64_t now_ms);
-/* When the next tick has something to do, given a connection. */
+/* Once a turn. link: the source's ordinary connection when it takes statements, else NULL. */
+void tp_keeper_tick(tp_keeper *keeper, tp_connection *link, uint64_t now_ms);
+/* When the next tick has something to do. */
 uint64_t tp_keeper_deadline(const tp_keeper *keeper);
-/* Queues what was measured last, before the connection is closed. */
-void tp_keeper_finish(tp_keeper *keeper, tp_connection *connection, uint64_t now_ms);
+
+/* Before the source says farewell on its connection: ends the job that runs, gives up what it leads
+ * and sends what was measured last. Ticks go on until it is closed, which takes two seconds at
+ * most.
+ */
+void tp_keeper_finish(tp_keeper *keeper, tp_connection *link, uint64_t now_ms);
+bool tp_keeper_closed(const tp_keeper *keeper, uint64_t now_ms);
+
+/* A member "jobs". */
+void tp_keeper_status(const tp_keeper *keeper, tp_strbuf *json);
 
 #endif

@@ -361,7 +361,7 @@ static void begin(tp_notify *source) {
     send(source,
          "SELECT pg_catalog.current_setting('server_version_num')::int, "
          "pg_catalog.pg_is_in_recovery(), (SELECT pg_catalog.count(pg_catalog.set_config("
-         "s.name, s.value, false)) FROM (VALUES " TP_PG_NO_LIMITS
+         "s.name, s.value, false)) FROM (VALUES ('search_path', 'pg_catalog'), " TP_PG_NO_LIMITS
          ") AS s(name, value)" TP_PG_WHERE_KNOWN ")",
          on_hello);
 }
@@ -531,6 +531,11 @@ static void notify_measure(const void *self, tp_feed_measures *out) {
                               .queue_ratio = source->queue_ratio};
 }
 
+static tp_connection *notify_link(void *self) {
+    const tp_notify *source = self;
+    return source->life.state == TP_SOURCE_READY ? source->connection : NULL;
+}
+
 int32_t tp_notify_source_new(const tp_notify_options *options, const tp_conninfo *info,
                              tp_loop *loop, tp_engine *engine, const tp_log *log, tp_feed *out,
                              trigperf_error **err) {
@@ -550,6 +555,7 @@ int32_t tp_notify_source_new(const tp_notify_options *options, const tp_conninfo
         .closed = notify_closed,
         .status = notify_status,
         .measure = notify_measure,
+        .link = notify_link,
     };
     tp_notify *source = calloc(1, sizeof *source);
     if (source == NULL) {

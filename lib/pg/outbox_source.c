@@ -554,8 +554,7 @@ bool tp_source_closed(const tp_source *source) {
     return !source->session_up || (source->close_sent && tp_connection_quiet(source->connection));
 }
 
-tp_connection *tp_source_link(tp_source *source, bool *leads) {
-    *leads = tp_notifier_leads(source->notifier);
+tp_connection *tp_source_link(tp_source *source) {
     return source->life.state == TP_SOURCE_READY && source->session_up ? source->connection : NULL;
 }
 

@@ -73,8 +73,8 @@ typedef struct tp_source_measures {
 } tp_source_measures;
 void tp_source_measure(const tp_source *source, tp_source_measures *out);
 
-/* The connection when the source is ready, else NULL; whether this context is the notifier. */
-tp_connection *tp_source_link(tp_source *source, bool *leads);
+/* The connection when the source is ready, else NULL. */
+tp_connection *tp_source_link(tp_source *source);
 
 /* Members of a status object. */
 void tp_source_status(const tp_source *source, tp_strbuf *json);

@@ -31,17 +31,10 @@ struct tp_probe {
     trigperf_error *failure;
 };
 
-static void on_notify(void *user, const char *channel, const char *payload, bool own) {
-    (void)user;
-    (void)channel;
-    (void)payload;
-    (void)own;
-}
-
 tp_probe *tp_probe_new(tp_loop *loop, const tp_conninfo *info, uint32_t timeout_ms,
                        tp_connection *listener) {
-    tp_connection_options options = {
-        .connect_timeout_ms = timeout_ms, .silence_timeout_ms = timeout_ms, .notify = on_notify};
+    tp_connection_options options = {.connect_timeout_ms = timeout_ms,
+                                     .silence_timeout_ms = timeout_ms};
     tp_probe *probe = calloc(1, sizeof *probe);
     if (probe == NULL ||
         tp_connection_new(loop, info, &options, &probe->second, NULL) != TRIGPERF_OK) {

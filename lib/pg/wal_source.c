@@ -530,10 +530,10 @@ static const tp_census_figures *wal_census(const void *self) {
     return tp_wal_upkeep_census(((const tp_wal *)self)->parts.upkeep);
 }
 
-static tp_connection *wal_link(void *self, bool *leads) {
+static tp_connection *wal_link(void *self) {
     const tp_wal *source = self;
-    *leads = source->life.state == TP_SOURCE_READY && source->session_up;
-    return *leads ? source->parts.control : NULL;
+    bool ready = source->life.state == TP_SOURCE_READY && source->session_up;
+    return ready ? source->parts.control : NULL;
 }
 
 int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info, tp_loop *loop,

@@ -9,27 +9,9 @@ import random
 import harness
 from follower import LIB, Follower
 from harness import check, contains, equal, eventually, test
+from measured import SLEEPY, collect, executions, insert, prepared
 
-SLEEPY = """create function public.{name}() returns trigger language plpgsql as
-    $$ begin perform pg_sleep(0.0005); return coalesce(new, old); end $$"""
 BUCKETS = 866
-
-
-def prepared(db):
-    db.sql("create table public.calls(id bigint primary key, note text)")
-    db.sql(f"alter database {db.name} set track_functions = 'pl'")
-    db.sql(SLEEPY.format(name="slow"))
-    db.sql("create trigger slow_one before insert or update on calls for each row execute function slow()")
-
-
-def collect(db):
-    return json.loads(db.value("select trigperf.collect()"))
-
-
-def insert(db, count):
-    """Inserts rows, and leaves the server's counters up to date."""
-    db.sql(f"insert into public.calls select coalesce((select max(id) from public.calls), 0) + g, 'x' "
-           f"from generate_series(1, {count}) g; select pg_stat_force_next_flush()")
 
 
 def report(db, since=86400, until=0):
@@ -41,11 +23,6 @@ def trigger(document, name):
     found = [one for one in document["triggers"] if one["trigger"] == name]
     equal(len(found), 1, f"entries of {name}")
     return found[0]
-
-
-def executions(db, name="slow_one"):
-    return db.value("select coalesce(sum(executions), -1) from trigperf.trigger_performance_metrics "
-                    f"where trigger_name = '{name}'")
 
 
 # --- histograms -----------------------------------------------------------------------------------

@@ -371,7 +371,7 @@ def _(installed):
             eventually(lambda: stale(installed) == 0, "the refresh")
     installed.sql("drop table trigperf.kpi_mark_1 cascade")
     with installed.tail_start("--follow", "--option", "kpi.refresh_ms=20") as tail:
-        eventually(lambda: "refreshing a KPI failed: public.kpi" in tail.errors(), "what failed is told")
+        eventually(lambda: "job kpi failed: public.kpi" in tail.errors(), "what failed is told")
 
 
 @test("a naive rate limit leaves stale payloads after a burst, a dirty mark none")
