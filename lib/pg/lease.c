@@ -15,6 +15,7 @@
 #define ASK_MS 10000
 #define LEASE_MS 30000
 #define LOOK_AGAIN_MS 60000
+#define RETRY_MS 1000
 
 static void tell(tp_lease *lease) {
     if (lease->told == lease->ground) {
@@ -35,7 +36,7 @@ static void tell(tp_lease *lease) {
 /* An answer that failed is asked for again later; the log says why. */
 static void put_off(tp_lease *lease, const char *why) {
     lease->asking = false;
-    lease->next_ms = lease->now_ms + ASK_MS;
+    lease->next_ms = lease->now_ms + RETRY_MS;
     tp_log_write(lease->log, TP_LOG_DEBUG, "asking who runs jobs failed: %s", why);
 }
 
