@@ -181,6 +181,7 @@ static void check_idle(tp_sideline *sideline) {
 
 void tp_sideline_process(tp_sideline *sideline, uint64_t now_ms) {
     trigperf_error *error = NULL;
+    bool was_ready = sideline->ready; /* else it is given something to do after this call */
     sideline->now_ms = now_ms;
     sideline->wanted = false;
     if (tp_connection_state_of(sideline->connection) == TP_CONNECTION_CLOSED) {
@@ -188,7 +189,7 @@ void tp_sideline_process(tp_sideline *sideline, uint64_t now_ms) {
     }
     if (drive(sideline, &error) != TRIGPERF_OK) {
         give_up(sideline, error);
-    } else if (sideline->ready) {
+    } else if (was_ready && sideline->ready) {
         check_idle(sideline);
     }
 }

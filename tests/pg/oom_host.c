@@ -4,7 +4,10 @@
  * whole run needed fewer than n allocations. Prints how many were tried; exit code 1 tells what was
  * lost.
  *
- *     oom_host CONNINFO [FIRST [SOURCE]]
+ *     oom_host CONNINFO [FIRST [SOURCE [jobs]]]
+ *
+ * With "jobs" they fail once it is ready, and what one context of all does for the database must be
+ * done after that as well, on a connection that comes and goes.
  */
 #include <libpq-fe.h>
 #include <stdint.h>
@@ -18,7 +21,16 @@
 
 #define TURNS 8000
 
-static trigperf_context *make_context(const char *conninfo, const char *source) {
+static void set_all(trigperf_config *config, const char *const *settings, size_t count) {
+    for (size_t i = 0; i < count; i += 2) {
+        trigperf_config_set(config, settings[i], settings[i + 1], NULL);
+    }
+}
+
+static trigperf_context *make_context(const char *conninfo, const char *source, int jobs) {
+    static const char *const often[] = {"metrics.collect_ms", "5",      "metrics.flush_ms", "0",
+                                        "kpi.refresh_ms",     "5",      "jobs.idle_ms",     "0",
+                                        "alert.interval_ms",  "3600000"};
     static const char *const settings[] = {"batch.window_ms", "0", "poll.min_ms",      "2",
                                            "poll.max_ms",     "5", "reconnect.min_ms", "2",
                                            "ack.interval_ms", "10"};
@@ -27,9 +39,8 @@ static trigperf_context *make_context(const char *conninfo, const char *source) 
     trigperf_context *context = NULL;
     trigperf_config_new(&config, NULL);
     trigperf_config_set(config, "connection", conninfo, NULL);
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i += 2) {
-        trigperf_config_set(config, settings[i], settings[i + 1], NULL);
-    }
+    set_all(config, settings, sizeof settings / sizeof settings[0]);
+    set_all(config, often, jobs ? sizeof often / sizeof often[0] : 0);
     trigperf_config_set(config, "source", source, NULL);
     trigperf_config_set(config, "consumer", notify ? "" : "oom", NULL);
     if (notify) {
@@ -70,13 +81,45 @@ static int insert(PGconn *connection, unsigned n) {
     return fine;
 }
 
+/* Whether three jobs were done that began after others had been, or, with begin, are to be. */
+static int worked(PGconn *connection, int begin) {
+    PGresult *result = PQexec(
+        connection, begin ? "CREATE TEMPORARY TABLE IF NOT EXISTS began (at timestamptz);"
+                            "TRUNCATE began; INSERT INTO began VALUES (clock_timestamp())"
+                          : "SELECT count(*) FROM trigperf.job j, began b WHERE j.outcome = 'done'"
+                            " AND j.begun_at > b.at AND j.name IN ('alerts', 'collect', 'kpi')");
+    int fine = begin || (PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "3") == 0);
+    PQclear(result);
+    return fine;
+}
+
+static void wait_until_ready(trigperf_context *context) {
+    for (int turn = 0; turn < TURNS && trigperf_context_state(context) != 2; turn++) {
+        trigperf_wait(context, 4, NULL);
+    }
+}
+
+/* Without a word in *wrong when jobs were done. */
+static void see_jobs(trigperf_context *context, PGconn *writer, const char **wrong) {
+    int done = !worked(writer, 1);
+    for (int turn = 0; turn < TURNS && !done; turn++) {
+        trigperf_wait(context, 4, NULL);
+        pull(context, "");
+        done = turn % 4 == 3 && worked(writer, 0);
+    }
+    *wrong = done ? NULL : "jobs were not done";
+}
+
 /* 0: delivered; else what went wrong. */
-static const char *follow(const char *conninfo, const char *source, PGconn *writer, unsigned n,
-                          int *reached) {
+static const char *follow(const char *conninfo, const char *source, int jobs, PGconn *writer,
+                          unsigned n, int *reached) {
     char key[32];
     snprintf(key, sizeof key, "call:%u", n);
-    trigperf_context *context = make_context(conninfo, source);
+    trigperf_context *context = make_context(conninfo, source, jobs);
     const char *wrong = "the change was not delivered";
+    if (jobs) {
+        wait_until_ready(context);
+    }
     oom_fail_at(n);
     for (int turn = 0; turn < TURNS; turn++) {
         int32_t status = trigperf_wait(context, 4, NULL);
@@ -97,6 +140,9 @@ static const char *follow(const char *conninfo, const char *source, PGconn *writ
             break;
         }
     }
+    if (jobs && wrong == NULL) {
+        see_jobs(context, writer, &wrong);
+    }
     trigperf_context_close(context, 2000, NULL);
     *reached = oom_reset() ? 1 : 0;
     trigperf_context_free(context);
@@ -106,10 +152,11 @@ static const char *follow(const char *conninfo, const char *source, PGconn *writ
 int main(int count, char **arguments) {
     PGconn *writer = PQconnectdb(arguments[1]);
     const char *source = count > 3 ? arguments[3] : "outbox";
+    int jobs = count > 4 && strcmp(arguments[4], "jobs") == 0;
     int reached = 1;
     unsigned n = count > 2 ? (unsigned)strtoul(arguments[2], NULL, 10) : 1;
     for (; reached; n++) {
-        const char *wrong = follow(arguments[1], source, writer, n, &reached);
+        const char *wrong = follow(arguments[1], source, jobs, writer, n, &reached);
         if (wrong != NULL) {
             printf("allocation %u failed: %s\n", n, wrong);
             return 1;

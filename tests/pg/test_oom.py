@@ -12,11 +12,11 @@ HOST = os.path.join(harness.BUILD, "tests", "oom_host")
 TABLE = "create table calls (id bigint primary key, user_id bigint)"
 
 
-def follow(database, source):
-    result = harness.run([HOST, database.conninfo(), "1", source], timeout=280)
+def follow(database, source, *more):
+    result = harness.run([HOST, database.conninfo(), "1", source, *more], timeout=280)
     check(result.code == 0, f"{result.out} {result.err}")
     check(int(result.out) > 50, f"only {result.out} allocations were tried")
-    print(f"# {source}: {result.out.strip()} allocations failed, one at a time")
+    print(f"# {' '.join((source, *more))}: {result.out.strip()} allocations failed, one at a time")
 
 
 @test("each failing allocation: the context comes back, nothing is lost")
@@ -39,6 +39,13 @@ def _(installed):
     installed.sql(TABLE + "; create trigger told after insert on calls for each row "
                   "execute function trigperf.notify_cache_invalidation()")
     follow(installed, "notify")
+
+
+@test("the same while it does jobs, on a connection that comes and goes")
+def _(installed):
+    installed.sql(TABLE + "; create trigger told after insert on calls for each row "
+                  "execute function trigperf.notify_cache_invalidation()")
+    follow(installed, "notify", "jobs")
 
 
 @test("administration with each allocation failing: all or nothing, and again is enough")
