@@ -179,7 +179,9 @@ trigperf_error *trigperf_context_error(trigperf_context *context);
 int32_t trigperf_context_retry(trigperf_context *context, trigperf_error **error);
 
 /**
- * @brief State, counters, position and lag as one JSON object. Any thread.
+ * @brief State, counters, position and lag as one JSON object; in its member "jobs" what the
+ * context does for its database: whether the schema is there, state of the second connection, jobs
+ *        that it leads, that run and that failed. Any thread.
  * @param context the context.
  * @param[out] json receives the text; release with trigperf_string_free().
  * @param[out] error see error.h; may be NULL.

@@ -74,7 +74,6 @@ static const right rights[] = {
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.job_resign"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.job_begin"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.job_end"},
-    {CONSUMER, "EXECUTE ON FUNCTION trigperf.job_cleanup"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.metrics_cleanup"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.series_merge"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.series_sweep"},

@@ -5,7 +5,8 @@
  * way to cancel blocks.
  *
  * Work begins only while the source is connected. When it has connected anew, the second connection
- * is made anew as well: it might lead to the server that was left. */
+ * is made anew before it is used again, since it might lead to the server that was left; a job that
+ * runs there goes on while the lease lasts. */
 #include "pg/keeper.h"
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct tp_keeper {
     tp_connection *link;
     bool linked; /* at the last tick */
     bool flushing_on_link;
+    bool stale;      /* the source has connected anew since the second connection was made */
     uint32_t number; /* of the second connection, at the last tick */
     uint64_t first_ms;
     uint64_t now_ms;
@@ -76,8 +78,8 @@ static void add_jobs(tp_keeper *keeper) {
     }
     snprintf(number, sizeof number, "%u", options->retention_days);
     add(keeper, "retention",
-        "SELECT c.rows, NULL::text, c.rows >= 10000 FROM (SELECT trigperf.metrics_cleanup($1::int) "
-        "+ trigperf.job_cleanup($1::int)) AS c(rows)",
+        "SELECT c.rows, NULL::text, c.rows >= 10000 "
+        "FROM trigperf.metrics_cleanup($1::int) AS c(rows)",
         MINUTE_MS, MINUTE_MS, number);
     add(keeper, "series_merge", "SELECT trigperf.series_merge(), NULL::text, false", 15 * MINUTE_MS,
         MINUTE_MS, "");
@@ -173,9 +175,7 @@ static void follow_connections(tp_keeper *keeper, tp_connection *link) {
     keeper->link = link;
     keeper->linked = link != NULL;
     if (keeper->sideline != NULL) {
-        if (anew && tp_sideline_ready(keeper->sideline) != NULL) {
-            tp_sideline_close(keeper->sideline);
-        }
+        keeper->stale = keeper->stale || anew;
         tp_sideline_process(keeper->sideline, keeper->now_ms);
         own_lost = tp_sideline_number(keeper->sideline) != keeper->number;
         keeper->number = tp_sideline_number(keeper->sideline);
@@ -188,8 +188,12 @@ static tp_connection *way(tp_keeper *keeper) {
     if (keeper->sideline == NULL) {
         return keeper->link;
     }
+    if (keeper->stale && !tp_jobs_running(keeper->jobs)) {
+        tp_sideline_close(keeper->sideline);
+        keeper->stale = false;
+    }
     tp_sideline_want(keeper->sideline, keeper->now_ms);
-    return tp_sideline_ready(keeper->sideline);
+    return keeper->stale ? NULL : tp_sideline_ready(keeper->sideline);
 }
 
 /* Ends the statement of the job on the server: asked for over the source's connection, or else left
@@ -300,7 +304,8 @@ void tp_keeper_finish(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
     keeper->finish_ms = now_ms + FINISH_MS;
     cancel(keeper);
     tp_lease_resign(&keeper->lease);
-    tp_connection *own = keeper->sideline == NULL ? NULL : tp_sideline_ready(keeper->sideline);
+    bool usable = keeper->sideline != NULL && !keeper->stale;
+    tp_connection *own = usable ? tp_sideline_ready(keeper->sideline) : NULL;
     tp_connection *connection = own != NULL ? own : link;
     if (connection != NULL && keeper->options.flush_ms > 0 &&
         keeper->lease.ground == TP_LEASE_PRESENT && !tp_flusher_busy(keeper->flusher)) {

@@ -90,6 +90,7 @@ static uint32_t bit_of(const tp_lease *lease, const char *job) {
 static void on_asked(void *user, PGresult *result) {
     tp_lease *lease = user;
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        lease->ground = TP_LEASE_UNKNOWN; /* perhaps the schema is gone */
         put_off(lease, PQresultErrorMessage(result));
         return;
     }

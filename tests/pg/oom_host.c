@@ -29,7 +29,7 @@ static void set_all(trigperf_config *config, const char *const *settings, size_t
 
 static trigperf_context *make_context(const char *conninfo, const char *source, int jobs) {
     static const char *const often[] = {"metrics.collect_ms", "5",      "metrics.flush_ms", "0",
-                                        "kpi.refresh_ms",     "5",      "jobs.idle_ms",     "0",
+                                        "kpi.refresh_ms",     "5",      "jobs.idle_ms",     "10",
                                         "alert.interval_ms",  "3600000"};
     static const char *const settings[] = {"batch.window_ms", "0", "poll.min_ms",      "2",
                                            "poll.max_ms",     "5", "reconnect.min_ms", "2",
@@ -117,6 +117,7 @@ static const char *follow(const char *conninfo, const char *source, int jobs, PG
     snprintf(key, sizeof key, "call:%u", n);
     trigperf_context *context = make_context(conninfo, source, jobs);
     const char *wrong = "the change was not delivered";
+    int first = jobs ? 0 : 10; /* turn, in which there is a change */
     if (jobs) {
         wait_until_ready(context);
     }
@@ -130,12 +131,12 @@ static const char *follow(const char *conninfo, const char *source, int jobs, PG
             wrong = "the context gave up for good";
             break;
         }
-        if (turn == 10 && !insert(writer, n)) {
+        if (turn == first && !insert(writer, n)) {
             wrong = "the writer's insert failed";
             break;
         }
         int found = pull(context, key);
-        if (turn >= 10 && found != 0) {
+        if (turn >= first && found != 0) {
             wrong = NULL;
             break;
         }

@@ -28,9 +28,12 @@ insert into trigperf.alert_history (rule, level, message, at)
     select 'r', 'ok', 'm', now() - make_interval(days => d) from generate_series(0, 49) d;
 insert into trigperf.collect_run (at, next_xid, duration_ms, functions, samples)
     select now() - make_interval(days => d), '1', 1, 1, 1 from generate_series(0, 49) d;
+insert into trigperf.job_run (job, begun_at, ended_at, outcome, attempt)
+    select 'j', now() - make_interval(days => d), now(), 'done', 1 from generate_series(0, 49) d;
 """
 MOMENTS = {"trigger_performance_metrics": "hour", "trigger_execution_log": "at", "trigger_error_log": "occurred_at",
-           "host_series": "hour", "host_process": "seen_at", "alert_history": "at", "collect_run": "at"}
+           "host_series": "hour", "host_process": "seen_at", "alert_history": "at", "collect_run": "at",
+           "job_run": "begun_at"}
 
 
 def left(db, days):

@@ -11,6 +11,7 @@ import harness
 from follower import LIB, Follower, turn_all
 from harness import check, contains, equal, eventually, test
 from measured import executions, insert, prepared
+from pooling import pooler
 
 QUICK = {"metrics.collect_ms": 30, "metrics.flush_ms": 0}
 # The job "alerts" stands still until the table of that name has a row.
@@ -63,8 +64,14 @@ def _(installed):
               "the same run, after ten deliveries")
         equal([jobs_of(one)["running"], jobs_of(one)["connection"]], ["alerts", "open"], "the context's own status")
         equal(sessions(installed), 1, "second connections")
+        installed.value("select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                        "where application_name = 'trigperf' and datname = current_database()")
+        deliver(one, installed, 11)
+        equal(job(installed, "alerts")["begun_at"], before, "the same run, when the source has connected anew")
+        pid = installed.value("select pid from trigperf.job where name = 'alerts'")
         installed.sql("insert into go values (1)")
         one.until(lambda f: job(installed, "alerts")["runs"] > 1, "further runs")
+        check(installed.value("select pid from trigperf.job where name = 'alerts'") != pid, "the connection is not new")
         equal(outcomes(installed, "alerts"), [], "runs that had nothing to do are not listed")
         one.close()
 
@@ -204,8 +211,8 @@ def _(installed):
                   f"select trigperf.job_begin('a', '{instance}', 'x', 0, 1000)")
     installed.sql(f"select trigperf.job_end('a', '{instance}', 'done', 1, null, null)")
     equal(installed.value("select count(*) from trigperf.job_run"), "1", "another session's end is none")
-    equal(installed.value("select trigperf.job_cleanup(30)"), "1", "removed")
-    equal(installed.value("select trigperf.job_cleanup(30)"), "0", "removed again")
+    equal(installed.value("select trigperf.metrics_cleanup(30)"), "1", "removed")
+    equal(installed.value("select trigperf.metrics_cleanup(30)"), "0", "removed again")
 
 
 @test("the connection is there while there is work")
@@ -239,6 +246,53 @@ def _(installed):
         check(any("is back" in line for _, line in one.log_lines), f"log {one.log_lines}")
         equal([line for level, line in one.log_lines if level < 2][1:], [], "further warnings")
         one.close()
+
+
+@test("through a pooler in session mode: jobs are done, and ended; without room for them delivery goes on")
+def _(installed):
+    attached(installed)
+    installed.sql(STALLED)
+    with pooler(installed, "session", size=3) as way, Follower(installed, "web", str(way), **QUICK) as one:
+        one.ready().until(lambda f: job(installed, "alerts").get("state") == "running", "the job")
+        deliver(one, installed, 1)
+        one.close()
+        equal(outcomes(installed, "alerts"), ["cancelled"], "history")
+    with pooler(installed, "session", size=1) as way, \
+            Follower(installed, "web", str(way), **{**QUICK, "connect.silence_ms": 300}) as one:
+        one.ready().until(lambda f: jobs_of(f)["reconnects"] > 0, "an attempt")
+        deliver(one, installed, 2)
+        one.close()
+
+
+@test("a forked child lets go of the connection and leaves the parent's job alone")
+def _(installed):
+    attached(installed)
+    installed.sql(STALLED)
+    with Follower(installed, "web", **QUICK) as one:
+        one.ready().until(lambda f: job(installed, "alerts").get("state") == "running", "the job")
+        child = os.fork()
+        if child == 0:
+            LIB.trigperf_context_free(one.context)
+            os._exit(0)
+        equal(os.waitpid(child, 0)[1], 0, "the child's end")
+        installed.sql("insert into go values (1)")
+        one.until(lambda f: job(installed, "alerts")["runs"] > 1, "the job's end, and another one")
+        equal(outcomes(installed, "alerts"), [], "runs that did not end well")
+        one.close()
+
+
+@test("an upgrade gives roles that did this work before what they need to go on")
+def _(installed):
+    installed.sql("create role worker login; create role onlooker login; create role stranger login")
+    with open(os.path.join(harness.ROOT, "lib", "db", "sql", "0010_jobs_down.sql"), encoding="utf-8") as file:
+        installed.sql(file.read())
+    installed.sql("grant execute on function trigperf.metrics_upkeep to worker; "
+                  "grant execute on function trigperf.status() to onlooker")
+    installed.trigperf("install", ok=True)
+    may = "select has_function_privilege('{}', 'trigperf.{}', 'execute')"
+    lead, jobs = "job_lead(uuid,text,text[],int)", "jobs()"
+    equal([installed.value(may.format(role, what)) for role in ("worker", "onlooker", "stranger") for what in (lead, jobs)],
+          ["t", "f", "f", "t", "f", "f"], "rights")
 
 
 # --- source = notify ------------------------------------------------------------------------------
@@ -333,7 +387,6 @@ def _(cluster, installed):
             insert(installed, 2)
             one.until(lambda f: int(executions(installed)) == kept + after + 2, "what came later")
         sound(installed)
-        equal(job(installed, "collect")["attempt"], 0, "attempts of the job that go on")
         one.close()
 
 

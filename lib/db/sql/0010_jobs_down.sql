@@ -4,7 +4,6 @@ CREATE OR REPLACE FUNCTION trigperf.status() RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT trigperf.status_parts() $$;
 DROP FUNCTION trigperf.job_failures(int);
 DROP FUNCTION trigperf.jobs();
-DROP FUNCTION trigperf.job_cleanup(int, int);
 DROP FUNCTION trigperf.job_end(text, uuid, text, bigint, text, text);
 DROP FUNCTION trigperf.job_begin(text, uuid, text, bigint, bigint);
 DROP FUNCTION trigperf.job_note(trigperf.job, text);

@@ -179,18 +179,17 @@ BEGIN
 END
 $$;
 
--- Retention of the history, in batches, as metrics_cleanup() does it.
-CREATE FUNCTION trigperf.job_cleanup(p_days int DEFAULT 30, p_batch int DEFAULT 10000) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    removed bigint;
-BEGIN
-    DELETE FROM trigperf.job_run r WHERE r.id = ANY (ARRAY(
-        SELECT o.id FROM trigperf.job_run o
-        WHERE o.begun_at < clock_timestamp() - make_interval(days => GREATEST(p_days, 1)) LIMIT p_batch));
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN removed;
-END
+-- Retention keeps the history as it keeps the rest.
+CREATE OR REPLACE FUNCTION trigperf.retained() RETURNS TABLE (relation text, moment text, holds text)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    VALUES ('trigger_performance_metrics', 'hour', 'what triggers cost, by hour'),
+           ('trigger_execution_log', 'at', 'sampled executions'),
+           ('trigger_error_log', 'occurred_at', 'errors of triggers'),
+           ('host_series', 'hour', 'series of hosts, by hour'),
+           ('host_process', 'seen_at', 'processes that wrote series'),
+           ('alert_history', 'at', 'alerts that were raised and ended'),
+           ('collect_run', 'at', 'what measuring itself took'),
+           ('job_run', 'begun_at', 'runs of jobs')
 $$;
 
 -- ---------------------------------------------------------------------------------------------
@@ -270,7 +269,7 @@ REVOKE ALL ON TABLE trigperf.job, trigperf.job_lease, trigperf.job_run FROM PUBL
 REVOKE ALL ON SEQUENCE trigperf.job_run_id_seq FROM PUBLIC;
 REVOKE ALL ON FUNCTION trigperf.job_lead(uuid, text, text[], int), trigperf.job_resign(uuid),
     trigperf.job_note(trigperf.job, text), trigperf.job_begin(text, uuid, text, bigint, bigint),
-    trigperf.job_end(text, uuid, text, bigint, text, text), trigperf.job_cleanup(int, int), trigperf.jobs(),
+    trigperf.job_end(text, uuid, text, bigint, text, text), trigperf.jobs(),
     trigperf.job_failures(int) FROM PUBLIC;
 
 -- Roles that could do this work before go on doing it.
@@ -286,7 +285,7 @@ BEGIN
     LOOP
         IF held.proname = 'metrics_upkeep' THEN
             EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION trigperf.job_lead, trigperf.job_resign, '
-                'trigperf.job_begin, trigperf.job_end, trigperf.job_cleanup, trigperf.collect, '
+                'trigperf.job_begin, trigperf.job_end, trigperf.collect, '
                 'trigperf.metrics_cleanup, trigperf.series_merge, trigperf.series_sweep, '
                 'trigperf.alerts_judge TO %I', held.role);
         ELSE
