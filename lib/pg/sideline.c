@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "core/backoff.h"
 #include "pg/lifecycle.h"
+#include "pg/limits.h"
 #include "pg/pgerror.h"
 
 struct tp_sideline {
@@ -140,14 +141,14 @@ static int32_t begin(tp_sideline *sideline, trigperf_error **err) {
         .user = sideline};
     tp_statement settings = {
         .text = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), "
-                "pg_catalog.set_config('search_path', 'pg_catalog', false), "
-                "pg_catalog.set_config('application_name', pg_catalog.concat(pg_catalog.left("
-                "pg_catalog.current_setting('application_name'), 58), ' jobs'), false), "
-                "pg_catalog.set_config('statement_timeout', $1, false), "
-                "pg_catalog.set_config('lock_timeout', '5s', false), "
-                "pg_catalog.set_config('idle_session_timeout', '0', false), "
-                "pg_catalog.set_config('default_transaction_read_only', 'off', false), "
-                "pg_catalog.set_config('default_transaction_isolation', 'read committed', false)",
+                "(SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false)) "
+                "FROM (VALUES " TP_PG_NO_LIMITS ", ('statement_timeout', $1), "
+                "('lock_timeout', '5s'), ('search_path', 'pg_catalog'), ('application_name', "
+                "pg_catalog.concat(pg_catalog.left(pg_catalog.current_setting("
+                "'application_name'), 58), ' jobs')), ('synchronous_commit', 'local'), "
+                "('default_transaction_read_only', 'off'), "
+                "('default_transaction_isolation', 'read committed')"
+                ") AS s(name, value)" TP_PG_WHERE_KNOWN ")",
         .count = 1,
         .values = values,
         .done = on_settings,
