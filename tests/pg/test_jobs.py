@@ -279,7 +279,7 @@ def _(installed):
 @test("an upgrade gives roles that did this work before what they need to go on")
 def _(installed):
     installed.sql("create role worker login; create role onlooker login; create role stranger login")
-    with open(os.path.join(harness.ROOT, "lib", "db", "sql", "0011_jobs_down.sql"), encoding="utf-8") as file:
+    with open(os.path.join(harness.ROOT, "lib", "db", "sql", "0012_jobs_down.sql"), encoding="utf-8") as file:
         installed.sql(file.read())
     installed.sql("grant execute on function trigperf.metrics_upkeep to worker; "
                   "grant execute on function trigperf.status() to onlooker")

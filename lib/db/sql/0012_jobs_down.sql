@@ -1,4 +1,4 @@
--- Takes version 11 back, as part of taking back all: the status that it replaced goes with version 8.
+-- Takes version 12 back, as part of taking back all: the status that it replaced goes with version 8.
 
 CREATE OR REPLACE FUNCTION trigperf.status() RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT trigperf.status_parts() $$;
@@ -12,4 +12,4 @@ DROP FUNCTION trigperf.job_lead(uuid, text, text[], int);
 DROP TABLE trigperf.job_run;
 DROP TABLE trigperf.job;
 DROP TABLE trigperf.job_lease;
-DELETE FROM trigperf.migration WHERE version = 11;
+DELETE FROM trigperf.migration WHERE version = 12;

@@ -1,4 +1,4 @@
--- Version 11: jobs, which are units of work that one context of all does for the database.
+-- Version 12: jobs, which are units of work that one context of all does for the database.
 --
 -- Who does a job is decided by a lease, which its holder renews: a lock would outlive a half-open
 -- connection for hours. The lease is of the job and not of all jobs, since contexts are configured
