@@ -221,10 +221,15 @@ const char *args_get(const args *parsed, const char *name, const char *fallback)
     return given != NULL ? given->value : fallback;
 }
 
-static void list_words(FILE *stream, const char *const *words) {
+char *args_list(const char *const *words) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = say_allocated(open_memstream(&text, &size));
     for (size_t i = 0; words[i] != NULL; i++) {
         fprintf(stream, "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ", words[i]);
     }
+    fclose(stream);
+    return say_allocated(text);
 }
 
 int args_choice(const args *parsed, const char *name, const char *const *words,
@@ -236,11 +241,7 @@ int args_choice(const args *parsed, const char *name, const char *const *words,
             return EXIT_FINE;
         }
     }
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = say_allocated(open_memstream(&text, &size));
-    list_words(stream, words);
-    fclose(stream);
+    char *text = args_list(words);
     say_wrong("--%s expects %s, got '%s'", name, text, value);
     free(text);
     return EXIT_USAGE;
@@ -252,11 +253,7 @@ int args_verb(const char *command, const char *verb, const char *const *verbs) {
             return EXIT_FINE;
         }
     }
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = say_allocated(open_memstream(&text, &size));
-    list_words(stream, verbs);
-    fclose(stream);
+    char *text = args_list(verbs);
     say_wrong("%s expects %s, got '%s'", command, text, verb);
     free(text);
     const char *near = args_nearest(verb, verbs);

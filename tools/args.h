@@ -55,6 +55,9 @@ int args_verb(const char *command, const char *verb, const char *const *verbs);
 /* The value as a number of 0 to max; *number stays when the option was not given. */
 int args_number(const args *parsed, const char *name, uint64_t max, uint64_t *number);
 
+/* "a, b or c"; the caller frees it. */
+char *args_list(const char *const *words);
+
 /* The known word nearest to a mistyped one, NULL when none is near. words ends with NULL. */
 const char *args_nearest(const char *word, const char *const *words);
 

@@ -37,6 +37,21 @@ int ask_document(const args *given, ask_call call) {
     return code;
 }
 
-int32_t ask_dry_run(const args *given) {
-    return args_has(given, "dry-run") ? 1 : 0;
+int ask_change(const args *given, ask_call call, void (*done)(const args *given, const char *sql)) {
+    char *sql = NULL;
+    int code = ask(given, call, &sql);
+    if (code == EXIT_FINE && args_has(given, "dry-run")) {
+        fputs(sql, stdout);
+        if (sql[0] == '\0') {
+            say_note("nothing would change");
+        }
+    } else if (code == EXIT_FINE) {
+        done(given, sql);
+    }
+    trigperf_string_free(sql);
+    return code;
+}
+
+int32_t ask_flag(const args *given, const char *name) {
+    return args_has(given, name) ? 1 : 0;
 }

@@ -23,7 +23,10 @@ int ask_document(const args *given, ask_call call);
 #define ASK_FORMAT                                                                                 \
     { "format", "FORMAT", "text (default) or json", 0 }
 
-/* 1 with --dry-run. */
-int32_t ask_dry_run(const args *given);
+/* The same for a change whose answer is SQL: --dry-run prints that, otherwise done() tells. */
+int ask_change(const args *given, ask_call call, void (*done)(const args *given, const char *sql));
+
+/* 1 with an option that is a switch. */
+int32_t ask_flag(const args *given, const char *name);
 
 #endif

@@ -247,8 +247,8 @@ static int run(const args *given) {
 const command command_attach = {
     .name = "attach",
     .summary = "Capture the changes of a table and turn them into cache keys.",
-    .usage = "attach TABLE --key NAME[=EXPRESSION].. [--watch COLUMN,..] [--rule TEMPLATE].. "
-             "[OPTION..]",
+    .usage = "attach TABLE --key NAME[=EXPRESSION].. [--watch COLUMN,..] [--rule TEMPLATE]..\n"
+             "       [OPTION..]",
     .details =
         "Names of columns are taken as they are written; a name with a comma, an equals sign or\n"
         "blanks around it stands in double quotes: --watch 'status,\"a,b\"'. TABLE is written as "

@@ -1,11 +1,8 @@
 /* trigperf bracket: measures the triggers of a table that are not ours, without touching them. */
 #include <stdio.h>
 
-#include <trigperf.h>
-
+#include "ask.h"
 #include "command.h"
-#include "say.h"
-#include "settings.h"
 
 static const args_option options[] = {
     {"remove", NULL, "take the brackets away", 0},
@@ -13,24 +10,19 @@ static const args_option options[] = {
     {NULL, NULL, NULL, 0},
 };
 
+static int32_t bracket(trigperf_admin *admin, const args *given, char **sql,
+                       trigperf_error **error) {
+    return trigperf_admin_bracket(admin, given->operands[0], ask_flag(given, "remove"),
+                                  ask_flag(given, "dry-run"), sql, error);
+}
+
+static void show(const args *given, const char *sql) {
+    (void)given;
+    fputs(sql, stdout);
+}
+
 static int run(const args *given) {
-    char *sql = NULL;
-    trigperf_error *error = NULL;
-    trigperf_admin *admin = NULL;
-    int32_t dry_run = args_has(given, "dry-run") ? 1 : 0;
-    int code = settings_admin(given, &admin);
-    if (code != EXIT_FINE) {
-        return code;
-    }
-    if (trigperf_admin_bracket(admin, given->operands[0], args_has(given, "remove") ? 1 : 0,
-                               dry_run, &sql, &error) != TRIGPERF_OK) {
-        code = say_failure(error);
-    } else {
-        fputs(sql, stdout);
-    }
-    trigperf_string_free(sql);
-    trigperf_admin_free(admin);
-    return code;
+    return ask_change(given, bracket, show);
 }
 
 const command command_bracket = {

@@ -337,12 +337,11 @@ const command command_check = {
     .summary = "Check triggers and delivery for Nagios, Icinga and the like.",
     .usage = "check [--since TIME] [--mean W,C] [--error-rate W,C] [--hit-rate W,C] [--lag W,C]",
     .details =
-        "Thresholds are those of the options, else of trigperf.alert_rule, else 100,500 ms, 5,15 "
-        "%,\n"
-        "60,0 % and 60,600 s. Prints one line with perfdata and exits with 0 OK, 1 WARNING, 2 "
-        "CRITICAL or 3 UNKNOWN.\n"
-        "What cannot be known (no connection, no rights, nothing measured) is UNKNOWN, never OK;\n"
-        "so is wrong usage. A value beyond a threshold counts, for hits below it.",
+        "Thresholds are those of the options, else of trigperf.alert_rule, else 100,500 ms,\n"
+        "5,15 %, 60,0 % and 60,600 s. Prints one line with perfdata and exits with 0 OK,\n"
+        "1 WARNING, 2 CRITICAL or 3 UNKNOWN. What cannot be known (no connection, no rights,\n"
+        "nothing measured) is UNKNOWN, never OK; so is wrong usage. A value beyond a threshold\n"
+        "counts, for hits below it.",
     .options = options,
     .run = run,
     .usage_exit = UNKNOWN,

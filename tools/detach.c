@@ -1,38 +1,28 @@
 /* trigperf detach: capture of a table ends. */
 #include <stdio.h>
 
-#include <trigperf.h>
-
+#include "ask.h"
 #include "command.h"
 #include "say.h"
-#include "settings.h"
 
 static const args_option options[] = {
     {"dry-run", NULL, "print the SQL, change nothing", 0},
     {NULL, NULL, NULL, 0},
 };
 
+static int32_t detach(trigperf_admin *admin, const args *given, char **sql,
+                      trigperf_error **error) {
+    say_progress("detaching %s", given->operands[0]);
+    return trigperf_admin_detach(admin, given->operands[0], ask_flag(given, "dry-run"), sql, error);
+}
+
+static void report(const args *given, const char *sql) {
+    (void)sql;
+    printf("detached %s\n", given->operands[0]);
+}
+
 static int run(const args *given) {
-    trigperf_admin *admin = NULL;
-    int code = settings_admin(given, &admin);
-    if (code != EXIT_FINE) {
-        return code;
-    }
-    const char *table = given->operands[0];
-    int32_t dry_run = args_has(given, "dry-run") ? 1 : 0;
-    char *sql = NULL;
-    trigperf_error *error = NULL;
-    say_progress("detaching %s", table);
-    if (trigperf_admin_detach(admin, table, dry_run, &sql, &error) != TRIGPERF_OK) {
-        code = say_failure(error);
-    } else if (dry_run != 0) {
-        fputs(sql, stdout);
-    } else {
-        printf("detached %s\n", table);
-    }
-    trigperf_string_free(sql);
-    trigperf_admin_free(admin);
-    return code;
+    return ask_change(given, detach, report);
 }
 
 const command command_detach = {

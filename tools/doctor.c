@@ -111,7 +111,7 @@ static int look(const args *given, const char *format) {
     trigperf_error *error = NULL;
     int code = settings_admin(given, &admin);
     if (code != EXIT_FINE) {
-        return code == EXIT_RUNTIME ? DOCTOR_UNKNOWN : code;
+        return DOCTOR_UNKNOWN;
     }
     if (trigperf_admin_doctor(admin, &json, &error) == TRIGPERF_OK) {
         code = show(json, format, args_has(given, "quiet"));
@@ -127,7 +127,7 @@ static int look(const args *given, const char *format) {
 static int run(const args *given) {
     const char *format = NULL;
     int code = args_choice(given, "format", formats, &format);
-    return code == EXIT_FINE ? look(given, format) : code;
+    return code == EXIT_FINE ? look(given, format) : DOCTOR_UNKNOWN;
 }
 
 const command command_doctor = {
@@ -137,8 +137,9 @@ const command command_doctor = {
     .details =
         "Run it with the connection string of the program: what stands between, and what its role\n"
         "may do, is looked at as well. It changes nothing. Exit code 0: nothing worse than info;\n"
-        "1: a warning; 2: something critical; 3: something could not be told, or the server did\n"
-        "not answer.",
+        "1: a warning; 2: something critical; 3: something could not be told, the server did not\n"
+        "answer, or the usage was wrong.",
     .options = options,
     .run = run,
+    .usage_exit = DOCTOR_UNKNOWN,
 };

@@ -6,9 +6,9 @@
 
 #include <trigperf.h>
 
+#include "ask.h"
 #include "command.h"
 #include "say.h"
-#include "settings.h"
 
 static const args_option options[] = {
     {"installer", "ROLE", "installs the schema, attaches tables: its own, and the TABLEs of others",
@@ -36,22 +36,14 @@ static const args_given *chosen_kind(const args *given) {
     return found;
 }
 
-static int print_grants(trigperf_admin *admin, const args *given, const args_given *kind) {
-    char *sql = NULL;
-    trigperf_error *error = NULL;
-    int32_t status = trigperf_admin_grants(
-        admin, kind->option->name, kind->value, given->operands, (uint32_t)given->operand_count,
-        args_has(given, "revoke") ? 1 : 0, args_has(given, "apply") ? 0 : 1, &sql, &error);
-    if (status != TRIGPERF_OK) {
-        return say_failure(error);
-    }
-    fputs(sql, stdout);
-    trigperf_string_free(sql);
-    return EXIT_FINE;
+static int32_t grant(trigperf_admin *admin, const args *given, char **sql, trigperf_error **error) {
+    const args_given *kind = chosen_kind(given);
+    return trigperf_admin_grants(admin, kind->option->name, kind->value, given->operands,
+                                 (uint32_t)given->operand_count, ask_flag(given, "revoke"),
+                                 args_has(given, "apply") ? 0 : 1, sql, error);
 }
 
 static int run(const args *given) {
-    trigperf_admin *admin = NULL;
     const args_given *kind = chosen_kind(given);
     if (kind == NULL) {
         say_wrong("grants expects one of --installer, --writer, --consumer, --metrics with a role");
@@ -61,11 +53,12 @@ static int run(const args *given) {
     if (given->operand_count > 0 && kind->option != &options[0]) {
         return say_wrong("grants takes tables for --installer only, got '%s'", given->operands[0]);
     }
-    int code = settings_admin(given, &admin);
+    char *sql = NULL;
+    int code = ask(given, grant, &sql);
     if (code == EXIT_FINE) {
-        code = print_grants(admin, given, kind);
+        fputs(sql, stdout);
     }
-    trigperf_admin_free(admin);
+    trigperf_string_free(sql);
     return code;
 }
 

@@ -89,5 +89,6 @@ void help_overview(const command *const *commands) {
     printf(
         "\nThe connection comes from --dbname or libpq's variables (PGHOST, PGSERVICE, ..), other\n"
         "settings from --config, TRIGPERF_* variables and --option, in this order.\n"
-        "Exit code: 0 fine, 1 failure, 2 usage error.\n");
+        "Exit code: 0 fine, 1 failure, 2 usage error; those of check and doctor stand in their "
+        "help.\n");
 }

@@ -1,17 +1,21 @@
 /* trigperf install: the schema in the database, or the SQL that would make it. */
 #include <stdio.h>
 
-#include <trigperf.h>
-
+#include "ask.h"
 #include "command.h"
-#include "schema.h"
 
 static const args_option options[] = {
     {"dry-run", NULL, "print the SQL of the missing migrations, change nothing", 0},
     {NULL, NULL, NULL, 0},
 };
 
-static void report(const char *sql) {
+static int32_t install(trigperf_admin *admin, const args *given, char **sql,
+                       trigperf_error **error) {
+    return trigperf_admin_install(admin, ask_flag(given, "dry-run"), sql, error);
+}
+
+static void report(const args *given, const char *sql) {
+    (void)given;
     int version = (int)trigperf_schema_version();
     if (sql[0] == '\0') {
         printf("schema trigperf is at version %d already\n", version);
@@ -21,7 +25,7 @@ static void report(const char *sql) {
 }
 
 static int run(const args *given) {
-    return schema_run(given, trigperf_admin_install, report);
+    return ask_change(given, install, report);
 }
 
 const command command_install = {

@@ -351,8 +351,8 @@ const command command_kpi = {
     .name = "kpi",
     .summary = "Keep counts, sums and dashboards up to date with their tables.",
     .usage = "kpi [list]\n"
-             "kpi add TARGET --from TABLE --by NAME[=EXPRESSION].. --value NAME=AGGREGATE.. "
-             "[OPTION..]\n"
+             "kpi add TARGET --from TABLE --by NAME[=EXPRESSION].. --value NAME=AGGREGATE..\n"
+             "        [OPTION..]\n"
              "kpi drop TARGET [--keep] [--dry-run]\n"
              "kpi refresh [TARGET] [--all | --rebuild | --follow [--every DURATION]]\n"
              "kpi check [TARGET]",

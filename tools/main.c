@@ -9,6 +9,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -89,7 +90,9 @@ static int unknown_command(const char *word) {
     if (near != NULL) {
         say_hint("the nearest one is '%s'", near);
     } else {
-        say_hint("trigperf --help lists the commands");
+        char *all = args_list(names);
+        say_hint("expected %s", all);
+        free(all);
     }
     return EXIT_USAGE;
 }
@@ -108,6 +111,22 @@ static int run_help(const args *given) {
     return EXIT_FINE;
 }
 
+/* The form of a command that has one, whose further lines begin with a blank. */
+static void hint_form(const command *chosen) {
+    char *form = say_allocated(strdup(chosen->usage));
+    for (char *end = strchr(form, '\n'); end != NULL; end = strchr(form, '\n')) {
+        size_t blanks = strspn(end + 1, " ");
+        if (blanks == 0) {
+            say_hint("trigperf %s --help shows its forms", chosen->name);
+            free(form);
+            return;
+        }
+        memmove(end, end + blanks, strlen(end + blanks) + 1);
+    }
+    say_hint("the form is: trigperf %s", form);
+    free(form);
+}
+
 static int check_operands(const command *chosen, const args *given) {
     if (given->operand_count > chosen->operands_max) {
         say_wrong("%s: unexpected argument '%s'", chosen->name,
@@ -117,7 +136,7 @@ static int check_operands(const command *chosen, const args *given) {
     } else {
         return EXIT_FINE;
     }
-    say_hint("the form is: trigperf %.*s", (int)strcspn(chosen->usage, "\n"), chosen->usage);
+    hint_form(chosen);
     return EXIT_USAGE;
 }
 

@@ -7,11 +7,11 @@
 #include <trigperf.h>
 
 #include "advice_text.h"
+#include "ask.h"
 #include "command.h"
 #include "csv.h"
 #include "render.h"
 #include "say.h"
-#include "settings.h"
 
 static const char *const formats[] = {"text", "json", "csv", NULL};
 
@@ -105,25 +105,23 @@ static int show(const char *text, const char *format, bool advise) {
     return EXIT_FINE;
 }
 
+static int32_t look(trigperf_admin *admin, const args *given, char **json, trigperf_error **error) {
+    const char *table = given->operand_count > 0 ? given->operands[0] : NULL;
+    return args_has(given, "advise") ? trigperf_admin_advise(admin, table, json, error)
+                                     : trigperf_admin_triggers(admin, table, json, error);
+}
+
 static int run(const args *given) {
     const char *format = NULL;
-    trigperf_admin *admin = NULL;
-    bool advise = args_has(given, "advise");
+    char *json = NULL;
     int code = args_choice(given, "format", formats, &format);
     if (code == EXIT_FINE) {
-        code = settings_admin(given, &admin);
+        code = ask(given, look, &json);
     }
-    if (code != EXIT_FINE) {
-        return code;
+    if (code == EXIT_FINE) {
+        code = show(json, format, args_has(given, "advise"));
     }
-    char *json = NULL;
-    trigperf_error *error = NULL;
-    const char *table = given->operand_count > 0 ? given->operands[0] : NULL;
-    int32_t status = advise ? trigperf_admin_advise(admin, table, &json, &error)
-                            : trigperf_admin_triggers(admin, table, &json, &error);
-    code = status == TRIGPERF_OK ? show(json, format, advise) : say_failure(error);
     trigperf_string_free(json);
-    trigperf_admin_free(admin);
     return code;
 }
 

@@ -1,23 +1,27 @@
 /* trigperf uninstall: detaches every table and removes the schema. */
 #include <stdio.h>
 
-#include <trigperf.h>
-
+#include "ask.h"
 #include "command.h"
-#include "schema.h"
 
 static const args_option options[] = {
     {"dry-run", NULL, "print the SQL, change nothing", 0},
     {NULL, NULL, NULL, 0},
 };
 
-static void report(const char *sql) {
+static int32_t uninstall(trigperf_admin *admin, const args *given, char **sql,
+                         trigperf_error **error) {
+    return trigperf_admin_uninstall(admin, ask_flag(given, "dry-run"), sql, error);
+}
+
+static void report(const args *given, const char *sql) {
+    (void)given;
     (void)sql;
     puts("removed schema trigperf and every trigger of it");
 }
 
 static int run(const args *given) {
-    return schema_run(given, trigperf_admin_uninstall, report);
+    return ask_change(given, uninstall, report);
 }
 
 const command command_uninstall = {

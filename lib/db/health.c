@@ -12,42 +12,21 @@
 
 #define OLDEST_S (INT64_C(3660) * 86400)
 
-/* The same error with another code and hint. */
-static int32_t recode(trigperf_error *problem, int32_t code, const char *hint,
-                      trigperf_error **err) {
-    tp_error_set_sql(err, code, trigperf_error_sqlstate(problem), false, hint, "%s",
-                     trigperf_error_message(problem));
-    trigperf_error_free(problem);
-    return code;
-}
-
-/* Who lacks rights on our schema is told how to get them. */
-static int32_t explain_rights(trigperf_error *problem, int32_t status, trigperf_error **err) {
-    return strcmp(trigperf_error_sqlstate(problem), "42501") != 0
-               ? tp_error_move(err, problem, status)
-               : recode(problem, status,
-                        "run it as the owner of the schema trigperf, or let the owner grant the "
-                        "rights: trigperf grants --metrics ROLE --apply for what only looks, "
-                        "--consumer for what programs do",
-                        err);
-}
-
 int32_t tp_health_document(PGconn *connection, const char *sql, int count,
                            const char *const *values, const char *what, tp_strbuf *json,
                            trigperf_error **err) {
     int32_t version = 0;
     PGresult *result = NULL;
-    trigperf_error *problem = NULL;
-    int32_t status = tp_migrate_check(connection, true, &version, &problem);
+    int32_t status = tp_migrate_check(connection, true, &version, err);
     if (status == TRIGPERF_OK) {
-        status = tp_sql_query(connection, sql, count, values, what, &result, &problem);
+        status = tp_sql_query(connection, sql, count, values, what, &result, err);
     }
     if (status == TRIGPERF_OK) {
         tp_strbuf_puts(json, PQgetvalue(result, 0, 0));
-        status = json->failed ? tp_error_nomem(&problem) : TRIGPERF_OK;
+        status = json->failed ? tp_error_nomem(err) : TRIGPERF_OK;
     }
     PQclear(result);
-    return explain_rights(problem, status, err);
+    return status;
 }
 
 int32_t tp_health_collect(PGconn *connection, tp_strbuf *json, trigperf_error **err) {
@@ -95,8 +74,11 @@ static int32_t explain_bracket(trigperf_error *problem, int32_t status, trigperf
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(trigperf_error_sqlstate(problem), known[i].state) == 0) {
             const char *hint = trigperf_error_hint(problem);
-            return recode(problem, known[i].code,
-                          hint[0] != '\0' ? hint : "write the name as in SQL: public.calls", err);
+            tp_error_set_sql(err, known[i].code, known[i].state, false,
+                             hint[0] != '\0' ? hint : "write the name as in SQL: public.calls",
+                             "%s", trigperf_error_message(problem));
+            trigperf_error_free(problem);
+            return known[i].code;
         }
     }
     return tp_error_move(err, problem, status);

@@ -36,8 +36,16 @@ static const char *default_hint(int32_t code) {
     return code == TRIGPERF_E_CONNECTION
                ? "check that the server runs, its address, and the role's credentials"
            : code == TRIGPERF_E_PERMISSION
-               ? "run this as the owner of the objects named, or have the rights granted"
+               ? "run it as the owner of what is named, or let the owner grant the rights; those "
+                 "on "
+                 "the schema trigperf: trigperf grants --metrics ROLE --apply for what only looks, "
+                 "--consumer for what programs do, --installer for what changes"
                : NULL;
+}
+
+/* Whether a sentence, or a part of one, ends here. */
+static bool ends_part(char sign) {
+    return strchr(".:;,?!", sign) != NULL;
 }
 
 /* Without trailing newlines; inner ones, and the tab with which libpq goes on, become one blank. */
@@ -47,6 +55,9 @@ static void add_line(tp_strbuf *out, const char *text) {
         length--;
     }
     for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\n' && i > 0 && !ends_part(text[i - 1])) {
+            tp_strbuf_putc(out, ';');
+        }
         if (text[i] != '\t' || i == 0 || text[i - 1] != '\n') {
             tp_strbuf_putc(out, text[i] == '\n' ? ' ' : text[i]);
         }

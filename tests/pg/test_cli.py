@@ -142,7 +142,7 @@ def _(db):
 def _(db, tmp):
     nowhere = f"host={tmp} port=5999"
     for command in ("install", "uninstall", "status", "rules", "tail"):
-        refused(db, "-d", nowhere, command, says=["5999", "directory Is the server running"],
+        refused(db, "-d", nowhere, command, says=["5999", "directory; Is the server running"],
                 hint=False)
         refused(db, command, says=["5999"], hint=False, env={"PGHOST": tmp, "PGPORT": "5999"})
     refused(db, *FORM, "-d", nowhere, says=["5999"], hint=False)
