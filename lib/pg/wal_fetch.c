@@ -9,8 +9,8 @@
  * written, hence rounds that double; and holds a snapshot, hence rounds that are bounded, and that
  * are read to their end even when the host is slow. Whatever fails here, the stream tells the rest.
  *
- * The server learns what the host has acknowledged when the slot is followed, so this must not take
- * too long in all. */
+ * The server learns what the host has acknowledged when the slot is followed, and meanwhile after
+ * some rounds: moving a slot makes the server read the log up to there once more. */
 #include "pg/wal_fetch.h"
 
 #include <stdio.h>
@@ -20,8 +20,8 @@
 
 #define ROUND_FIRST 65536u
 #define ROUND_MOST 262144u
-#define ROUND_MS 5000u      /* one that takes longer is the last */
-#define TOTAL_MOST 1000000u /* messages in all */
+#define ROUND_MS 5000u        /* one that takes longer is the last */
+#define CONFIRM_AFTER 300000u /* messages */
 #define WAIT_MS 1000u
 #define HEADER 19u /* of rows copied in binary form: signature, flags, length of nothing */
 
@@ -78,7 +78,35 @@ static void send_round(tp_wal_fetch *fetch) {
 /* A transaction that is larger than a round never comes whole. */
 static bool goes_on(const tp_wal_fetch *fetch, uint64_t position) {
     return !fetch->discards && fetch->taken >= fetch->limit && position > fetch->position &&
-           fetch->total < TOTAL_MOST && fetch->now_ms - fetch->began_ms < ROUND_MS;
+           fetch->now_ms - fetch->began_ms < ROUND_MS;
+}
+
+static void on_confirmed(void *user, PGresult *result) {
+    tp_wal_fetch *fetch = user;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        send_round(fetch);
+    } else {
+        send_drop(fetch);
+    }
+}
+
+static void send_confirm(tp_wal_fetch *fetch) {
+    char sql[160];
+    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_replication_slot_advance('%s', '%X/%X')",
+             fetch->slot, (uint32_t)(fetch->confirmed >> 32), (uint32_t)fetch->confirmed);
+    fetch->unconfirmed = 0;
+    send(fetch, sql, on_confirmed);
+}
+
+static void go_on(tp_wal_fetch *fetch) {
+    uint64_t acknowledged = fetch->handler.acknowledged(fetch->handler.user);
+    fetch->limit = fetch->limit < ROUND_MOST ? fetch->limit * 4 : ROUND_MOST;
+    if (fetch->unconfirmed >= CONFIRM_AFTER && acknowledged > fetch->confirmed) {
+        fetch->confirmed = acknowledged;
+        send_confirm(fetch);
+    } else {
+        send_round(fetch);
+    }
 }
 
 static void on_round(void *user, PGresult *result) {
@@ -87,10 +115,9 @@ static void on_round(void *user, PGresult *result) {
     if (status == PGRES_COPY_OUT) {
         return;
     }
-    fetch->total += fetch->taken;
+    fetch->unconfirmed += fetch->taken;
     if (status == PGRES_COMMAND_OK && goes_on(fetch, fetch->handler.resume(fetch->handler.user))) {
-        fetch->limit = fetch->limit < ROUND_MOST ? fetch->limit * 4 : ROUND_MOST;
-        send_round(fetch);
+        go_on(fetch);
     } else {
         send_drop(fetch);
     }
@@ -111,7 +138,9 @@ void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms) 
     bool goes_without = fetch->broke;
     fetch->now_ms = now_ms;
     fetch->limit = ROUND_FIRST;
-    fetch->total = 0;
+    fetch->unconfirmed = 0;
+    fetch->confirmed = 0;
+    fetch->slot = slot;
     fetch->busy = true;
     fetch->discards = false;
     if (goes_without) {

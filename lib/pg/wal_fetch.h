@@ -14,6 +14,7 @@ typedef struct tp_wal_fetch_handler {
     /* What comes next begins after the last transaction that came whole: forgets what came of
      * others, and returns where that one ended, 0 when there was none. */
     uint64_t (*resume)(void *user);
+    uint64_t (*acknowledged)(void *user); /* by the host, up to here */
     /* A message of the output plugin. Borrowed. */
     void (*message)(void *user, const char *bytes, size_t length);
     /* No more is fetched: the slot can be followed from where resume() says. */
@@ -23,7 +24,8 @@ typedef struct tp_wal_fetch_handler {
 
 typedef struct tp_wal_fetch {
     tp_connection *connection; /* for replication */
-    const char *copy;          /* name of our own slot, to be made */
+    const char *slot;
+    const char *copy; /* name of our own slot, to be made */
     tp_wal_fetch_handler handler;
     bool busy;
     bool discards; /* what comes is read, and not looked at */
@@ -31,14 +33,15 @@ typedef struct tp_wal_fetch {
     bool begun;    /* the rows of a round have */
     uint32_t limit;
     uint32_t taken;
-    uint32_t total;
+    uint32_t unconfirmed; /* messages since the server was told what is acknowledged */
+    uint64_t confirmed;
     uint64_t position;
     uint64_t now_ms;
     uint64_t began_ms;
     uint64_t rows; /* messages, ever */
 } tp_wal_fetch;
 
-/* Fetches if there is a backlog for which that pays, else ends at once. */
+/* Fetches if there is a backlog for which that pays, else ends at once. slot is borrowed. */
 void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms);
 /* A row that was copied. */
 void tp_wal_fetch_take(tp_wal_fetch *fetch, const char *bytes, size_t length);

@@ -46,6 +46,7 @@ static const char settings_sql[] =
 
 static void on_copy(void *user, const char *bytes, size_t length);
 static uint64_t fetch_resumes(void *user);
+static uint64_t fetch_acknowledged(void *user);
 static void on_fetched_message(void *user, const char *bytes, size_t length);
 static void on_fetched(void *user);
 static void on_fetch_failed(void *user, trigperf_error *error);
@@ -80,10 +81,10 @@ int32_t tp_wal_stream_new(tp_loop *loop, const tp_conninfo *info,
         free(stream);
         return status;
     }
-    stream->fetch = (tp_wal_fetch){
-        .connection = stream->connection,
-        .copy = stream->options.copy,
-        .handler = {stream, fetch_resumes, on_fetched_message, on_fetched, on_fetch_failed}};
+    stream->fetch = (tp_wal_fetch){.connection = stream->connection,
+                                   .copy = stream->options.copy,
+                                   .handler = {stream, fetch_resumes, fetch_acknowledged,
+                                               on_fetched_message, on_fetched, on_fetch_failed}};
     *out = stream;
     return TRIGPERF_OK;
 }
@@ -149,6 +150,10 @@ static void send_start(tp_wal_stream *stream) {
 static uint64_t fetch_resumes(void *user) {
     tp_wal_stream *stream = user;
     return stream->handler.resume(stream->handler.user);
+}
+
+static uint64_t fetch_acknowledged(void *user) {
+    return ((tp_wal_stream *)user)->acknowledged;
 }
 
 static void on_fetched_message(void *user, const char *bytes, size_t length) {

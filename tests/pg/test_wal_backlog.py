@@ -8,7 +8,7 @@ import time
 
 import harness
 from collections import Counter
-from follower import LIB, Follower
+from follower import LIB, READY, Follower
 from harness import check, equal, eventually, test
 
 
@@ -134,6 +134,23 @@ def _(cluster):
         check(0 < follower.status()["fetched"] < 2 * 65536 + 70000, f"{follower.status()}")
         follower.close()
     in_pieces(database, "default")
+
+
+@test("a long backlog: the server learns in between what was acknowledged")
+def _(installed):
+    away(installed)
+    at = "select confirmed_flush_lsn from pg_replication_slots where not temporary"
+    insert(installed, 1, 330000, 5000)
+    with Wal(installed, **{"batch.max_keys": 50000, "batch.max_pending": 100}) as follower, \
+            installed.session() as watcher:
+        before = watcher.run(at)
+        follower.until(lambda f: watcher.run(at) != before or f.state() == READY, "the confirmation")
+        check(follower.state() != READY, "it came with the stream alone")
+        numbers = range(1, 330001)
+        assert_once(follower.until_told(numbers), numbers)
+        equal(follower.resyncs(), [], "resyncs")
+        check(follower.status()["fetched"] > 330000, f"{follower.status()}")
+        follower.close()
 
 
 @test("no room for another slot: the stream tells all")
