@@ -9,6 +9,9 @@
  * written, hence rounds that double; and holds a snapshot, hence rounds that are bounded, and that
  * are read to their end even when the host is slow. Whatever fails here, the stream tells the rest.
  *
+ * The copy's name follows from the slot's: of two processes that claim a consumer's name only one
+ * fetches, so the older one cannot move the slot while the newer one goes on from where it was.
+ *
  * The server learns what the host has acknowledged when the slot is followed, and meanwhile after
  * some rounds: moving a slot makes the server read the log up to there once more. */
 #include "pg/wal_fetch.h"
@@ -24,6 +27,13 @@
 #define CONFIRM_AFTER 300000u /* messages */
 #define WAIT_MS 1000u
 #define HEADER 19u /* of rows copied in binary form: signature, flags, length of nothing */
+
+/* Slots of consumers go on with a number, so none has such a name. */
+void tp_wal_fetch_name(const char *slot, char name[64]) {
+    const char *prefix = "trigperf_";
+    size_t skip = strncmp(slot, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
+    snprintf(name, 64, "trigperf_tmp_%s", slot + skip);
+}
 
 void tp_wal_fetch_reset(tp_wal_fetch *fetch) {
     fetch->broke = fetch->broke || fetch->busy;
@@ -141,6 +151,7 @@ void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms) 
     fetch->unconfirmed = 0;
     fetch->confirmed = 0;
     fetch->slot = slot;
+    tp_wal_fetch_name(slot, fetch->copy);
     fetch->busy = true;
     fetch->discards = false;
     if (goes_without) {

@@ -25,7 +25,7 @@ typedef struct tp_wal_fetch_handler {
 typedef struct tp_wal_fetch {
     tp_connection *connection; /* for replication */
     const char *slot;
-    const char *copy; /* name of our own slot, to be made */
+    char copy[64];
     tp_wal_fetch_handler handler;
     bool busy;
     bool discards; /* what comes is read, and not looked at */
@@ -41,6 +41,8 @@ typedef struct tp_wal_fetch {
     uint64_t rows; /* messages, ever */
 } tp_wal_fetch;
 
+/* The name of the copy of a consumer's slot: whoever has it fetches for that consumer. */
+void tp_wal_fetch_name(const char *slot, char name[64]);
 /* Fetches if there is a backlog for which that pays, else ends at once. slot is borrowed. */
 void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms);
 /* A row that was copied. */

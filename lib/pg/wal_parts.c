@@ -7,8 +7,7 @@
 
 static int32_t build_stream(tp_wal_parts *parts, const tp_wal_options *options,
                             const tp_wal_wiring *wiring, trigperf_error **err) {
-    tp_wal_stream_options stream = {.connect_timeout_ms = options->connect_timeout_ms,
-                                    .silence_timeout_ms = options->silence_timeout_ms};
+    tp_wal_stream_options stream = {options->connect_timeout_ms, options->silence_timeout_ms};
     tp_wal_stream_handler handler = {wiring->user, wiring->started, wiring->resume, wiring->message,
                                      wiring->stream_failed};
     tp_hash_key key;
@@ -16,7 +15,6 @@ static int32_t build_stream(tp_wal_parts *parts, const tp_wal_options *options,
         return tp_error_set(err, TRIGPERF_E_SYSTEM, "check the kernel's random source",
                             "getrandom failed");
     }
-    tp_wal_parts_name_slot(parts, stream.copy);
     int32_t status =
         tp_waldecoder_new(&key, parts->instance, options->max_bytes, &parts->decoder, err);
     return status != TRIGPERF_OK ? status

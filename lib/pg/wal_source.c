@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "core/lsn.h"
 #include "pg/wal_apply.h"
+#include "pg/wal_fetch.h"
 #include "pg/wal_parts.h"
 
 #define STORE_MS 10000
@@ -254,15 +255,19 @@ static void on_let_go(void *user, PGresult *result) {
     open_stream(source, &source->plan);
 }
 
-/* Another connection may still hold the slot: that of a process whose name was taken over, or one
- * of our own that broke without the server noticing. Ending it may take rights that we do not have.
+/* Another connection may still hold the slot, or its copy: that of a process whose name was taken
+ * over, or one of our own that broke without the server noticing. Ending it may take rights that we
+ * do not have.
  */
 static void let_go(tp_wal *source) {
-    const char *values[] = {source->slot};
+    char copy[64];
+    const char *values[] = {source->slot, copy};
+    tp_wal_fetch_name(source->slot, copy);
     send(source,
          "SELECT pg_catalog.pg_terminate_backend(active_pid) FROM pg_catalog.pg_replication_slots "
-         "WHERE slot_name OPERATOR(pg_catalog.=) $1 AND active_pid IS NOT NULL",
-         1, values, on_let_go);
+         "WHERE (slot_name OPERATOR(pg_catalog.=) $1 OR slot_name OPERATOR(pg_catalog.=) $2) "
+         "AND active_pid IS NOT NULL",
+         2, values, on_let_go);
 }
 
 static void on_claimed(void *user, const tp_wal_claimed *claimed) {

@@ -82,7 +82,6 @@ int32_t tp_wal_stream_new(tp_loop *loop, const tp_conninfo *info,
         return status;
     }
     stream->fetch = (tp_wal_fetch){.connection = stream->connection,
-                                   .copy = stream->options.copy,
                                    .handler = {stream, fetch_resumes, fetch_acknowledged,
                                                on_fetched_message, on_fetched, on_fetch_failed}};
     *out = stream;

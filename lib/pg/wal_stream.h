@@ -29,7 +29,6 @@ typedef struct tp_wal_stream_handler {
 typedef struct tp_wal_stream_options {
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms;
-    char copy[64]; /* name for a temporary copy of a slot */
 } tp_wal_stream_options;
 
 /* All pointers but options and handler must outlive the stream. */

@@ -8,7 +8,7 @@ import time
 
 import harness
 from collections import Counter
-from follower import LIB, READY, Follower
+from follower import FAILED, LIB, READY, Follower
 from harness import check, equal, eventually, test
 
 
@@ -202,6 +202,27 @@ def _(installed):
         equal(len(follower.keys()), 12000, "keys")
         check(follower.status()["fetched"] > 12000, f"{follower.status()}")
         follower.close()
+
+
+@test("a name claimed by another process while it fetches: the newer one is told all that was not acknowledged")
+def _(installed):
+    away(installed)
+    insert(installed, 1, 30000)
+    slow = {"memory.max_bytes": 2 << 20, "batch.max_pending": 1, "batch.max_keys": 500}
+    with Wal(installed, **slow) as older, Wal(installed) as newer:
+        def fetching():
+            LIB.trigperf_process(older.context, None)
+            return older.status()["fetched"] > 0
+        eventually(fetching, "fetching")
+        newer.until(lambda f: f.status()["claim"] > older.status()["claim"], "the claim")
+        older.until(lambda f: newer.turn(1).news() and set(range(1, 30001)) <=
+                    (newer.told() + older.told()).keys(), "all rows")
+        newer.ready()
+        older.until(lambda f: f.state() == FAILED, "noticing that the name was claimed")
+        check(newer.resyncs() == [] == older.resyncs(), "resyncs")
+        insert(installed, 900001, 900001)
+        newer.until_keys("call:900001")
+        newer.close()
 
 
 @test("a connection that breaks while it fetches: nothing is lost, and the next one goes without")

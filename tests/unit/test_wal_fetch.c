@@ -30,6 +30,22 @@ static tp_wal_fetch fetch_for(heard *told) {
 
 #define TAKE(fetch, literal) tp_wal_fetch_take((fetch), literal, sizeof(literal) - 1)
 
+static void assert_name(const char *slot, const char *expected) {
+    char name[64];
+    tp_wal_fetch_name(slot, name);
+    assert_string_equal(name, expected);
+}
+
+static void test_names(void **state) {
+    (void)state;
+    assert_name("trigperf_16384_web", "trigperf_tmp_16384_web");
+    assert_name("trigperf_16384_web_tmp", "trigperf_tmp_16384_web_tmp");
+    assert_name("other", "trigperf_tmp_other");
+    assert_name("trigperf_4294967295_"
+                "abcdefghijklmnopqrstuvwxyz0123456789",
+                "trigperf_tmp_4294967295_abcdefghijklmnopqrstuvwxyz0123456789");
+}
+
 static void test_rows(void **state) {
     (void)state;
     heard told = {.count = 0};
@@ -106,8 +122,9 @@ static void test_broke(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_no_rows),
-                                       cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_waited), cmocka_unit_test(test_broke)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_no_rows), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_waited),  cmocka_unit_test(test_broke)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
