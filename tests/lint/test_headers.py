@@ -25,7 +25,7 @@ def alone(headers, compilers):
         for header in headers:
             name = re.sub(r"^(include|lib)/", "", header)
             form = f"<{name}>" if header.startswith("include/") else f'"{name}"'
-            said = compiles(argv, f"#include {form}\n#include {form}\n")
+            said = compiles(argv, f"#include {form}\n#include {form}\nstruct alone; /* not empty */\n")
             problems += [f"{' '.join(argv[:3])}: {header}\n{said}"] if said else []
     none(problems, "headers that do not stand alone")
 
