@@ -141,6 +141,28 @@ static const char wal_level_sql[] =
     " 'ALTER SYSTEM SET wal_level = logical, then restart the server'"
     " WHERE current_setting('wal_level') <> 'logical'";
 
+/* Another row filter than the one asked for cannot be told from it: the server writes it anew. */
+static const char publication_sql[] =
+    "SELECT 'critical', NULL, 'the publication trigperf is gone', 'CREATE PUBLICATION trigperf; "
+    "then"
+    " start what follows the log again: it publishes the tables anew, and resyncs'"
+    " WHERE " USES_WAL " AND NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf')"
+    " UNION ALL SELECT 'critical', NULL, 'the publication trigperf was altered: it does not publish"
+    " each kind of change under the name of its own table', 'ALTER PUBLICATION trigperf SET "
+    "(publish"
+    " = ''insert, update, delete, truncate'', publish_via_partition_root = false);"
+    " SELECT trigperf.resync()' FROM pg_publication p WHERE p.pubname = 'trigperf'"
+    " AND (NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate) OR p.pubviaroot)"
+    " UNION ALL SELECT 'critical', m.prrelid::regclass::text, 'the publication trigperf has a row"
+    " filter for it that attaching did not ask for', 'ALTER PUBLICATION trigperf DROP TABLE ONLY '"
+    " || m.prrelid::regclass || '; the next look of a context that follows the log publishes it "
+    "anew"
+    ", and resyncs it' FROM pg_publication_rel m JOIN pg_publication p ON p.oid = m.prpubid"
+    " JOIN trigperf.captured_table c ON c.granularity = 'wal' AND c.row_filter IS NULL"
+    " AND (c.relid = m.prrelid OR m.prrelid IN (SELECT t.relid FROM pg_partition_tree(c.relid) AS "
+    "t))"
+    " WHERE p.pubname = 'trigperf' AND m.prqual IS NOT NULL";
+
 static const char room_sql[] =
     "SELECT CASE WHEN NOT " USES_WAL
     " THEN 'info' WHEN q.used >= q.most THEN 'critical' ELSE 'warn'"
@@ -350,6 +372,12 @@ const tp_doctor_check tp_doctor_checks[] = {
      .fine = "the role may replicate, or no table needs it",
      .schema = true,
      .sql = wal_rights_sql},
+    {.name = "wal_publication",
+     .area = "wal",
+     .why = "what it leaves out is told to nobody who follows the log",
+     .fine = "the publication is as it was made, or no table needs it",
+     .schema = true,
+     .sql = publication_sql},
     {.name = "wal_room",
      .area = "wal",
      .why = "each context with source = wal takes one",

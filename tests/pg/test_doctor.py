@@ -173,6 +173,25 @@ def _(installed):
     equal(one(installed, "publications")["subject"], "part", "of a table")
 
 
+@test("our own publication: gone, altered, filtered by hand")
+def _(installed):
+    attached(installed, "--granularity", "wal")
+    equal(found(installed, "wal_publication"), [], "as it was made")
+    with Follower(installed, source="wal") as reader:
+        reader.ready()
+        installed.sql("alter publication trigperf set (publish = 'insert')")
+        contains(mended(installed, "wal_publication")["found"], "was altered", "finding")
+        installed.sql("alter publication trigperf set table calls (id) where (id > 100)")
+        finding = one(installed, "wal_publication")
+        equal(finding["subject"], "public.calls", "subject")
+        installed.sql(finding["fix"].split(";")[0])
+        before = reader.resyncs().count("public.calls")
+        reader.until(lambda f: f.resyncs().count("public.calls") > before, "being published again")
+        equal(found(installed, "wal_publication"), [], "after the next look")
+        installed.sql("drop publication trigperf")
+        contains(mended(installed, "wal_publication", "create publication trigperf")["found"], "gone", "finding")
+
+
 @test("slots without a consumer, and log that slots keep")
 def _(installed):
     attached(installed, "--granularity", "wal")
