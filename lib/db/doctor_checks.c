@@ -14,6 +14,11 @@ static const char primary_sql[] =
     " 'connect to the primary; with several hosts: target_session_attrs=read-write'"
     " WHERE pg_is_in_recovery()";
 
+static const char encoding_sql[] =
+    "SELECT 'warn', NULL, 'the encoding of the database is SQL_ASCII: it holds whatever bytes it is"
+    " given', 'keep the values of keys in UTF-8, or move to a database of another encoding'"
+    " WHERE current_setting('server_encoding') = 'SQL_ASCII'";
+
 static const char version_sql[] =
     "SELECT 'info', NULL, 'PostgreSQL ' || current_setting('server_version') || ' is newer than 18,"
     " the newest that this version of the library was tested with', 'look for a newer libtrigperf'"
@@ -255,6 +260,12 @@ const tp_doctor_check tp_doctor_checks[] = {
      .why = "changes are read where they are written",
      .fine = "this server is a primary",
      .sql = primary_sql},
+    {.name = "encoding",
+     .area = "server",
+     .why = "a key that is not UTF-8 cannot be told: source = outbox stands still before it until"
+            " the consumer is reset, the others resync everything",
+     .fine = "what the database holds can be told in UTF-8",
+     .sql = encoding_sql},
     {.name = "pooler",
      .area = "server",
      .why = "in transaction mode LISTEN seems to work, but nothing ever arrives",

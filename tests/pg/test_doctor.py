@@ -8,7 +8,7 @@ import re
 
 import harness
 from follower import Follower
-from harness import Cluster, check, contains, equal, eventually, test
+from harness import Cluster, Database, check, contains, equal, eventually, test
 from pooling import pooler
 
 
@@ -145,6 +145,13 @@ def _(installed):
     attached(installed)
     installed.sql("update trigperf.cascade_rule set template = 'call:{nothing}'")
     contains(one(installed, "rules")["found"], "nothing", "finding")
+
+
+@test("a database without an encoding")
+def _(cluster, installed):
+    equal(found(installed, "encoding"), [], "a database in UTF-8")
+    installed.sql("create database ascii template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'")
+    equal(one(Database(cluster, "ascii"), "encoding")["severity"], "warn", "severity")
 
 
 @test("roles and databases that switch triggers off")
