@@ -14,6 +14,13 @@
 #include "base/loop.h"
 #include "pg/conninfo.h"
 
+/* Rows of name and value: time limits that a role or database may have for its sessions, while ours
+ * last as long as the context. Servers before 17 lack the last one, hence the condition, which
+ * stands behind such rows called s. */
+#define TP_PG_NO_LIMITS                                                                            \
+    "('statement_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0')"
+#define TP_PG_WHERE_KNOWN " WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL"
+
 typedef struct tp_connection tp_connection;
 
 typedef enum tp_connection_state {

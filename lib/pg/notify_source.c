@@ -27,7 +27,6 @@
 #include "core/samples.h"
 #include "core/snapshot.h"
 #include "pg/connection.h"
-#include "pg/limits.h"
 #include "pg/pgerror.h"
 #include "pg/probe.h"
 

@@ -12,7 +12,6 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "core/lsn.h"
-#include "pg/limits.h"
 #include "pg/pgerror.h"
 #include "pg/probe.h"
 

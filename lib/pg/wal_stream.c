@@ -15,7 +15,6 @@
 #include "base/strbuf.h"
 #include "core/waldecoder.h"
 #include "pg/connection.h"
-#include "pg/limits.h"
 #include "pg/pgerror.h"
 #include "pg/wal_fetch.h"
 

@@ -1,10 +1,10 @@
-/* A host whose allocations fail, one at a time: for n = 1, 2, 3 ... a context connects to a real
- * server and follows it while the n-th allocation of the library fails. Whatever that breaks, the
- * context must come back by itself and deliver a change that is committed meanwhile. Ends when a
- * whole run needed fewer than n allocations. Prints how many were tried; exit code 1 tells what was
- * lost.
+/* A host whose allocations fail, one at a time: for n = FIRST, FIRST + STEP ... a context connects
+ * to a real server and follows it while the n-th allocation of the library fails. Whatever that
+ * breaks, the context must come back by itself and deliver a change that is committed meanwhile.
+ * Ends when a whole run needed fewer than n allocations. Prints how many were tried; exit code 1
+ * tells what was lost.
  *
- *     oom_host CONNINFO [FIRST [SOURCE [jobs]]]
+ *     oom_host CONNINFO SOURCE [FIRST [STEP [jobs]]]
  *
  * With "jobs" they fail once it is ready, and what one context of all does for the database must be
  * done after that as well, on a connection that comes and goes.
@@ -152,18 +152,19 @@ static const char *follow(const char *conninfo, const char *source, int jobs, PG
 
 int main(int count, char **arguments) {
     PGconn *writer = PQconnectdb(arguments[1]);
-    const char *source = count > 3 ? arguments[3] : "outbox";
-    int jobs = count > 4 && strcmp(arguments[4], "jobs") == 0;
-    int reached = 1;
-    unsigned n = count > 2 ? (unsigned)strtoul(arguments[2], NULL, 10) : 1;
-    for (; reached; n++) {
-        const char *wrong = follow(arguments[1], source, jobs, writer, n, &reached);
+    unsigned n = count > 3 ? (unsigned)strtoul(arguments[3], NULL, 10) : 1;
+    unsigned step = count > 4 ? (unsigned)strtoul(arguments[4], NULL, 10) : 1;
+    int jobs = count > 5 && strcmp(arguments[5], "jobs") == 0;
+    unsigned tried = 0;
+    for (int reached = 1; reached; n += step) {
+        const char *wrong = follow(arguments[1], arguments[2], jobs, writer, n, &reached);
         if (wrong != NULL) {
             printf("allocation %u failed: %s\n", n, wrong);
             return 1;
         }
+        tried += reached != 0;
     }
-    printf("%u\n", n - 2);
+    printf("%u\n", tried);
     PQfinish(writer);
     return 0;
 }
