@@ -14,7 +14,6 @@
 #include "base/json.h"
 #include "core/backoff.h"
 #include "pg/lifecycle.h"
-#include "pg/limits.h"
 #include "pg/pgerror.h"
 
 struct tp_sideline {
