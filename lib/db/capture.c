@@ -4,6 +4,8 @@
  * second block stands around everything, at that price; what fails there is counted in a sequence,
  * which needs no space and no commit, and the leader resyncs when the count moves.
  *
+ * What an AFTER trigger returns is ignored; NEW is a variable, and NULL an expression to prepare.
+ *
  * The SQL reads its columns by name at run time, so that a renamed or dropped column is such a
  * failure and not an obstacle to the user's ALTER TABLE. */
 #include "db/capture.h"
@@ -99,7 +101,7 @@ static void body(const tp_capture *capture, tp_strbuf *out) {
                             "        END;\n"
                             "    END;\n");
     }
-    tp_strbuf_puts(out, "    RETURN NULL;\nEND\n");
+    tp_strbuf_puts(out, "    RETURN NEW;\nEND\n");
 }
 
 /* A dollar quote that does not occur in the text. */

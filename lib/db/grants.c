@@ -113,6 +113,7 @@ static const right rights[] = {
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_count"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_quantile"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_quantiles"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.sorted_quantiles"},
 };
 
 /* What is known of the role, and of the schema if there is one. */

@@ -276,6 +276,51 @@ def _(installed):
     check(report(installed)["slowest"][0]["function"] == "trigperf.capture_1", "slowest")
 
 
+@test("samples: small shares take one transaction in ten, of its executions a part, and no number of random()")
+def _(installed):
+    installed.sql("create table calls(id bigint primary key, note text)")
+    installed.attach("calls", "--key", "id", "--granularity", "row", "--sample-rate", "0.05")
+    installed.sql("do $$ begin for i in 1..3000 loop insert into calls values (i); commit; end loop; end $$")
+    taken, transactions, weight = installed.rows("""select count(*), count(distinct xid), max(weight)
+        from trigperf.trigger_execution_log""")[0]
+    check(80 < int(taken) < 230, f"{taken} of 3000 were sampled, 150 are expected")
+    equal([transactions, weight], [taken, "20"], "transactions, weight")
+    installed.sql("""truncate trigperf.trigger_execution_log;
+        do $$ begin for i in 1..30 loop update calls set note = i::text where id <= 100; commit; end loop; end $$""")
+    for count, in installed.rows("select count(*) from trigperf.trigger_execution_log group by xid"):
+        check(20 < int(count) < 80, f"{count} of a statement's 100 executions were sampled, 50 are expected")
+    drawn = "select setseed(0.5); {} select random();"
+    equal(installed.sql(drawn.format("insert into calls values (4000);")), installed.sql(drawn.format("")), "random()")
+
+
+@test("samples: what nobody of ours would write into the log is left out")
+def _(installed):
+    collect(installed)
+    installed.sql("""insert into trigperf.trigger_execution_log(source, table_name, trigger_name, duration_ms, weight)
+        values ('host', 't', 'fine', 1, 1), ('nonsense', 't', 'a', 1, 1), ('host', 't', 'b', 1, -5), ('host', 't', 'c', 'NaN', 1),
+               ('host', 't', 'd', 1e300, 1), ('bracket', 't', 'e', '-Infinity', 1), ('host', 't', 'f', 1, 2000000000)""")
+    equal(collect(installed)["samples"], 1, "samples")
+    equal(installed.rows("select trigger_name, executions from trigperf.trigger_performance_metrics"), [["fine", "1"]], "kept")
+
+
+@test("samples: what they cost is gauged, and told by the report")
+def _(installed):
+    def gauged(rate):
+        installed.sql(f"update trigperf.setting set value = '{rate}' where name = 'sample_rate'; "
+                      "update trigperf.collect_state set gauged_at = null")
+        collect(installed)
+        overhead = report(installed)["overhead"]
+        equal(overhead["sample_rate"], float(rate), "rate")
+        return overhead["per_execution_us"]
+
+    none, some, all_ = gauged("0"), gauged("0.01"), gauged("1")
+    equal(none, 0, "without sampling")
+    check(0 < some < all_, f"one in a hundred costs {some} us, all of them {all_} us")
+    equal(report(installed)["overhead"]["per_execution_us"], all_, "gauged once an hour")
+    contains(installed.trigperf("report").out, f"measuring costs {all_:.3f} us for an execution", "text")
+    equal(installed.value("select count(*) from trigperf.trigger_execution_log"), "0", "rows left by gauging")
+
+
 @test("samples: an owner without rights goes unmeasured, and his statements succeed")
 def _(installed):
     role = f"owner_{installed.name}"

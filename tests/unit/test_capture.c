@@ -323,10 +323,18 @@ static void test_a_share_of_the_executions_is_timed(void **state) {
         free(text);
         capture.sample_rate = 0.01;
         text = function_of(&capture);
-        assert_has(text, "OPERATOR(pg_catalog.<) (-2104533975) THEN");
+        assert_has(text,
+                   "BEGIN\n    IF CURRENT_TIMESTAMP(5) OPERATOR(pg_catalog.=) CURRENT_TIMESTAMP "
+                   "THEN\n        IF pg_catalog.interval_hash(");
+        assert_has(text, "OPERATOR(pg_catalog.<) (-1717986918) THEN");
         assert_has(text, "COALESCE(tp_slot OPERATOR(pg_catalog.=) 6, false), 100, tp_state");
         assert_has(text, "EXIT tp_keys;");
         assert_has(text, "    <<tp_keys>>\n    BEGIN\n");
+        free(text);
+        capture.sample_rate = 0.1;
+        text = function_of(&capture);
+        assert_lacks(text, "CURRENT_TIMESTAMP");
+        assert_has(text, "OPERATOR(pg_catalog.<) (-1717986918) THEN");
         free(text);
         capture.sample_rate = 1;
         text = function_of(&capture);
