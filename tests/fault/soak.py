@@ -8,7 +8,7 @@ import os
 import threading
 import time
 
-from lab import RULES, TABLES, harness
+from lab import RULES, TABLES, TRIGGER, harness
 from mortal import Life
 from pq import Connection
 from harness import check, test
@@ -130,19 +130,36 @@ def report(kind, column, life, loads, samples):
     check(growth < 512 and late[-1][1] < 1.5 * late[0][1], f"{kind}: memory grows by {growth:.0f} KiB a minute")
 
 
+def prepare(database, kind, table):
+    database.sql(f"create table {table} (id bigint primary key, owner bigint, number bigint)")
+    if kind == "notify":
+        database.sql(TRIGGER.format(table))
+        return
+    if kind == "wal":
+        database.sql(f"alter table {table} replica identity full")
+    database.attach(f"public.{table}", "--key", "id", "--key", "owner", "--key", "number",
+                    *(part for rule in RULES for part in ("--rule", rule)),
+                    *(["--granularity", "wal"] if kind == "wal" else []))
+
+
+def begin(database, kind, folder):
+    """A process that follows: notifications by rules of its own, the others as named consumers."""
+    how = ["--consumer", "web"]
+    if kind == "notify":
+        file = os.path.join(folder, "rules.ini")
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(f"[rules]\n{TABLES[kind]} = item:{{record_id}} owner:{{user_id}} number:{{agent_id}}\n")
+        how = ["--config", file]
+    return Life(database, Counted(), [*how, "-o", f"source={kind}", "--max-keys", "5000"])
+
+
 @test("memory is flat, the outbox bounded, nothing is lost")
-def _(installed):
+def _(installed, tmp):
     installed.sql("create unlogged table burned (i int)")
-    tables = {kind: TABLES[kind] for kind in ("outbox", "wal")}
+    tables = {kind: TABLES[kind] for kind in ("outbox", "wal", "notify")}
     for kind, table in tables.items():
-        installed.sql(f"create table {table} (id bigint primary key, owner bigint, number bigint)")
-        more = ["--granularity", "wal"] if kind == "wal" else []
-        if kind == "wal":
-            installed.sql(f"alter table {table} replica identity full")
-        installed.attach(f"public.{table}", "--key", "id", "--key", "owner", "--key", "number",
-                         *(part for rule in RULES for part in ("--rule", rule)), *more)
-    lives = {kind: Life(installed, Counted(), ["--consumer", "web", "-o", f"source={kind}", "--max-keys", "5000"])
-             for kind in tables}
+        prepare(installed, kind, table)
+    lives = {kind: begin(installed, kind, tmp) for kind in tables}
     for kind, life in lives.items():
         harness.eventually(lambda life=life: life.recorder.resyncs, f"{kind} to begin")
     loads = [Load(installed.conninfo(), name, list(tables.values())) for name in range(WRITERS)]

@@ -181,9 +181,8 @@ def _():
 
 def cold(cluster, name):
     """The files of a server that was stopped properly, unlogged tables included."""
-    home = os.path.dirname(cluster.env["TRIGPERF_PG_SOCKET"])
     cluster.halt("fast")
-    harness.run(["cp", "-a", os.path.join(home, "data"), os.path.join(home, name)], ok=True, timeout=120)
+    cluster.copy(name)
     cluster.resume()
 
 

@@ -27,7 +27,7 @@ Database: sql(text), value(text), rows(text), session(), conninfo(), env(), trig
           tail(*args) -> list of lines as objects, tail_start(*args) -> Tail
 Session:  run(text), start(text) then finish(), fails(text) -> error text, pid, close()
 Tail:     next(timeout), until(predicate, timeout), lines, keys(), kill(signal), stop()
-Cluster:  database(name), halt(mode), resume(), backup(name), restore(name), log(), env;
+Cluster:  database(name), halt(mode), resume(), backup(name), copy(name), restore(name), log(), env;
           Cluster(standby_of=cluster) is a streaming standby
 Helpers:  check, equal, contains, raises, eventually, skip, library() (ctypes), run(argv, ...), pg_dump(db, ...)
 
@@ -436,6 +436,10 @@ class Cluster:
 
     def backup(self, name):
         self._control("backup", name)
+
+    def copy(self, name):
+        """The files of the halted server, which restore() brings back as it does a backup."""
+        self._control("copy", name)
 
     def restore(self, name):
         self._control("restore", name)

@@ -10,7 +10,7 @@ import time
 import harness
 from doors import Door
 from follower import FAILED, READY, Follower, turn_all
-from harness import Cluster, Database, check, contains, equal, run, test
+from harness import Cluster, Database, check, contains, equal, test
 from pooling import pooler
 
 BACKOFF = 3
@@ -19,10 +19,6 @@ BACKOFF = 3
 def attached(database, *more):
     database.sql("create table calls (id bigint primary key)")
     database.attach("public.calls", "--key", "id", "--rule", "call:{id}", *more)
-
-
-def home(cluster):
-    return os.path.dirname(cluster.env["TRIGPERF_PG_SOCKET"])
 
 
 def half_open(database, source, bound_s, insert, **settings):
@@ -256,7 +252,6 @@ def _():
     with Cluster(fast=False) as cluster:
         db = cluster.installed()
         attached(db)
-        data = os.path.join(home(cluster), "data")
         with Follower(db, "web") as named, Follower(db) as nameless, \
                 Follower(db, "log", source="wal") as log:
             every = (named, nameless, log)
@@ -266,7 +261,7 @@ def _():
                 one.until(lambda f: db.value("select count(*) from trigperf.consumer where needs_resync") == "0",
                           "its settlement")
             halt(cluster, every)
-            run(["cp", "-a", data, data + ".before"], ok=True)
+            cluster.copy("before")
             cluster.resume()
             db.sql("insert into calls select generate_series(1, 100)")
             for one in every[:2]:
@@ -276,8 +271,7 @@ def _():
             log.until(lambda f: f.status()["reached"], "reading on")
             before = db.value("select trigperf.incarnation_get()")
             halt(cluster, every)
-            run(["rm", "-rf", data], ok=True)
-            run(["mv", data + ".before", data], ok=True)
+            cluster.restore("before")
             cluster.resume()
             equal(db.value("select trigperf.incarnation_get()"), before, "the incarnation tells nothing")
             equal(db.value("select count(*) from calls"), "0", "rows")
@@ -288,6 +282,39 @@ def _():
                 one.until_keys("call:5000")
             for one in every:
                 one.close()
+
+
+def visits(db, *expected):
+    """Programs that come, are ready, and go: what each of them is told to resync."""
+    for name, source in (("web", "outbox"), ("log", "wal")):
+        with Follower(db, name, source=source) as one:
+            one.ready().until(lambda f: f.status()["counters"]["pending_batches"] == 0, "having read everything")
+            equal(one.resyncs(), list(expected), f"resyncs of {name}")
+            one.close()
+
+
+@test("a copy of before, restored while no program ran: nobody can know, and a reset by hand makes up for it")
+def _():
+    with Cluster() as cluster:
+        db = cluster.installed()
+        db.sql("create table logged (id bigint primary key)")
+        attached(db)
+        db.attach("public.logged", "--key", "id", "--rule", "logged:{id}", "--granularity", "wal")
+        visits(db, "*")
+        cluster.halt()
+        cluster.copy("before")
+        cluster.resume()
+        db.sql("insert into calls values (1); insert into logged values (1)")
+        visits(db)
+        cluster.halt()
+        cluster.restore("before")
+        cluster.resume()
+        visits(db)
+        for name in ("web", "log"):
+            db.trigperf("consumers", "reset", name)
+        visits(db, "*")
+        db.sql("delete from trigperf.incarnation")
+        visits(db, "*")
 
 
 @test("another server at the same address: another system identifier, everything is resynced")
