@@ -583,6 +583,7 @@ int32_t trigperf_context_status(trigperf_context *context, char **json, trigperf
     } else {
         tp_json_text(&out, "state", "offline");
     }
+    tp_feed_put_lag(&context->source, tp_clock_ms(), &out);
     pthread_mutex_unlock(&context->turn);
     put_counters(&out, &counters);
     tp_json_close(&out, '}');

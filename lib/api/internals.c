@@ -158,7 +158,7 @@ static const entry source_entries[] = {
     SOURCE(GAUGE, retained_bytes, "trigperf_source_retained_bytes",
            "Write-ahead log that the server keeps for the slot of this context."),
     SOURCE(GAUGE, lag_bytes, "trigperf_source_lag_bytes",
-           "Write-ahead log that the slot of this context has not confirmed."),
+           "Log that the slot of this context has not confirmed, or outbox that it has not read."),
     SOURCE(GAUGE, retained_alert, "trigperf_source_retained_alert",
            "1 while the slot of this context keeps more than wal.alert_bytes."),
     SOURCE(COUNTER, given_up, "trigperf_source_slots_given_up_total",
@@ -205,10 +205,11 @@ static bool begin(const putting *p, tp_series_type type, const char *name, const
 static void put(const putting *p, const entry *entries, size_t count, const void *from) {
     for (size_t i = 0; i < count; i++) {
         uint64_t value;
-        if (!begin(p, entries[i].type, entries[i].name, entries[i].help)) {
+        memcpy(&value, (const char *)from + entries[i].offset, sizeof value);
+        if (value == TP_NOT_MEASURED ||
+            !begin(p, entries[i].type, entries[i].name, entries[i].help)) {
             continue;
         }
-        memcpy(&value, (const char *)from + entries[i].offset, sizeof value);
         if (entries[i].type == TP_SERIES_COUNTER) {
             tp_reading_counter(p->into, NULL, 0, value);
         } else {
@@ -301,11 +302,8 @@ static void put_source(const putting *p, trigperf_context *context, tp_internals
         bool ready = trigperf_context_state(context) == TRIGPERF_STATE_READY;
         tp_reading_gauge(p->into, NULL, 0, ready ? 1 : 0);
     }
-    if (measures.queue_known) {
-        put_figure(p, "trigperf_source_queue_ratio",
-                   "Part of the server's queue of notifications that is in use.",
-                   measures.queue_ratio);
-    }
+    put_figure(p, "trigperf_source_queue_ratio",
+               "Part of the server's queue of notifications that is in use.", measures.queue_ratio);
     if (census.known) {
         put_census(p, &census);
     }

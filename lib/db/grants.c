@@ -54,6 +54,7 @@ static const right rights[] = {
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_check_all"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.member_follow"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.consumer_watch"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.outbox_lag"},
     {METRICS, "SELECT ON trigperf.consumer"},
     {METRICS, "SELECT ON trigperf.outbox_slot"},
     {METRICS, "SELECT (instance, claim, beat) ON trigperf.notifier"},

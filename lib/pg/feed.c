@@ -2,6 +2,10 @@
  * are called by their own names elsewhere. */
 #include "pg/feed.h"
 
+#include <math.h>
+
+#include "base/json.h"
+
 static void outbox_free(void *self) {
     tp_source_free(self);
 }
@@ -57,11 +61,13 @@ static void outbox_status(const void *self, tp_strbuf *json) {
 static void outbox_measure(const void *self, tp_feed_measures *out) {
     tp_source_measures measures;
     tp_source_measure(self, &measures);
-    *out = (tp_feed_measures){.rows = measures.rows,
-                              .polls = measures.polls,
-                              .announcements = measures.announcements,
-                              .reconnects = measures.reconnects,
-                              .caught_up_ms = measures.caught_up_ms};
+    *out = tp_feed_nothing();
+    out->rows = measures.rows;
+    out->polls = measures.polls;
+    out->announcements = measures.announcements;
+    out->reconnects = measures.reconnects;
+    out->caught_up_ms = measures.caught_up_ms;
+    out->lag_bytes = measures.lag_bytes;
 }
 
 static tp_connection *outbox_link(void *self) {
@@ -95,4 +101,29 @@ tp_feed tp_feed_outbox(tp_source *source) {
         .census = outbox_census,
     };
     return (tp_feed){&class, source};
+}
+
+tp_feed_measures tp_feed_nothing(void) {
+    return (tp_feed_measures){.rows = TP_NOT_MEASURED,
+                              .polls = TP_NOT_MEASURED,
+                              .announcements = TP_NOT_MEASURED,
+                              .reconnects = TP_NOT_MEASURED,
+                              .malformed = TP_NOT_MEASURED,
+                              .retained_bytes = TP_NOT_MEASURED,
+                              .lag_bytes = TP_NOT_MEASURED,
+                              .retained_alert = TP_NOT_MEASURED,
+                              .given_up = TP_NOT_MEASURED,
+                              .queue_ratio = NAN};
+}
+
+void tp_feed_put_lag(const tp_feed *feed, uint64_t now_ms, tp_strbuf *json) {
+    tp_feed_measures measures = tp_feed_nothing();
+    if (tp_feed_exists(feed) && feed->class->measure != NULL) {
+        feed->class->measure(feed->self, &measures);
+    }
+    uint64_t since = measures.caught_up_ms;
+    tp_json_double(json, "lag_seconds",
+                   since == 0 || since > now_ms ? NAN : (double)(now_ms - since) / 1000);
+    tp_json_double(json, "lag_bytes",
+                   measures.lag_bytes == TP_NOT_MEASURED ? NAN : (double)measures.lag_bytes);
 }

@@ -7,12 +7,13 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "pg/backlog.h"
 #include "pg/census.h"
 #include "pg/connection.h"
 #include "pg/lifecycle.h"
 #include "pg/outbox_source.h"
 
-/* What a source counts. */
+/* What a source counts; TP_NOT_MEASURED: this one does not, or does not know yet. */
 typedef struct tp_feed_measures {
     uint64_t rows; /* of the outbox or the log, or notifications */
     uint64_t polls;
@@ -21,11 +22,10 @@ typedef struct tp_feed_measures {
     uint64_t caught_up_ms;   /* when all that was visible had been read; 0: never */
     uint64_t malformed;      /* notifications that were not understood */
     uint64_t retained_bytes; /* of the server's log that the slot holds back */
-    uint64_t lag_bytes;      /* of the server's log that the slot has not confirmed */
+    uint64_t lag_bytes;      /* of the log, not confirmed by the slot; of the outbox, not read */
     uint64_t retained_alert; /* 1: above wal.alert_bytes */
     uint64_t given_up;       /* slots above wal.max_bytes, our own and those of others */
-    bool queue_known;        /* the next one is */
-    double queue_ratio;      /* of the server's queue of notifications that is in use */
+    double queue_ratio;      /* of the server's queue of notifications that is in use; NaN */
 } tp_feed_measures;
 
 /* What every source can do; the calls mean what pg/outbox_source.h says of those of the same name.
@@ -59,6 +59,11 @@ typedef struct tp_feed {
 } tp_feed;
 
 tp_feed tp_feed_outbox(tp_source *source);
+
+/* Nothing is measured. */
+tp_feed_measures tp_feed_nothing(void);
+/* The members lag_seconds and lag_bytes of a status object; null for what is not known. */
+void tp_feed_put_lag(const tp_feed *feed, uint64_t now_ms, tp_strbuf *json);
 
 static inline bool tp_feed_exists(const tp_feed *feed) {
     return feed->class != NULL;

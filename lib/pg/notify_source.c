@@ -15,6 +15,7 @@
  * changes into resyncs instead. */
 #include "pg/notify_source.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,11 +60,11 @@ typedef struct tp_notify {
     uint64_t ticket; /* of the mark on its way */
     uint64_t complete;
     uint64_t notifications;
-    uint64_t caught_up_ms; /* when a mark came back last */
-    bool queue_known;
-    double queue_ratio;   /* of the server's queue that is in use, with the newest mark */
-    tp_snapshot position; /* of the newest mark that came back */
-    tp_snapshot marked;   /* of the one on its way */
+    uint64_t marked_ms;    /* when the newest mark was sent */
+    uint64_t caught_up_ms; /* when the mark was sent that came back last */
+    double queue_ratio;    /* of the server's queue that is in use, with the newest mark */
+    tp_snapshot position;  /* of the newest mark that came back */
+    tp_snapshot marked;    /* of the one on its way */
     char nonce[37];
     char channel[64]; /* of marks */
 } tp_notify;
@@ -160,7 +161,6 @@ static void on_marked(void *user, PGresult *result) {
         fail_result(source, result, "sending a notification to itself");
         return;
     }
-    source->queue_known = true;
     source->queue_ratio = strtod(PQgetvalue(result, 0, 3), NULL);
     tp_snapshot_free(&source->marked);
     int32_t status = tp_snapshot_parse(PQgetvalue(result, 0, 0), &source->marked, &error);
@@ -184,6 +184,7 @@ static void send_mark(tp_notify *source) {
         .done = on_marked,
         .user = source};
     source->marking = true;
+    source->marked_ms = source->now_ms;
     source->ticket = source->requested;
     source->next_mark = source->now_ms + MARK_MS;
     source->echo_deadline = source->now_ms + ECHO_MS;
@@ -196,7 +197,7 @@ static void mark_returned(tp_notify *source) {
     source->marking = false;
     source->echo_deadline = UINT64_MAX;
     source->complete = source->ticket;
-    source->caught_up_ms = source->now_ms;
+    source->caught_up_ms = source->marked_ms;
     tp_snapshot_free(&source->position);
     source->position = source->marked;
     source->marked = (tp_snapshot){0};
@@ -513,6 +514,7 @@ static void notify_status(const void *self, tp_strbuf *json) {
     tp_json_text(json, "position", position.length == 0 ? NULL : tp_strbuf_str(&position));
     tp_json_uint(json, "notifications", source->notifications);
     tp_json_uint(json, "tables", source->tables);
+    tp_json_double(json, "queue_ratio", source->queue_ratio);
     put_samples(&source->malformed, json);
     tp_json_uint(json, "reconnects", source->life.reconnects);
     tp_json_text(json, "error",
@@ -522,12 +524,12 @@ static void notify_status(const void *self, tp_strbuf *json) {
 
 static void notify_measure(const void *self, tp_feed_measures *out) {
     const tp_notify *source = self;
-    *out = (tp_feed_measures){.rows = source->notifications,
-                              .reconnects = source->life.reconnects,
-                              .caught_up_ms = source->caught_up_ms,
-                              .malformed = source->malformed.count,
-                              .queue_known = source->queue_known,
-                              .queue_ratio = source->queue_ratio};
+    *out = tp_feed_nothing();
+    out->rows = source->notifications;
+    out->reconnects = source->life.reconnects;
+    out->caught_up_ms = source->caught_up_ms;
+    out->malformed = source->malformed.count;
+    out->queue_ratio = source->queue_ratio;
 }
 
 static tp_connection *notify_link(void *self) {
@@ -560,6 +562,7 @@ int32_t tp_notify_source_new(const tp_notify_options *options, const tp_conninfo
     if (source == NULL) {
         return tp_error_nomem(err);
     }
+    source->queue_ratio = NAN;
     source->engine = engine;
     source->log = log;
     source->echo_deadline = UINT64_MAX;

@@ -17,6 +17,7 @@
 
 #include "base/entropy.h"
 #include "base/text.h"
+#include "pg/backlog.h"
 #include "pg/connection.h"
 #include "pg/consumer.h"
 #include "pg/member.h"
@@ -50,7 +51,7 @@ struct tp_source {
     char system[32];
     bool resync_due; /* ephemeral: after the first poll of a new position */
     tp_poller poller;
-    uint64_t caught_up_ms;
+    tp_backlog backlog;
     tp_member member;
     uint64_t announcements;
 };
@@ -100,6 +101,8 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
         status = tp_consumer_new(source->connection, source->engine, source->name, source->instance,
                                  &consumer, &source->consumer, err);
     }
+    source->backlog = (tp_backlog){.connection = source->connection, .reader = source->reader};
+    tp_backlog_reset(&source->backlog);
     source->member = (tp_member){.connection = source->connection,
                                  .reader = source->reader,
                                  .consumer = source->consumer,
@@ -167,6 +170,7 @@ static void drop_connection(tp_source *source) {
     tp_connection_close(source->connection);
     tp_session_end(source->session);
     tp_reader_reset(source->reader);
+    tp_backlog_reset(&source->backlog);
     tp_notifier_session(source->notifier, NULL, source->now_ms, NULL);
     source->session_up = false;
     source->loading = false;
@@ -338,7 +342,7 @@ static void poll_complete(tp_source *source) {
         tp_engine_unlock(source->engine);
     }
     became_ready(source);
-    source->caught_up_ms = source->now_ms;
+    tp_backlog_none(&source->backlog, source->now_ms);
     if (tp_poller_ended(&source->poller, source->now_ms,
                         tp_notifier_follows(source->notifier, source->now_ms))) {
         poll_now(source);
@@ -389,7 +393,7 @@ static void use_announcement(tp_source *source, const tp_wake *wake) {
         poll_now(source);
     } else if (use == TP_WAKE_APPLIED) {
         tp_pace_told(&source->poller.pace, source->now_ms);
-        source->caught_up_ms = source->now_ms;
+        tp_backlog_none(&source->backlog, source->now_ms);
     }
 }
 
@@ -415,7 +419,7 @@ static void on_notify(void *user, const char *channel, const char *payload, bool
         if (kind != TP_WAKE_BEAT) {
             use_announcement(source, wake);
         } else if (!tp_reader_busy(source->reader)) {
-            source->caught_up_ms = source->now_ms;
+            tp_backlog_none(&source->backlog, source->now_ms);
         }
     }
     tp_wake_free(wake);
@@ -437,6 +441,9 @@ static void tick_session(tp_source *source) {
     check(source, status, error);
     if (source->session_up) {
         status = tp_member_tick(&source->member, source->now_ms, &error);
+        if (status == TRIGPERF_OK) {
+            status = tp_backlog_tick(&source->backlog, source->now_ms, &error);
+        }
         check(source, status, error);
     }
     if (!tp_notifier_follows(source->notifier, source->now_ms)) {
@@ -516,6 +523,7 @@ uint64_t tp_source_deadline(const tp_source *source) {
         deadline = tp_earlier(deadline, tp_notifier_deadline(source->notifier));
         deadline = tp_earlier(deadline, tp_member_deadline(&source->member, source->now_ms));
         deadline = tp_earlier(deadline, tp_poller_deadline(&source->poller));
+        deadline = tp_earlier(deadline, tp_backlog_deadline(&source->backlog));
     }
     return deadline;
 }
@@ -563,7 +571,8 @@ void tp_source_measure(const tp_source *source, tp_source_measures *out) {
                                 .polls = source->poller.polls,
                                 .announcements = source->announcements,
                                 .reconnects = source->life.reconnects,
-                                .caught_up_ms = source->caught_up_ms,
+                                .caught_up_ms = source->backlog.caught_up_ms,
+                                .lag_bytes = source->backlog.bytes,
                                 .census = tp_notifier_census(source->notifier)};
 }
 

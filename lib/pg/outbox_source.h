@@ -69,6 +69,7 @@ typedef struct tp_source_measures {
     uint64_t announcements;
     uint64_t reconnects;
     uint64_t caught_up_ms;
+    uint64_t lag_bytes;              /* TP_NOT_MEASURED */
     const tp_census_figures *census; /* of the notifier's context; borrowed */
 } tp_source_measures;
 void tp_source_measure(const tp_source *source, tp_source_measures *out);

@@ -206,8 +206,11 @@ static bool crowded(const tp_wal *source) {
            tp_waldecoder_registry_changed(source->parts.decoder);
 }
 
-static void set_pause(tp_wal *source) {
-    tp_wal_stream_pause(source->parts.stream, crowded(source) || full(source));
+/* Whether reading stops for now. */
+static bool set_pause(tp_wal *source) {
+    bool pause = crowded(source) || full(source);
+    tp_wal_stream_pause(source->parts.stream, pause);
+    return pause;
 }
 
 static void on_message(void *user, const char *bytes, size_t length) {
@@ -409,8 +412,7 @@ static void drive(tp_wal *source) {
         pump(source);
     }
     if (source->session_up && tp_wal_stream_flowing(source->parts.stream)) {
-        set_pause(source);
-        bool idle = tp_waldecoder_between(source->parts.decoder) &&
+        bool idle = !set_pause(source) && tp_waldecoder_between(source->parts.decoder) &&
                     tp_wal_stream_following(source->parts.stream);
         source->caught_up_ms = idle ? source->now_ms : source->caught_up_ms;
         tick(source);
@@ -525,9 +527,10 @@ static void wal_status(const void *self, tp_strbuf *json) {
 
 static void wal_measure(const void *self, tp_feed_measures *out) {
     const tp_wal *source = self;
-    *out = (tp_feed_measures){.rows = tp_waldecoder_changes(source->parts.decoder),
-                              .reconnects = source->life.reconnects,
-                              .caught_up_ms = source->caught_up_ms};
+    *out = tp_feed_nothing();
+    out->rows = tp_waldecoder_changes(source->parts.decoder);
+    out->reconnects = source->life.reconnects;
+    out->caught_up_ms = source->caught_up_ms;
     tp_wal_upkeep_measure(source->parts.upkeep, out);
 }
 

@@ -4,6 +4,7 @@
  * found by the others. */
 #include "pg/wal_upkeep.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,6 +44,8 @@ int32_t tp_wal_upkeep_new(tp_connection *connection, const tp_log *log,
     upkeep->log = log;
     upkeep->handler = *handler;
     upkeep->next_ms = UINT64_MAX;
+    upkeep->retained = TP_NOT_MEASURED;
+    upkeep->unconfirmed = TP_NOT_MEASURED;
     upkeep->census = (tp_census){.connection = connection, .log = log};
     snprintf(upkeep->application, sizeof upkeep->application, "%s", handler->application);
     *out = upkeep;
@@ -63,6 +66,8 @@ void tp_wal_upkeep_begin(tp_wal_upkeep *upkeep, const char *slot, uint64_t now_m
 void tp_wal_upkeep_reset(tp_wal_upkeep *upkeep) {
     upkeep->busy = false;
     upkeep->next_ms = UINT64_MAX;
+    upkeep->retained = TP_NOT_MEASURED;
+    upkeep->unconfirmed = TP_NOT_MEASURED;
     tp_census_forget(&upkeep->census);
 }
 
@@ -128,14 +133,19 @@ static void on_dropped(void *user, PGresult *result) {
     }
 }
 
+static uint64_t figure(const PGresult *result, int column) {
+    return PQgetisnull(result, 0, column) ? TP_NOT_MEASURED
+                                          : strtoull(PQgetvalue(result, 0, column), NULL, 10);
+}
+
 static void on_slots(void *user, PGresult *result) {
     tp_wal_upkeep *upkeep = user;
     upkeep->busy = false;
     if (!answered(upkeep, result, "looking at the replication slots") || PQntuples(result) == 0) {
         return;
     }
-    upkeep->retained = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-    upkeep->unconfirmed = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
+    upkeep->retained = figure(result, 0);
+    upkeep->unconfirmed = figure(result, 4);
     warn(upkeep, PQgetvalue(result, 0, 1)[0] == 't');
     if (PQgetvalue(result, 0, 2)[0] == 't') {
         upkeep->own_given_up++;
@@ -221,7 +231,7 @@ uint64_t tp_wal_upkeep_deadline(const tp_wal_upkeep *upkeep) {
 void tp_wal_upkeep_measure(const tp_wal_upkeep *upkeep, tp_feed_measures *out) {
     out->retained_bytes = upkeep->retained;
     out->lag_bytes = upkeep->unconfirmed;
-    out->retained_alert = upkeep->alert ? 1 : 0;
+    out->retained_alert = upkeep->retained == TP_NOT_MEASURED ? TP_NOT_MEASURED : upkeep->alert;
     out->given_up = upkeep->given_up + upkeep->own_given_up;
 }
 
@@ -230,7 +240,8 @@ const tp_census_figures *tp_wal_upkeep_census(const tp_wal_upkeep *upkeep) {
 }
 
 void tp_wal_upkeep_status(const tp_wal_upkeep *upkeep, tp_strbuf *json) {
-    tp_json_uint(json, "retained_bytes", upkeep->retained);
+    tp_json_double(json, "retained_bytes",
+                   upkeep->retained == TP_NOT_MEASURED ? NAN : (double)upkeep->retained);
     tp_json_bool(json, "retained_alert", upkeep->alert);
     tp_json_uint(json, "slots_given_up", upkeep->given_up);
 }

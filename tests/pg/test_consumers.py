@@ -110,7 +110,7 @@ def _(installed):
     attached(installed)
     with following(installed, "web") as web:
         web.close()
-    installed.sql("""truncate trigperf.clock; insert into trigperf.clock
+    installed.sql("""truncate trigperf.clock, trigperf.collect_run; insert into trigperf.clock
         select now() - interval '100 s', pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn()""")
     installed.sql("insert into calls values (1)")
     installed.sql("""insert into trigperf.clock
@@ -122,6 +122,36 @@ def _(installed):
         web.until_keys("call:2")
         web.close()
     equal(one(installed, "web")["lag_seconds"], 0, "lag when all is acknowledged")
+
+
+@test("lag where no context runs: the looks of collect() tell the time; the report says the same")
+def _(installed):
+    attached(installed)
+    with following(installed, "web") as web:
+        web.close()
+    installed.sql("truncate trigperf.clock, trigperf.collect_run")
+    installed.sql("insert into calls values (1)")
+    equal(one(installed, "web")["lag_seconds"], None, "lag without any note")
+    installed.sql("delete from calls; select trigperf.consumer_reset('web'); select trigperf.collect()")
+    installed.sql("update trigperf.collect_run set at = at - interval '100 s'")
+    installed.sql("insert into calls values (1)")
+    installed.sql("insert into trigperf.clock select now(), pg_snapshot_xmax(pg_current_snapshot()), '0/0'")
+    row = one(installed, "web")
+    check(100 <= row["lag_seconds"] < 100 + harness.PATIENCE, f"lag {row['lag_seconds']}")
+    report = json.loads(installed.value("select trigperf.report(now() - interval '1 hour', now())"))
+    told = report["delivery"]["consumers"][0]
+    check(row["lag_seconds"] <= told["lag_seconds"] < row["lag_seconds"] + harness.PATIENCE, f"reported {told}")
+    equal((told["name"], told["source"], told["lag_bytes"], told["connected"]),
+          ("web", "outbox", row["lag_bytes"], False), "the rest")
+    check(row["lag_bytes"] > 0, "bytes of lag")
+
+
+@test("noting the time does not keep collect() from its work")
+def _(installed):
+    with installed.session() as other:
+        other.run("begin; select trigperf.clock_tick()")
+        contains(installed.value("select trigperf.collect()"), '"collected" : true', "what collect() says")
+        other.run("commit")
 
 
 @test("wal consumers and their slots are listed, and wal contexts stand among the live ones")

@@ -8,7 +8,7 @@ import os
 import re
 
 import harness
-from follower import Follower
+from follower import LIB, Follower
 from harness import check, contains, equal, test
 
 CALLS = "create table calls(id int primary key, user_id int, note text)"
@@ -191,6 +191,28 @@ def user_tables(db, user):
             "select error_context from trigperf.trigger_error_log",
             "select * from trigperf.incarnation", "delete from trigperf.incarnation",
             "alter function trigperf.outbox_rotate() owner to current_user"]
+
+
+@test("a consumer knows its lag in bytes; one granted before there was that right goes on without")
+def _(installed):
+    installed.sql(CALLS)
+    installed.attach("public.calls", "--key", "id", "--rule", "call:{id}")
+    user = login(installed, "app")
+    apply(installed, "consumer", user)
+
+    def lag(known):
+        with Follower(user, **{"batch.max_pending": 1}) as follower:
+            follower.ready().until(lambda f: f.resyncs(), "the resync")
+            for _ in range(3):
+                installed.sql("insert into calls select max(id) + 1 from (select 0 union all select id from calls) as c(id)")
+                LIB.check("trigperf_process", follower.context)
+            harness.eventually(lambda: LIB.check("trigperf_process", follower.context) or
+                               known(follower.status()["lag_bytes"]), "the lag")
+            equal(follower.status()["state"], "ready", "state")
+
+    lag(lambda value: value is not None and value > 0)
+    installed.sql(f'revoke all on function trigperf.outbox_lag from "{user.user}"')
+    lag(lambda value: value is None)
 
 
 @test("a consumer can do nothing more")

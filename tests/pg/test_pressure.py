@@ -87,6 +87,10 @@ def _(db):
         equal({prefix for entry in entries for prefix in entry["prefixes"]}, {f"call:{i}:" for i in range(5)}, "groups")
         equal({template for entry in entries for template in entry["templates"]}, {"call:{user_id}:{id}"}, "templates")
         check({f"dashboard:{i}" for i in range(5)} <= keys, "dashboards are told by their keys")
+        status = follower.status()
+        check(0 <= status["lag_seconds"] < harness.PATIENCE, f"lag of {status['lag_seconds']} s")
+        equal(status["lag_bytes"], None, "bytes that the server does not tell")
+        check(0 <= status["queue_ratio"] < 1, f"queue at {status['queue_ratio']}")
 
 
 @test("notify: too many groups of a template are all of that template, and of no other")
@@ -207,9 +211,13 @@ def stops_reading(database, source, consumer):
         check(most < 1 << 20, f"{most} bytes were held")
         check(resident() - before < 10 << 20, f"grown by {resident() - before} bytes")
         equal(follower.status()["counters"]["changes_collapsed"], 0, "collapsed changes")
+        check(follower.status()["lag_seconds"] > 0.9, f"lag of {follower.status()['lag_seconds']} s")
+        eventually(lambda: process(follower) or (follower.status()["lag_bytes"] or 0) > 100000, "a lag in bytes")
         expected = {f"call:{i}" for i in range(1, count + 1)} | {f"dashboard:{i}" for i in range(7)}
         follower.until(lambda f: idle(f) and expected <= f.keys(), "everything")
         equal(follower.resyncs(), ["*"], "resyncs")
+        eventually(lambda: follower.turn().status()["lag_bytes"] < 100000, "no lag any more")
+        check(follower.status()["lag_seconds"] < harness.PATIENCE, "a lag in seconds")
         follower.close()
 
 
