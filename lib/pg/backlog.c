@@ -13,6 +13,10 @@
 #define BEHIND_MS 2000u
 #define ASK_MS 4000u
 
+tp_backlog tp_backlog_make(tp_connection *connection, const tp_reader *reader) {
+    return (tp_backlog){.connection = connection, .reader = reader, .bytes = TP_NOT_MEASURED};
+}
+
 void tp_backlog_reset(tp_backlog *backlog) {
     backlog->bytes = TP_NOT_MEASURED;
     backlog->next_ms = 0;

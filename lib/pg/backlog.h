@@ -14,10 +14,8 @@
 typedef struct tp_reader tp_reader;
 
 typedef struct tp_backlog {
-    /* Filled in by the owner; both outlive it. */
     tp_connection *connection;
     const tp_reader *reader;
-    /* Its own. */
     uint64_t caught_up_ms; /* when all that was visible had been read; 0: never */
     uint64_t bytes;        /* of the outbox that were not read, or TP_NOT_MEASURED */
     uint64_t next_ms;
@@ -25,6 +23,8 @@ typedef struct tp_backlog {
     bool refused; /* the role may not ask */
 } tp_backlog;
 
+/* Both outlive it. */
+tp_backlog tp_backlog_make(tp_connection *connection, const tp_reader *reader);
 /* A session begins, or has ended: what was measured before is outdated. */
 void tp_backlog_reset(tp_backlog *backlog);
 /* All that is visible has been read. */

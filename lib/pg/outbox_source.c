@@ -101,8 +101,7 @@ static int32_t build_parts(tp_source *source, const tp_conninfo *info, trigperf_
         status = tp_consumer_new(source->connection, source->engine, source->name, source->instance,
                                  &consumer, &source->consumer, err);
     }
-    source->backlog = (tp_backlog){.connection = source->connection, .reader = source->reader};
-    tp_backlog_reset(&source->backlog);
+    source->backlog = tp_backlog_make(source->connection, source->reader);
     source->member = (tp_member){.connection = source->connection,
                                  .reader = source->reader,
                                  .consumer = source->consumer,
@@ -441,9 +440,7 @@ static void tick_session(tp_source *source) {
     check(source, status, error);
     if (source->session_up) {
         status = tp_member_tick(&source->member, source->now_ms, &error);
-        if (status == TRIGPERF_OK) {
-            status = tp_backlog_tick(&source->backlog, source->now_ms, &error);
-        }
+        status = status < 0 ? status : tp_backlog_tick(&source->backlog, source->now_ms, &error);
         check(source, status, error);
     }
     if (!tp_notifier_follows(source->notifier, source->now_ms)) {
