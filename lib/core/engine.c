@@ -165,6 +165,13 @@ void tp_engine_unlock(tp_engine *engine) {
     pthread_mutex_unlock(&engine->mutex);
 }
 
+bool tp_engine_full(tp_engine *engine) {
+    pthread_mutex_lock(&engine->mutex);
+    bool full = tp_pipeline_full(engine->pipeline);
+    pthread_mutex_unlock(&engine->mutex);
+    return full;
+}
+
 tp_cascade *tp_engine_cascade(tp_engine *engine) {
     return engine->cascade;
 }

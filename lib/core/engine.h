@@ -34,6 +34,8 @@ void tp_engine_shut(tp_engine *engine);
 /* The pipeline, between lock and unlock. */
 tp_pipeline *tp_engine_lock(tp_engine *engine);
 void tp_engine_unlock(tp_engine *engine);
+/* Not locked: whether a source had better stop reading. */
+bool tp_engine_full(tp_engine *engine);
 /* While locked: the cascade in use. */
 tp_cascade *tp_engine_cascade(tp_engine *engine);
 

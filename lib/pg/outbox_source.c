@@ -429,9 +429,7 @@ static bool able(tp_source *source) {
     if (source->life.state != TP_SOURCE_READY || source->closing) {
         return false;
     }
-    bool full = tp_pipeline_full(tp_engine_lock(source->engine));
-    tp_engine_unlock(source->engine);
-    return !full;
+    return !tp_engine_full(source->engine);
 }
 
 static void tick_session(tp_source *source) {

@@ -199,12 +199,6 @@ int32_t tp_reader_jump(tp_reader *reader, const tp_snapshot *to, uint64_t lsn,
 static void on_page(void *user, PGresult *result);
 static void on_big(void *user, PGresult *result);
 
-static bool engine_full(tp_reader *reader) {
-    bool full = tp_pipeline_full(tp_engine_lock(reader->engine));
-    tp_engine_unlock(reader->engine);
-    return full;
-}
-
 /* Up to where everything has arrived. */
 static const tp_snapshot *front(const tp_reader *reader) {
     return reader->page_count > 0 ? &reader->pages[reader->page_count - 1].to : &reader->position;
@@ -229,7 +223,7 @@ static void go_on(tp_reader *reader) {
         finish(reader, TP_READER_DONE, NULL);
         return;
     }
-    if (complete || reader->asked || reader->page_count > most || engine_full(reader)) {
+    if (complete || reader->asked || reader->page_count > most || tp_engine_full(reader->engine)) {
         return;
     }
     if (ask(reader, &error) != TRIGPERF_OK) {
@@ -320,7 +314,7 @@ static bool apply_rows(tp_reader *reader, uint32_t *changes) {
     uint32_t unseen = CHANGES_PER_LOOK;
     for (;;) {
         if (unseen >= CHANGES_PER_LOOK) {
-            if (*changes >= CHANGES_PER_TURN || engine_full(reader)) {
+            if (*changes >= CHANGES_PER_TURN || tp_engine_full(reader->engine)) {
                 return false;
             }
             unseen = 0;
@@ -381,7 +375,7 @@ static void on_big(void *user, PGresult *result) {
         tp_page_use use = use_of(reader);
         tp_page_apply_row(result, 0, &use);
         reader->rows++;
-        if (engine_full(reader)) {
+        if (tp_engine_full(reader->engine)) {
             tp_connection_pause(reader->connection, true);
         }
     } else if (kind == PGRES_TUPLES_OK) {
@@ -487,7 +481,7 @@ void tp_reader_set_now(tp_reader *reader, uint64_t now_ms) {
 
 void tp_reader_work(tp_reader *reader, uint64_t now_ms) {
     reader->now_ms = now_ms;
-    if (reader->state == READER_STREAMING && !engine_full(reader)) {
+    if (reader->state == READER_STREAMING && !tp_engine_full(reader->engine)) {
         tp_connection_pause(reader->connection, false);
     } else if (reader->state == READER_PAGING) {
         apply_pages(reader);
@@ -498,7 +492,8 @@ void tp_reader_work(tp_reader *reader, uint64_t now_ms) {
 }
 
 bool tp_reader_has_work(tp_reader *reader) {
-    return reader->state == READER_PAGING && reader->page_count > 0 && !engine_full(reader);
+    return reader->state == READER_PAGING && reader->page_count > 0 &&
+           !tp_engine_full(reader->engine);
 }
 
 uint64_t tp_reader_rows(const tp_reader *reader) {

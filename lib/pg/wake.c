@@ -179,8 +179,7 @@ tp_wake_use tp_wake_apply(const tp_wake *wake, tp_reader *reader, const tp_regis
         return TP_WAKE_OLD;
     }
     const char *version = text_of(wake, "v");
-    bool full = tp_pipeline_full(tp_engine_lock(engine));
-    tp_engine_unlock(engine);
+    bool full = tp_engine_full(engine);
     bool connects = wake->kind == TP_WAKE_ROWS && version != NULL && !full &&
                     strcmp(version, tp_registry_version(registry)) == 0 &&
                     tp_snapshot_covers(position, &wake->from) &&

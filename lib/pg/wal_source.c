@@ -177,18 +177,12 @@ static bool apply_group(tp_wal *source) {
     return group.count > 0;
 }
 
-static bool full(const tp_wal *source) {
-    bool is = tp_pipeline_full(tp_engine_lock(source->engine));
-    tp_engine_unlock(source->engine);
-    return is;
-}
-
 /* Applies what is visible, in commit order, and asks for what keeps the next one waiting. */
 static void pump(tp_wal *source) {
     while (source->session_up && !source->loading && apply_group(source)) {
     }
     tp_waltx *tx = tp_waldecoder_first(source->parts.decoder);
-    if (!source->session_up || source->loading || tx == NULL || full(source)) {
+    if (!source->session_up || source->loading || tx == NULL || tp_engine_full(source->engine)) {
         return;
     }
     uint32_t xid = tp_waltx_facts_of(tx)->xid;
@@ -208,7 +202,7 @@ static bool crowded(const tp_wal *source) {
 
 /* Whether reading stops for now. */
 static bool set_pause(tp_wal *source) {
-    bool pause = crowded(source) || full(source);
+    bool pause = crowded(source) || tp_engine_full(source->engine);
     tp_wal_stream_pause(source->parts.stream, pause);
     return pause;
 }
@@ -442,7 +436,7 @@ static int32_t wal_process(void *self, uint64_t now_ms, trigperf_error **err) {
 static uint64_t following_deadline(const tp_wal *source) {
     uint64_t deadline = source->next_store;
     bool waits = tp_waldecoder_first(source->parts.decoder) != NULL && !source->parts.look.asking &&
-                 !source->loading && !full(source);
+                 !source->loading && !tp_engine_full(source->engine);
     deadline = waits ? tp_earlier(deadline, source->parts.look.next_ms) : deadline;
     deadline = tp_wal_ack_wanted(&source->parts.ack)
                    ? tp_earlier(deadline, source->parts.ack.next_ms)
