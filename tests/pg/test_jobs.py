@@ -376,6 +376,8 @@ def _(cluster, installed):
             one.until(lambda f: int(executions(installed)) > 0, "executions")
             end()
             kept = int(installed.value("select coalesce(sum(executions), 0) from trigperf.trigger_performance_metrics"))
+            # more commits than there were before, so that their number does not tell
+            installed.sql(f"do $$ begin for i in 1 .. {1000 + 4000 * number} loop perform 1; commit; end loop; end $$")
             insert(installed, after)
             one.until(lambda f: int(executions(installed)) >= kept + after, f"what came after crash {number}")
             equal(int(executions(installed)), kept + after, f"executions after crash {number}")
