@@ -24,6 +24,15 @@ static const char version_sql[] =
     " the newest that this version of the library was tested with', 'look for a newer libtrigperf'"
     " WHERE current_setting('server_version_num')::int >= 190000";
 
+static const char jobs_sql[] =
+    "SELECT 'warn', 'job ' || j.name, CASE j.state WHEN 'running'"
+    " THEN 'it has run for ' || j.run_s || ' s' || COALESCE(', and waits for ' || j.waits_for, '')"
+    " ELSE 'it failed ' || j.attempt || ' times in a row: ' || COALESCE(j.error, 'no reason known')"
+    " END, CASE j.state WHEN 'running' THEN 'look at its session: SELECT * FROM pg_stat_activity"
+    " WHERE application_name LIKE ''% jobs''' ELSE 'mend what the error says; SELECT * FROM"
+    " trigperf.job_failures() shows more' END FROM trigperf.jobs() j"
+    " WHERE j.state = 'running' AND j.run_s > 900 OR j.state = 'failed' AND j.attempt >= 3";
+
 static const char wal_rights_sql[] =
     "SELECT 'warn', r.rolname, 'tables are attached with granularity wal, and the role has no right"
     " to replicate', 'ALTER ROLE ' || quote_ident(r.rolname) || ' REPLICATION'"
@@ -371,6 +380,13 @@ const tp_doctor_check tp_doctor_checks[] = {
      .schema = true,
      .primary = true,
      .sql = open_sql},
+    {.name = "jobs",
+     .area = DELIVERY,
+     .why = "what it does for the database is not done: measuring, alerts, retention, KPIs",
+     .fine = "no job fails again and again, or runs for long",
+     .schema = true,
+     .primary = true,
+     .sql = jobs_sql},
     {.name = "wal_level",
      .area = "wal",
      .why = "only a log of that level can be read",

@@ -235,6 +235,16 @@ def _(installed):
     equal(found(installed, "consumers"), [], "after it was dropped")
 
 
+@test("jobs that fail again and again, or run for long")
+def _(installed):
+    installed.sql("insert into trigperf.job (name, outcome, attempt, error) values ('kpi', 'failed', 2, 'no \x1b room')")
+    equal(found(installed, "jobs"), [], "what failed twice")
+    installed.sql("update trigperf.job set attempt = 3")
+    contains(one(installed, "jobs")["found"], "3 times in a row: no", "what failed three times")
+    installed.sql("update trigperf.job set running = true, begun_at = now() - interval '20 min'")
+    contains(one(installed, "jobs")["found"], "has run for 1200", "what runs for long")
+
+
 @test("the outbox above its limit, settings that are no numbers, errors of capture")
 def _(installed):
     attached(installed)

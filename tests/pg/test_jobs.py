@@ -130,6 +130,21 @@ def _(installed):
     eventually(lambda: sessions(installed) == 0, "the connection's end")
 
 
+@test("closing waits no longer for series that cannot be written")
+def _(installed):
+    attached(installed)
+    with Follower(installed, "web", **{**QUICK, "metrics.flush_ms": 3600000}) as one:
+        one.ready().until(lambda f: jobs_of(f)["connection"] == "open", "the second connection")
+        with installed.session() as holder:
+            holder.run("begin; lock trigperf.host_series in access exclusive mode")
+            deliver(one, installed, 1)
+            equal(LIB.trigperf_context_close(one.context, 20000, None), 0, "closing, with the lock held")
+            equal(installed.value("select acked_at is not null from trigperf.consumer"), "t", "the position is stored")
+            equal(installed.value("select count(*) from trigperf.member"), "0", "contexts")
+            holder.run("rollback")
+        one.free()
+
+
 @test("a process that dies: its statement ends, the run is lost, another one leads")
 def _(installed):
     attached(installed)
