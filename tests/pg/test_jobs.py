@@ -130,6 +130,22 @@ def _(installed):
     eventually(lambda: sessions(installed) == 0, "the connection's end")
 
 
+@test("a job ends when another context leads it")
+def _(installed):
+    attached(installed)
+    installed.sql(STALLED)
+    with Follower(installed, "web", **QUICK) as one:
+        one.ready().until(lambda f: job(installed, "alerts").get("state") == "running", "the job")
+        installed.sql("update trigperf.job_lease set instance = gen_random_uuid(), beat = clock_timestamp()")
+        # it asks every ten seconds, and at once on a new connection
+        installed.value("select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                        "where application_name = 'trigperf' and datname = current_database()")
+        one.until(lambda f: outcomes(installed, "alerts") == ["cancelled"], "the job's end")
+        equal(jobs_of(one)["leads"], [], "jobs that it leads")
+        deliver(one, installed, 1)
+        one.close()
+
+
 @test("closing waits no longer for series that cannot be written")
 def _(installed):
     attached(installed)
@@ -389,7 +405,11 @@ def _(cluster, installed):
                                                (lambda: crash(cluster), 40)]):
             insert(installed, 9)
             one.until(lambda f: int(executions(installed)) > 0, "executions")
-            end()
+            with installed.session() as holder:
+                holder.run("begin; lock trigperf.trigger_performance_metrics in share mode")
+                insert(installed, 5)
+                one.until(lambda f: sessions(installed, "and wait_event_type = 'Lock'") == 1, "being in the middle of it")
+                end()
             kept = int(installed.value("select coalesce(sum(executions), 0) from trigperf.trigger_performance_metrics"))
             # more commits than there were before, so that their number does not tell
             installed.sql(f"do $$ begin for i in 1 .. {1000 + 4000 * number} loop perform 1; commit; end loop; end $$")
