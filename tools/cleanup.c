@@ -117,10 +117,22 @@ static int remove_all(work *w) {
     return code;
 }
 
+/* In the unit that leaves few digits, as the server's pg_size_pretty() does. */
+static const char *pretty(json_int_t bytes, char text[40]) {
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    double size = (double)bytes;
+    size_t unit = 0;
+    while (size >= 10240 && unit + 1 < sizeof units / sizeof units[0]) {
+        size /= 1024;
+        unit++;
+    }
+    snprintf(text, 40, "%.0f %s", size, units[unit]);
+    return text;
+}
+
 static json_t *size_of(json_int_t bytes) {
     char text[40];
-    snprintf(text, sizeof text, "%.1f MB", (double)bytes / 1048576);
-    return json_string(text);
+    return json_string(pretty(bytes, text));
 }
 
 static json_t *row_of(const json_t *table, bool dry_run) {
@@ -151,8 +163,9 @@ static void print_text(const work *w, bool dry_run) {
            dry_run ? " would be removed, nothing was changed" : " removed");
     printf("names of series that nothing uses: %" JSON_INTEGER_FORMAT "%s\n",
            number(w->plan, dry_run ? "unused_names" : "removed_names"), dry_run ? "" : " removed");
-    printf("outbox: %.1f MB%s\n",
-           (double)number(w->plan, dry_run ? "outbox_bytes" : "removed_outbox_bytes") / 1048576,
+    char size[40];
+    printf("outbox: %s%s\n",
+           pretty(number(w->plan, dry_run ? "outbox_bytes" : "removed_outbox_bytes"), size),
            dry_run ? ", of which goes what every position has passed" : " emptied");
 }
 

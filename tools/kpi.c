@@ -163,20 +163,67 @@ static int run_drop(const args *given, trigperf_admin *admin) {
 /* --- list, refresh, check
  * -----------------------------------------------------------------------*/
 
+/* "day=CAST(at AS date), n": of an array of objects, two members. */
+static json_t *joined(const json_t *list, const char *name, const char *what) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = say_allocated(open_memstream(&text, &size));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *expression = json_string_value(json_object_get(one, what));
+        fprintf(stream, "%s%s%s%s", i == 0 ? "" : ", ",
+                json_string_value(json_object_get(one, name)), expression == NULL ? "" : "=",
+                expression == NULL ? "" : expression);
+    }
+    fclose(stream);
+    json_t *result = say_allocated(json_string(say_allocated(text)));
+    free(text);
+    return result;
+}
+
+/* A row for people: how it was described, and how it stands. */
+static json_t *short_row(const json_t *kpi) {
+    static const char *const rest[] = {"where",       "mode",  "interval_ms",
+                                       "granularity", "state", "fix"};
+    json_t *row = say_allocated(json_object());
+    json_object_set(row, "target", json_object_get(kpi, "target"));
+    json_object_set(row, "source", json_object_get(kpi, "source"));
+    json_object_set_new(row, "by", joined(json_object_get(kpi, "groups"), "name", "expression"));
+    json_object_set_new(row, "values", joined(json_object_get(kpi, "values"), "name", "aggregate"));
+    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
+        json_object_set(row, rest[i], json_object_get(kpi, rest[i]));
+    }
+    return row;
+}
+
+static void print_list(const char *json) {
+    json_t *all = say_allocated(json_loads(json, 0, NULL));
+    json_t *rows = say_allocated(json_array());
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_array_append_new(rows, short_row(json_array_get(all, i)));
+    }
+    if (json_array_size(rows) == 0) {
+        say_note("there are no KPIs");
+    } else {
+        render_rows(rows);
+    }
+    json_decref(rows);
+    json_decref(all);
+}
+
 static int run_list(const args *given, trigperf_admin *admin) {
     char *json = NULL;
     trigperf_error *error = NULL;
     if (trigperf_admin_kpis(admin, &json, &error) != TRIGPERF_OK) {
         return say_failure(error);
     }
-    int code = EXIT_FINE;
     if (as_json(given)) {
         puts(json);
     } else {
-        code = render_json(json);
+        print_list(json);
     }
     trigperf_string_free(json);
-    return code;
+    return EXIT_FINE;
 }
 
 static void print_outcome(const json_t *entry, bool check) {

@@ -195,7 +195,9 @@ int render_json(const char *json) {
     if (root == NULL) {
         return say_error("the library's answer is not JSON: %s", problem.text);
     }
-    if (json_is_array(root)) {
+    if (json_is_array(root) && json_array_size(root) == 0) {
+        say_note("there are none");
+    } else if (json_is_array(root)) {
         render_rows(root);
     } else {
         print_object(root);

@@ -182,12 +182,14 @@ static int32_t check_attached(const work *w, PGconn *connection, trigperf_error 
         "reading the registry", &result, err);
     if (status == TRIGPERF_OK && PQntuples(result) > 0) {
         bool same = PQgetvalue(result, 0, 0)[0] == 't';
-        status = tp_error_set(err, TRIGPERF_E_EXISTS,
-                              "to change keys or rules, run 'trigperf detach' for it first",
-                              same ? "%s is attached already"
-                                   : "%s is attached already, as a table that was dropped or "
-                                     "renamed since",
-                              w->relation.quoted);
+        status =
+            tp_error_set(err, TRIGPERF_E_EXISTS,
+                         "'trigperf apply' changes its keys and settings, 'trigperf rules' its "
+                         "rules; or run 'trigperf detach' for it first",
+                         same ? "%s is attached already"
+                              : "%s is attached already, as a table that was dropped or "
+                                "renamed since",
+                         w->relation.quoted);
     }
     PQclear(result);
     return status;

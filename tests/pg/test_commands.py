@@ -127,6 +127,19 @@ def on_terminal(argv, env):
     return shown.decode(errors="replace")
 
 
+@test("where there is nothing to show, that is said, with exit code 0; what is shown is for people")
+def _(installed):
+    for call in (["rules"], ["kpi", "list"], ["consumers"], ["triggers"], ["install", "--dry-run"], ["cleanup"]):
+        shown = installed.trigperf(*call)
+        check(re.search(r"\bno(thing|ne)?\b|0 rows", shown.out + shown.err), f"{call}: {shown!r}")
+    installed.sql("create table calls(id bigint primary key, at timestamptz, n int)")
+    installed.trigperf("kpi", "add", "per_day", "--from", "calls", "--by", "day=CAST(at AT TIME ZONE 'UTC' AS date)", "--by", "n",
+                       "--value", "calls=count(*)")
+    shown = installed.trigperf("kpi", "list").out
+    contains(shown, "day=CAST(at AT TIME ZONE 'UTC' AS date), n", "groups")
+    check("{" not in shown, f"JSON within text: {shown}")
+
+
 @test("colours on a terminal, unless NO_COLOR or TERM=dumb says otherwise")
 def _(installed):
     installed.sql("create table calls(id bigint primary key)")
