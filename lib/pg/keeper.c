@@ -168,6 +168,13 @@ static void forget_lost(tp_keeper *keeper, bool own_lost, bool link_lost) {
     }
 }
 
+static void leave_stale(tp_keeper *keeper) {
+    if (keeper->stale && !tp_jobs_running(keeper->jobs)) {
+        tp_sideline_close(keeper->sideline);
+        keeper->stale = false;
+    }
+}
+
 static void follow_connections(tp_keeper *keeper, tp_connection *link) {
     bool link_lost = link == NULL && keeper->linked;
     bool anew = link != NULL && !keeper->linked;
@@ -177,6 +184,7 @@ static void follow_connections(tp_keeper *keeper, tp_connection *link) {
     if (keeper->sideline != NULL) {
         keeper->stale = keeper->stale || anew;
         tp_sideline_process(keeper->sideline, keeper->now_ms);
+        leave_stale(keeper);
         own_lost = tp_sideline_number(keeper->sideline) != keeper->number;
         keeper->number = tp_sideline_number(keeper->sideline);
     }
@@ -187,10 +195,6 @@ static void follow_connections(tp_keeper *keeper, tp_connection *link) {
 static tp_connection *way(tp_keeper *keeper) {
     if (keeper->sideline == NULL) {
         return keeper->link;
-    }
-    if (keeper->stale && !tp_jobs_running(keeper->jobs)) {
-        tp_sideline_close(keeper->sideline);
-        keeper->stale = false;
     }
     tp_sideline_want(keeper->sideline, keeper->now_ms);
     return keeper->stale ? NULL : tp_sideline_ready(keeper->sideline);

@@ -76,7 +76,8 @@ def _(installed):
     proxy = Proxy(os.path.join(env["TRIGPERF_PG_SOCKET"], f".s.PGSQL.{env['PGPORT']}"))
     conninfo = f"host=127.0.0.1 port={proxy.port} user={installed.user} dbname={installed.name}"
     try:
-        with Follower(installed, "web", conninfo, **{**SETTINGS, "connect.silence_ms": 200, "metrics.flush_ms": 1000}) as host:
+        with Follower(installed, "web", conninfo, **{**SETTINGS, "connect.silence_ms": 200, "metrics.flush_ms": 1000,
+                                                       "jobs.connection": "shared"}) as host:
             host.ready().until(lambda f: f.resyncs(), "the first resync")
             with installed.session() as holder:
                 holder.run("begin; lock table trigperf.host_process in access exclusive mode")
