@@ -46,7 +46,7 @@ typedef struct part {
     int to;
 } part;
 
-typedef enum lack { LACKS_NOTHING, LACKS_IDENTITY, LACKS_KEY, LACKS_OLD_ROW } lack;
+typedef enum lack { LACKS_NOTHING, LACKS_IDENTITY, LACKS_FULL, LACKS_KEY, LACKS_OLD_ROW } lack;
 
 static bool is_true(const PGresult *rows, int row, int column) {
     return PQgetvalue(rows, row, column)[0] == 't';
@@ -172,7 +172,7 @@ static lack lack_of(const trigperf_attachment *spec, const part *p, const char *
         some = some || is_true(p->rows, row, IN_IDENTITY);
     }
     if (!some) {
-        return LACKS_IDENTITY;
+        return fact_of(p, IDENTITY) == 'f' ? LACKS_FULL : LACKS_IDENTITY;
     }
     for (uint32_t i = 0; i < spec->key_count; i++) {
         *key = spec->keys[i].name;
@@ -192,6 +192,12 @@ static int32_t set_lack(const part *p, lack which, const char *key, const tp_str
                             "granularity wal: %s has no replica identity, or one with a "
                             "generated column that cannot be published: the server would refuse "
                             "its UPDATE and DELETE statements",
+                            place_of(p));
+    case LACKS_FULL:
+        return tp_error_set(err, TRIGPERF_E_UNSUPPORTED, text,
+                            "granularity wal: %s has REPLICA IDENTITY FULL and a generated column "
+                            "that cannot be published: the server would refuse its UPDATE and "
+                            "DELETE statements",
                             place_of(p));
     case LACKS_KEY:
         return tp_error_set(err, TRIGPERF_E_UNSUPPORTED, text,
@@ -239,7 +245,13 @@ static void put_fixes(const tp_wal_attach *attach, const PGresult *rows, tp_strb
 static int32_t refuse(const tp_wal_attach *attach, const part *p, lack which, const char *key,
                       trigperf_error **err) {
     tp_strbuf hint = TP_STRBUF_INIT;
-    put_fixes(attach, p->rows, &hint);
+    if (which == LACKS_FULL) {
+        tp_strbuf_printf(&hint,
+                         "ALTER TABLE %s REPLICA IDENTITY DEFAULT; or choose another granularity",
+                         place_of(p));
+    } else {
+        put_fixes(attach, p->rows, &hint);
+    }
     int32_t status = hint.failed ? tp_error_nomem(err) : set_lack(p, which, key, &hint, err);
     tp_strbuf_free(&hint);
     return status;

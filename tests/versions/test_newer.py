@@ -205,7 +205,8 @@ def _(installed):
     installed.sql(CALLS + "; alter table calls add twice int generated always as (id * 2); "
                           "alter table calls replica identity full")
     error = installed.attach("calls", "--key", "id", "--granularity", "wal", ok=1).err
-    contains(error, "with a generated column that cannot be published", "why")
+    contains(error, "has REPLICA IDENTITY FULL and a generated column that cannot be published", "why")
+    contains(error, "ALTER TABLE public.calls REPLICA IDENTITY DEFAULT", "what to do")
     installed.sql("insert into calls values (1); update calls set id = 2; alter table calls drop twice")
     installed.attach("calls", "--key", "id", "--rule", "call:{id}", "--granularity", "wal")
     with following(installed, source="wal") as web:
