@@ -92,6 +92,24 @@ int32_t tp_probe_start(tp_probe *probe, const char *channel, const char *payload
     return status != TRIGPERF_OK ? status : tp_connection_send(probe->sender, &statement, err);
 }
 
+/* Takes the error. */
+static int32_t explain(trigperf_error *error, trigperf_error **err) {
+    int32_t status = tp_error_set_sql(
+        err, trigperf_error_code(error), trigperf_error_sqlstate(error),
+        trigperf_error_retriable(error) != 0,
+        "where a pooler stands between, look at the size of its pool",
+        "the second connection, which proves that notifications arrive, was of no use: %s",
+        trigperf_error_message(error));
+    trigperf_error_free(error);
+    return status;
+}
+
+static int32_t drive_second(tp_probe *probe, uint64_t now_ms, trigperf_error **err) {
+    trigperf_error *error = NULL;
+    int32_t status = tp_connection_process(probe->second, now_ms, &error);
+    return status != TRIGPERF_OK ? explain(error, err) : TRIGPERF_OK;
+}
+
 static int32_t verdict(trigperf_error **err) {
     return tp_error_set(err, TRIGPERF_E_UNSUPPORTED,
                         "connect to the server directly, or through a pooler in session mode "
@@ -123,7 +141,7 @@ static int32_t go_on(tp_probe *probe, uint64_t now_ms, trigperf_error **err) {
 int32_t tp_probe_process(tp_probe *probe, uint64_t now_ms, trigperf_error **err) {
     int32_t status = TRIGPERF_OK;
     if (probe->state == PROBE_SENDING && probe->sender == probe->second) {
-        status = tp_connection_process(probe->second, now_ms, err);
+        status = drive_second(probe, now_ms, err);
     }
     if (status == TRIGPERF_OK) {
         status = go_on(probe, now_ms, err);

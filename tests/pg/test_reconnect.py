@@ -134,6 +134,15 @@ def _(installed):
             contains(follower.error.message, "a pooler in between", "the refusal")
 
 
+@test("a pooler without room for the second connection: tried again, and the error says what to look at")
+def _(installed):
+    attached(installed)
+    with pooler(installed, "session", size=1) as conninfo:
+        with Follower(installed, conninfo=str(conninfo), **{"connect.timeout_ms": 500}) as follower:
+            follower.until(lambda f: "the second connection" in (f.status()["error"] or ""), "the error")
+            equal((follower.state(), follower.error), (BACKOFF, None), "state")
+
+
 def stop_listening(session, follower, stopped):
     """Stops the server process of a context that listens, before that is ready. False: it was ready already."""
     others = ",".join(["pg_backend_pid()", *map(str, stopped)])
