@@ -148,18 +148,13 @@ static bool collapse_to_groups(tp_pipeline *pipeline, const tp_change *change,
 
 /* ---- levels ---- */
 
-static uint64_t share(const tp_pipeline_options *options, uint32_t percent) {
-    return options->max_bytes / 100 * percent + options->max_bytes % 100 * percent / 100;
-}
-
 static bool all_waits(const tp_pipeline *pipeline) {
     return pipeline->ready_all != NULL || tp_resyncs_has_all(pipeline->resyncs);
 }
 
 tp_resync_level tp_collapse_level(const tp_pipeline *pipeline, const tp_table *table) {
-    const tp_pipeline_options *options = &pipeline->options;
     uint64_t bytes = tp_pipeline_bytes(pipeline);
-    if (bytes < share(options, options->group_percent)) {
+    if (bytes < pipeline->group_bytes) {
         return TP_RESYNC_NONE;
     }
     if (all_waits(pipeline)) {
@@ -168,10 +163,10 @@ tp_resync_level tp_collapse_level(const tp_pipeline *pipeline, const tp_table *t
     if (tp_resyncs_covers(pipeline->resyncs, table)) {
         return TP_RESYNC_TABLE;
     }
-    if (bytes >= options->max_bytes) {
+    if (bytes >= pipeline->options.max_bytes) {
         return TP_RESYNC_ALL;
     }
-    return bytes < share(options, options->table_percent) ? TP_RESYNC_GROUP : TP_RESYNC_TABLE;
+    return bytes < pipeline->table_bytes ? TP_RESYNC_GROUP : TP_RESYNC_TABLE;
 }
 
 /* What it has become may be more than was asked for. */

@@ -35,6 +35,10 @@ static tp_pipeline_options sane(tp_pipeline_options options) {
     return options;
 }
 
+static uint64_t share(uint64_t bytes, uint32_t percent) {
+    return bytes / 100 * percent + bytes % 100 * percent / 100;
+}
+
 static bool build(tp_pipeline *pipeline) {
     const tp_pipeline_options *options = &pipeline->options;
     pipeline->tables = tp_tables_new();
@@ -61,6 +65,8 @@ int32_t tp_pipeline_new(const tp_pipeline_options *options, tp_cascade *cascade,
         return tp_error_nomem(err);
     }
     pipeline->options = sane(*options);
+    pipeline->group_bytes = share(options->max_bytes, pipeline->options.group_percent);
+    pipeline->table_bytes = share(options->max_bytes, pipeline->options.table_percent);
     pipeline->cascade = cascade;
     pipeline->fence = fence;
     if (!build(pipeline)) {

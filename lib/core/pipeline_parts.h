@@ -18,6 +18,8 @@
 
 struct tp_pipeline {
     tp_pipeline_options options;
+    uint64_t group_bytes; /* from there on changes collapse to groups, */
+    uint64_t table_bytes; /* and to tables */
     tp_cascade *cascade;
     tp_fence *fence;
     tp_tables *tables;
@@ -44,7 +46,9 @@ struct tp_pipeline {
 
 /* Memory of what waits. */
 static inline uint64_t tp_pipeline_bytes(const tp_pipeline *pipeline) {
-    uint64_t batches = tp_window_weight(pipeline->window) / pipeline->options.max_keys;
+    uint32_t weight = tp_window_weight(pipeline->window);
+    uint32_t max_keys = pipeline->options.max_keys;
+    uint64_t batches = weight < max_keys ? 0 : weight / max_keys;
     return batches * TP_PIPELINE_BATCH_BYTES + tp_window_bytes(pipeline->window) +
            tp_limiter_bytes(pipeline->limiter) + tp_resyncs_bytes(pipeline->resyncs) +
            tp_delivery_bytes(pipeline->delivery);
