@@ -4,8 +4,8 @@
 transactions of many kinds."""
 
 import harness
-from follower import READY, Follower
-from harness import check, equal, eventually, test
+from follower import LIB, READY, Follower
+from harness import check, contains, equal, eventually, test
 
 
 class Wal(Follower):
@@ -174,6 +174,83 @@ def _(cluster):
             follower.close()
     finally:
         database.sql("alter system reset logical_decoding_work_mem; select pg_reload_conf()")
+
+
+@test("a publication that was dropped: a sentence; made again, everything is resynced and nothing lost after")
+def _(installed):
+    attached(installed, "calls")
+    with following(installed, "web") as follower:
+        installed.sql("drop publication trigperf; insert into calls values (1, 1)")
+        follower.until(lambda f: f.error is not None, "the refusal")
+        contains(follower.error.message, "the publication trigperf, it was dropped")
+        contains(follower.error.hint, "CREATE PUBLICATION trigperf")
+        installed.sql("create publication trigperf; select trigperf.wal_check_all()")
+        LIB.check("trigperf_context_retry", follower.context)
+        follower.until(lambda f: f.resyncs().count("*") == 2, "the resync").ready()
+        installed.sql("insert into calls values (2, 2)")
+        follower.until_keys("calls:2")
+        follower.close()
+
+
+@test("a publication that was edited by hand is put right, with a resync of what it may have left out")
+def _(installed):
+    attached(installed, "calls", "other")
+    look = "; select trigperf.wal_check_all()"
+    with following(installed) as follower:
+        def edited(sql, *tables):
+            before = len(follower.resyncs())
+            installed.sql(sql + "; insert into calls values (1, 1) on conflict do nothing; delete from calls" + look)
+            follower.until(lambda f: set(tables) <= set(f.resyncs()[before:]), f"resyncs after {sql}")
+            equal(installed.rows("select distinct state from trigperf.wal_tables()"), [["ok"]], "state")
+            equal(installed.value("select trigperf.wal_check_all()"), "0", "found changed again")
+
+        edited("alter publication trigperf set (publish = 'insert')", "public.calls", "public.other")
+        edited("alter publication trigperf set table calls where (user_id > 5), other", "public.calls")
+        edited("alter publication trigperf drop table other", "public.other")
+        edited("alter publication trigperf set table calls", "public.other")
+        installed.sql("insert into other values (1, 1), (2, 9); insert into calls values (3, 3)")
+        follower.until_keys("other:1", "other:2", "calls:3")
+        follower.close()
+
+
+@test("attaching and what follows it, read in one go: told by the rules that hold for it")
+def _(installed):
+    attached(installed, "calls")
+    installed.sql("create table late (id bigint primary key, user_id bigint, note text)")
+    text = installed.attach("public.late", "--key", "id", "--rule", "late:{id}", "--granularity", "wal", "--dry-run").out
+    with following(installed) as follower:
+        installed.sql(f"begin; {text} commit; insert into late values (1); insert into late values (2); "
+                      "insert into calls values (3, 3)")
+        follower.until_keys("calls:3")
+        check({"late:1", "late:2"} <= follower.keys(), f"{follower.keys()}")
+        equal(follower.resyncs(), ["*", "public.late"], "resyncs")
+        follower.close()
+
+
+@test("a host that takes nothing: above wal.max_bytes its slot is given up, with a resync of everything")
+def _(installed):
+    attached(installed, "calls")
+    for name in ("web", ""):
+        with following(installed, name) as follower:
+            def given_up():
+                installed.sql("insert into calls select i, 1, repeat('x', 900) from generate_series(1, 500) i "
+                              "on conflict (id) do update set note = excluded.note || 'y'")
+                LIB.trigperf_wait(follower.context, 20, None)
+                return any("above wal.max_bytes" in text for _, text in follower.log_lines)
+
+            limit(installed, 1000000)
+            eventually(given_up, "giving it up")
+            limit(installed, 0)
+            follower.until(lambda f: f.resyncs().count("*") == 2, "the resync").ready()
+            eventually(lambda: installed.value("select max(retained_bytes) < 50000000 from trigperf.wal_slots()") == "t",
+                       "the log to be let go")
+            installed.sql(f"insert into calls values ({9000 + len(name)}, 1)")
+            follower.until_keys(f"calls:{9000 + len(name)}")
+            follower.close()
+
+
+def limit(database, most):
+    database.sql(f"update trigperf.setting set value = '{most}' where name = 'wal.max_bytes'")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 -- Takes version 11 back, as part of taking back all: the functions that it replaced go with versions 1, 2
 -- and 4.
 
+DROP FUNCTION trigperf.wal_operations();
 DROP FUNCTION trigperf.wal_adjust();
 DROP FUNCTION trigperf.wal_report(int, text, text, text);
 DROP FUNCTION trigperf.wal_dismiss();

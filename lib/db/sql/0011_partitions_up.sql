@@ -43,6 +43,28 @@ SELECT c.id, c.relid FROM trigperf.captured_table c WHERE c.granularity = 'wal';
 -- ---------------------------------------------------------------------------------------------
 -- Looking. What follows runs every few seconds; see version 2 for why it is plpgsql.
 
+-- As in version 10, four times as quick: a table of a thousand partitions asks it for each of them.
+CREATE OR REPLACE FUNCTION trigperf.wal_identity(p_relid oid) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN bool_or(CASE WHEN c.relreplident <> 'f' THEN a.attgenerated <> ''
+                                      WHEN a.attgenerated = 's' THEN
+                                          (SELECT to_jsonb(p) ->> 'pubgencols' = 'n'
+                                           FROM pg_publication p WHERE p.pubname = 'trigperf')
+                                      ELSE a.attgenerated = 'v' END) THEN '{}'
+                    ELSE COALESCE(array_agg(a.attname::text ORDER BY a.attnum)
+                                  FILTER (WHERE a.attgenerated = ''), '{}') END
+        FROM pg_class c
+        LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid
+                            AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate
+                                                    WHEN 'i' THEN i.indisreplident ELSE false END
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                           AND (c.relreplident = 'f' OR a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
+        WHERE c.oid = p_relid);
+END
+$$;
+
 -- The tables that hold the rows of attached ones, at any depth. teller: the attached table under whose
 -- name its changes are told, which is the nearest, if there are several.
 CREATE FUNCTION trigperf.wal_family() RETURNS TABLE (id int, relid oid, teller int)
@@ -70,15 +92,19 @@ $$;
 --                not FULL where columns are watched: updates are told as resyncs; without any identity
 --                the server would refuse them, and nothing is told
 --   unpublished  it is not in the publication: nothing is told
---   columns      the publication's list of columns lacks some of the replica identity
+--   columns      the publication's list of columns lacks some of the replica identity; or it has a row
+--                filter that it should not have, or lacks one
 --   overlap      it is told under the name of another attached table
 --
--- refuses: the server refuses UPDATE and DELETE, for what the publication says. mend: statements that
+-- refuses: the server refuses UPDATE and DELETE, for what the publication says; stale: so it does, or
+-- the publication says other things than it should. mend: statements that
 -- publish it as well as can be, once the publication does not hold it. A table without a replica identity
 -- of its own choice gets that of the attached table, if this is FULL: partitions do not inherit it.
+--
+-- OFFSET 0 keeps what is computed once for a table from being computed at each place where it is named.
 CREATE FUNCTION trigperf.wal_members() RETURNS TABLE (
-    id int, relid oid, present text, known boolean, published boolean, refuses boolean, state text,
-    mend text, fix text)
+    id int, relid oid, present text, known boolean, published boolean, refuses boolean, stale boolean,
+    state text, mend text, fix text)
 LANGUAGE plpgsql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
@@ -86,7 +112,7 @@ BEGIN
     SELECT f.id, f.relid, q.place,
            f.id <> f.teller OR EXISTS (SELECT FROM trigperf.wal_member m
                                        WHERE m.table_id = f.id AND m.relid = f.relid AND m.gone_at IS NULL),
-           q.published, w.refuses, s.state, t.mend,
+           q.published, w.refuses, w.refuses OR l.filtered, s.state, t.mend,
            CASE s.state
                WHEN 'foreign' THEN 'its changes are not in this server''s log: attach the others one by one'
                WHEN 'unlogged' THEN 'ALTER TABLE ' || q.place || ' SET LOGGED'
@@ -109,33 +135,40 @@ BEGIN
         SELECT quote_ident(n.nspname) || '.' || quote_ident(r.relname), p.prrelid IS NOT NULL,
                r.relkind = 'r' AND r.relpersistence = 'p',
                r.relreplident = 'd' AND COALESCE(top.relreplident = 'f', false),
-               trigperf.wal_identity(f.relid)) AS q(place, published, logged, follows, identity)
+               trigperf.wal_identity(f.relid)
+        OFFSET 0) AS q(place, published, logged, follows, identity)
     CROSS JOIN LATERAL (
         SELECT c.key_columns <@ q.identity AND (c.watch = '{}' OR r.relreplident = 'f'),
-               COALESCE(c.filter_columns, '{}') <@ q.identity) AS i(keys, filter)
+               COALESCE(c.filter_columns, '{}') <@ q.identity
+        OFFSET 0) AS i(keys, filter)
     CROSS JOIN LATERAL (
         SELECT p.prattrs IS NOT NULL AND (r.relreplident = 'f' OR EXISTS (
             SELECT FROM pg_attribute a
             WHERE a.attrelid = f.relid AND a.attname = ANY (q.identity)
-              AND a.attnum <> ALL (p.prattrs::int2[])))) AS l(lacking)
+              AND a.attnum <> ALL (p.prattrs::int2[]))),
+               q.published AND i.filter AND (p.prqual IS NULL) <> (c.row_filter IS NULL)
+        OFFSET 0) AS l(lacking, filtered)
     CROSS JOIN LATERAL (
         SELECT q.published AND (l.lacking OR q.identity = '{}'
                                 OR (p.prqual IS NOT NULL
-                                    AND NOT trigperf.wal_filtered(f.relid) <@ q.identity))) AS w(refuses)
+                                    AND NOT trigperf.wal_filtered(f.relid) <@ q.identity))
+        OFFSET 0) AS w(refuses)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN f.id <> f.teller THEN 'overlap'
                     WHEN r.relkind = 'f' THEN 'foreign'
                     WHEN NOT q.logged THEN 'unlogged'
                     WHEN NOT i.keys OR NOT i.filter THEN 'identity'
                     WHEN NOT q.published THEN 'unpublished'
-                    WHEN l.lacking THEN 'columns'
-                    ELSE 'ok' END) AS s(state)
+                    WHEN l.lacking OR l.filtered THEN 'columns'
+                    ELSE 'ok' END
+        OFFSET 0) AS s(state)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN s.state = 'identity' AND q.follows
-                    THEN 'ALTER TABLE ' || q.place || ' REPLICA IDENTITY FULL' END) AS u(follow)
+                    THEN 'ALTER TABLE ' || q.place || ' REPLICA IDENTITY FULL' END
+        OFFSET 0) AS u(follow)
     CROSS JOIN LATERAL (
         SELECT concat_ws('; ', u.follow,
-                         CASE WHEN NOT q.published OR w.refuses THEN
+                         CASE WHEN NOT q.published OR w.refuses OR l.filtered THEN
                               concat('LOCK TABLE ONLY ', q.place, ' IN SHARE ROW EXCLUSIVE MODE; ',
                                      'ALTER PUBLICATION trigperf ADD TABLE ONLY ', q.place,
                                      CASE WHEN u.follow IS NULL AND r.relreplident <> 'f' AND i.keys THEN
@@ -144,7 +177,7 @@ BEGIN
                                      CASE WHEN u.follow IS NOT NULL OR i.filter THEN
                                           ' WHERE (' || c.row_filter || ')' END) END)
         WHERE q.logged AND s.state NOT IN ('ok', 'overlap')
-          AND (u.follow IS NOT NULL OR (q.identity <> '{}' AND (NOT q.published OR w.refuses)))
+          AND (u.follow IS NOT NULL OR (q.identity <> '{}' AND (NOT q.published OR w.refuses OR l.filtered)))
         UNION ALL SELECT NULL LIMIT 1) AS t(mend);
 END
 $$;
@@ -305,12 +338,12 @@ DECLARE
     settled boolean;
 BEGIN
     FOR other IN SELECT * FROM trigperf.wal_members() m
-                 WHERE NOT m.known OR m.refuses OR m.state <> 'ok' LOOP
+                 WHERE NOT m.known OR m.stale OR m.state <> 'ok' LOOP
         PERFORM trigperf.wal_report(other.id, other.present, other.state, other.fix)
         WHERE other.state <> 'ok' AND other.mend IS NULL;
-        done := other.refuses AND trigperf.wal_attempt(
+        done := other.stale AND trigperf.wal_attempt(
             other.id, 'ALTER PUBLICATION trigperf DROP TABLE ONLY ' || other.present);
-        CONTINUE WHEN other.refuses AND NOT done;
+        CONTINUE WHEN other.stale AND NOT done;
         settled := CASE WHEN other.mend IS NULL THEN NOT other.known
                         ELSE trigperf.wal_attempt(other.id, other.mend) END;
         IF settled THEN
@@ -321,6 +354,18 @@ BEGIN
             RETURN NEXT other.id;
         END IF;
     END LOOP;
+END
+$$;
+
+-- Somebody may have had the publication leave out what is needed. Returns the attached tables.
+CREATE FUNCTION trigperf.wal_operations() RETURNS SETOF int
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf'
+               AND NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate)) THEN
+        ALTER PUBLICATION trigperf SET (publish = 'insert, update, delete, truncate');
+        RETURN QUERY SELECT c.id FROM trigperf.captured_table c WHERE c.granularity = 'wal';
+    END IF;
 END
 $$;
 
@@ -336,11 +381,16 @@ BEGIN
         RETURN 0;
     END IF;
     BEGIN
-        changed := ARRAY(SELECT trigperf.wal_dismiss() UNION SELECT trigperf.wal_adjust());
+        changed := ARRAY(SELECT trigperf.wal_operations() UNION SELECT trigperf.wal_dismiss()
+                         UNION SELECT trigperf.wal_adjust());
         PERFORM trigperf.resync(x) FROM unnest(changed) AS x;
         PERFORM trigperf.registry_bump() WHERE changed <> '{}';
-    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-        changed := '{}';
+    EXCEPTION
+        WHEN lock_not_available OR deadlock_detected THEN
+            changed := '{}';
+        WHEN OTHERS THEN
+            changed := '{}';
+            PERFORM trigperf.check_failed(NULL, SQLERRM, SQLSTATE);
     END;
     RETURN cardinality(changed);
 END
@@ -396,5 +446,5 @@ $$;
 REVOKE ALL ON TABLE trigperf.wal_member FROM PUBLIC;
 REVOKE ALL ON FUNCTION trigperf.wal_filtered(oid), trigperf.wal_family(), trigperf.wal_members(),
     trigperf.wal_enrol(int), trigperf.wal_attempt(int, text), trigperf.wal_dismiss(),
-    trigperf.wal_report(int, text, text, text),
+    trigperf.wal_report(int, text, text, text), trigperf.wal_operations(),
     trigperf.wal_adjust() FROM PUBLIC;
