@@ -6,8 +6,9 @@
  * has come to.
  *
  * Each round reads the log anew from the oldest transaction that ran when the slot's position was
- * written, hence rounds that double; and holds a snapshot, hence rounds that are bounded, and that
- * are read to their end even when the host is slow. Whatever fails here, the stream tells the rest.
+ * written, hence rounds that grow; and holds a snapshot, hence rounds that are bounded in messages
+ * and in bytes of the log, and that are read to their end even when the host is slow. A log of what
+ * others wrote, with little in it for us, is left to the stream, and so is whatever fails here.
  *
  * The copy's name follows from the slot's: of two processes that claim a consumer's name only one
  * fetches, so the older one cannot move the slot while the newer one goes on from where it was.
@@ -19,12 +20,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/lsn.h"
 #include "core/waldecoder.h"
 
-#define ROUND_FIRST 65536u
-#define ROUND_MOST 262144u
-#define ROUND_MS 5000u        /* one that takes longer is the last */
+#define WINDOW_FIRST (UINT64_C(4) << 20)
+#define WINDOW_MOST (UINT64_C(64) << 20)
+#define MESSAGES_MOST 262144u
+#define SPARSE 4096u   /* bytes of the log for a message, above which the stream is as good */
+#define ROUND_MS 5000u /* one that takes longer is the last */
 #define CONFIRM_AFTER 300000u /* messages */
+#define CONFIRM_MS 500u
 #define WAIT_MS 1000u
 #define HEADER 19u /* of rows copied in binary form: signature, flags, length of nothing */
 
@@ -71,24 +76,31 @@ static void send_drop(tp_wal_fetch *fetch) {
 
 static void on_round(void *user, PGresult *result);
 
+static uint64_t end_of(const tp_wal_fetch *fetch) {
+    return fetch->from + fetch->window;
+}
+
 static void send_round(tp_wal_fetch *fetch) {
     char sql[400];
+    uint64_t upto = end_of(fetch);
     fetch->begun = false;
     fetch->taken = 0;
     fetch->began_ms = fetch->now_ms;
     fetch->position = fetch->handler.resume(fetch->handler.user);
-    snprintf(sql, sizeof sql,
-             "COPY (SELECT data FROM pg_catalog.pg_logical_slot_get_binary_changes('%s', NULL, %u, "
-             "'proto_version', '2', 'streaming', 'on', 'messages', 'on', 'publication_names', "
-             "'\"" TP_WAL_PREFIX "\"')) TO STDOUT (FORMAT binary)",
-             fetch->copy, fetch->limit);
+    snprintf(
+        sql, sizeof sql,
+        "COPY (SELECT data FROM pg_catalog.pg_logical_slot_get_binary_changes('%s', '%X/%X', %u, "
+        "'proto_version', '2', 'streaming', 'on', 'messages', 'on', 'publication_names', "
+        "'\"" TP_WAL_PREFIX "\"')) TO STDOUT (FORMAT binary)",
+        fetch->copy, (uint32_t)(upto >> 32), (uint32_t)upto, MESSAGES_MOST);
     send(fetch, sql, on_round);
 }
 
 /* A transaction that is larger than a round never comes whole. */
 static bool goes_on(const tp_wal_fetch *fetch, uint64_t position) {
-    return !fetch->discards && fetch->taken >= fetch->limit && position > fetch->position &&
-           fetch->now_ms - fetch->began_ms < ROUND_MS;
+    bool more = fetch->taken >= MESSAGES_MOST || end_of(fetch) < fetch->goal;
+    return more && !fetch->discards && position > fetch->position &&
+           fetch->taken >= fetch->window / SPARSE && fetch->now_ms - fetch->began_ms < ROUND_MS;
 }
 
 static void on_confirmed(void *user, PGresult *result) {
@@ -105,13 +117,17 @@ static void send_confirm(tp_wal_fetch *fetch) {
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_replication_slot_advance('%s', '%X/%X')",
              fetch->slot, (uint32_t)(fetch->confirmed >> 32), (uint32_t)fetch->confirmed);
     fetch->unconfirmed = 0;
+    fetch->confirmed_ms = fetch->now_ms;
     send(fetch, sql, on_confirmed);
 }
 
-static void go_on(tp_wal_fetch *fetch) {
+static void go_on(tp_wal_fetch *fetch, uint64_t position) {
     uint64_t acknowledged = fetch->handler.acknowledged(fetch->handler.user);
-    fetch->limit = fetch->limit < ROUND_MOST ? fetch->limit * 4 : ROUND_MOST;
-    if (fetch->unconfirmed >= CONFIRM_AFTER && acknowledged > fetch->confirmed) {
+    bool due =
+        fetch->unconfirmed >= CONFIRM_AFTER || fetch->now_ms - fetch->confirmed_ms >= CONFIRM_MS;
+    fetch->from = fetch->taken >= MESSAGES_MOST ? position : end_of(fetch);
+    fetch->window = fetch->window < WINDOW_MOST ? fetch->window * 4 : WINDOW_MOST;
+    if (due && acknowledged > fetch->confirmed) {
         fetch->confirmed = acknowledged;
         send_confirm(fetch);
     } else {
@@ -125,9 +141,10 @@ static void on_round(void *user, PGresult *result) {
     if (status == PGRES_COPY_OUT) {
         return;
     }
+    uint64_t position = fetch->handler.resume(fetch->handler.user);
     fetch->unconfirmed += fetch->taken;
-    if (status == PGRES_COMMAND_OK && goes_on(fetch, fetch->handler.resume(fetch->handler.user))) {
-        go_on(fetch);
+    if (status == PGRES_COMMAND_OK && goes_on(fetch, position)) {
+        go_on(fetch, position);
     } else {
         send_drop(fetch);
     }
@@ -135,7 +152,9 @@ static void on_round(void *user, PGresult *result) {
 
 static void on_copied(void *user, PGresult *result) {
     tp_wal_fetch *fetch = user;
-    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1) {
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1 &&
+        tp_lsn_parse(PQgetvalue(result, 0, 1), &fetch->from) &&
+        tp_lsn_parse(PQgetvalue(result, 0, 2), &fetch->goal)) {
         send_round(fetch);
     } else {
         end(fetch);
@@ -147,7 +166,8 @@ void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms) 
     char sql[700];
     bool goes_without = fetch->broke;
     fetch->now_ms = now_ms;
-    fetch->limit = ROUND_FIRST;
+    fetch->window = WINDOW_FIRST;
+    fetch->confirmed_ms = now_ms;
     fetch->unconfirmed = 0;
     fetch->confirmed = 0;
     fetch->slot = slot;
@@ -159,7 +179,8 @@ void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms) 
         return;
     }
     snprintf(sql, sizeof sql,
-             "SELECT pg_catalog.pg_copy_logical_replication_slot(s.slot_name, '%s', true) "
+             "SELECT pg_catalog.pg_copy_logical_replication_slot(s.slot_name, '%s', true), "
+             "s.confirmed_flush_lsn, pg_catalog.pg_current_wal_lsn() "
              "FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = '%s' AND NOT s.active "
              "AND pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), "
              "s.confirmed_flush_lsn) > 1048576 "

@@ -28,13 +28,16 @@ typedef struct tp_wal_fetch {
     char copy[64];
     tp_wal_fetch_handler handler;
     bool busy;
-    bool discards; /* what comes is read, and not looked at */
-    bool broke;    /* it did not come to its end last time: the next connection goes without */
-    bool begun;    /* the rows of a round have */
-    uint32_t limit;
+    bool discards;   /* what comes is read, and not looked at */
+    bool broke;      /* it did not come to its end last time: the next connection goes without */
+    bool begun;      /* the rows of a round have */
+    uint64_t from;   /* where a round begins */
+    uint64_t window; /* bytes of the log that it reads */
+    uint64_t goal;   /* where the log ended at first */
     uint32_t taken;
     uint32_t unconfirmed; /* messages since the server was told what is acknowledged */
     uint64_t confirmed;
+    uint64_t confirmed_ms;
     uint64_t position;
     uint64_t now_ms;
     uint64_t began_ms;
