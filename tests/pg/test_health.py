@@ -92,6 +92,19 @@ def _(installed):
     contains(installed.fails("select trigperf.histogram_quantile('{1}', 'NaN')"), "from 0 to 1", "error")
     contains(installed.fails(f"select trigperf.histogram_quantile('{{{866 << 48 | 1}}}', 0.5)"), "0 to 865", "error")
     equal(installed.value("select trigperf.histogram_quantile(null, 0.5) is null"), "t", "of nothing")
+    equal(installed.rows("""select trigperf.histogram_bucket(null), trigperf.histogram_lower(null), trigperf.histogram_middle(null),
+        trigperf.histogram_value(null), trigperf.histogram_value(null, 5)"""), [[None] * 5], "of null")
+
+
+@test("histograms: quantiles in any order, of entries in any order")
+def _(installed):
+    shuffled = "'{" + ",".join(str(bucket << 48 | count) for bucket, count in ((5, 1), (1, 2), (9, 0), (1, 1))) + "}'"
+    equal(installed.value(f"select trigperf.histogram_quantiles({shuffled}, array[1, 0.5, null, 0])"), "{1168,1040,NULL,1040}",
+          "quantiles")
+    equal(installed.value("select trigperf.histogram_quantiles('{}', array[0.5, 0.9])"), "{NULL,NULL}", "of none")
+    equal(installed.value(f"select trigperf.histogram_quantiles({shuffled}, null)"), None, "none of some")
+    full = f"array(select b::bigint << 48 | {2**48 - 1} from generate_series(0, 865) b)"
+    equal(installed.value(f"select trigperf.histogram_quantiles({full}, array[1, 0])"), f"{{{2**37},512}}", "counts at their limit")
 
 
 # --- collecting -----------------------------------------------------------------------------------
