@@ -176,7 +176,7 @@ def _(cluster):
         database.sql("alter system reset logical_decoding_work_mem; select pg_reload_conf()")
 
 
-@test("a publication that was dropped: a sentence; made again, everything is resynced and nothing lost after")
+@test("a publication that was dropped: a sentence; made again, there is a resync and nothing lost after")
 def _(installed):
     attached(installed, "calls")
     with following(installed, "web") as follower:
@@ -186,9 +186,9 @@ def _(installed):
         contains(follower.error.hint, "CREATE PUBLICATION trigperf")
         installed.sql("create publication trigperf; select trigperf.wal_check_all()")
         LIB.check("trigperf_context_retry", follower.context)
-        follower.until(lambda f: f.resyncs().count("*") == 2, "the resync").ready()
-        installed.sql("insert into calls values (2, 2)")
-        follower.until_keys("calls:2")
+        follower.until(lambda f: len(f.resyncs()) > 1, "the resync, of the table at least").ready()
+        installed.sql("insert into calls values (2, 2); insert into calls values (3, 3)")
+        follower.until_keys("calls:3")
         follower.close()
 
 

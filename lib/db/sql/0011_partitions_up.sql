@@ -370,14 +370,17 @@ END
 $$;
 
 -- Watches over members and replica identities; returns how many attached tables were found changed, which
--- are resynced.
+-- are resynced. From version 18 on the server does not fail for a publication that is gone, and tells nothing.
 CREATE OR REPLACE FUNCTION trigperf.wal_check_all() RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     changed int[] := '{}';
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7460391845612004) THEN
+    IF NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf') THEN
+        RAISE EXCEPTION 'expected the publication trigperf, it was dropped' USING ERRCODE = 'undefined_object',
+            HINT = 'run CREATE PUBLICATION trigperf; then attach again what is to be followed';
+    ELSIF NOT pg_try_advisory_xact_lock(7460391845612004) THEN
         RETURN 0;
     END IF;
     BEGIN
