@@ -1,7 +1,7 @@
 /* What the server, its schema or its rights cannot offer does not change by trying again;
- * everything else may. To whoever was ready before, a server that cannot serve is one of a
- * failover: an address that leads to a standby which is about to be promoted. Waits grow
- * exponentially with jitter, without end. */
+ * everything else may. To whoever was ready before, most of that is something under way: an
+ * address that leads to a standby which is about to be promoted, a schema that is being restored,
+ * a right between its revoke and its grant. Waits grow exponentially with jitter, without end. */
 #include "pg/lifecycle.h"
 
 #include "base/entropy.h"
@@ -23,9 +23,9 @@ const char *tp_lifecycle_name(const tp_lifecycle *lifecycle) {
 }
 
 static bool is_final(const tp_lifecycle *lifecycle, int32_t code) {
-    return code == TRIGPERF_E_VERSION ||
-           (code == TRIGPERF_E_UNSUPPORTED && !lifecycle->was_ready) ||
-           code == TRIGPERF_E_NOT_FOUND || code == TRIGPERF_E_PERMISSION ||
+    bool lacking = code == TRIGPERF_E_UNSUPPORTED || code == TRIGPERF_E_NOT_FOUND ||
+                   code == TRIGPERF_E_PERMISSION;
+    return (lacking && !lifecycle->was_ready) || code == TRIGPERF_E_VERSION ||
            code == TRIGPERF_E_SUPERSEDED || code == TRIGPERF_E_CONFIG;
 }
 

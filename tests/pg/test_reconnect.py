@@ -89,6 +89,25 @@ def _(installed):
         web.close()
 
 
+@test("a schema that is gone for a while and a right that is taken for a while are waited for by who was ready")
+def _(installed):
+    attached(installed)
+    installed.sql("create role guest login; grant usage on schema public to guest")
+    installed.trigperf("grants", "--consumer", "guest", "--apply")
+    conninfo = f"host={installed.env()['PGHOST']} port={installed.env()['PGPORT']} user=guest dbname={installed.name}"
+    with Follower(installed, "web", conninfo=conninfo, **{"reconnect.max_ms": 200}) as web:
+        web.ready()
+        for away, back in (("alter schema trigperf rename to away", "alter schema away rename to trigperf"),
+                           ("revoke usage on schema trigperf from guest", "grant usage on schema trigperf to guest")):
+            installed.sql(away)
+            installed.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'guest'")
+            web.until(lambda f: f.state() == BACKOFF and f.status()["reconnects"] > 1, "attempts meanwhile")
+            installed.sql(back)
+            web.ready()
+        installed.sql("insert into calls values (7)")
+        web.until_keys("call:7").close()
+
+
 @test("attempts go on without end, further and further apart, not at the same times")
 def _(installed):
     attached(installed)

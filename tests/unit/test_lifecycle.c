@@ -30,6 +30,8 @@ static void test_before_it_was_ready(void **state) {
     assert_false(tp_lifecycle_works(&lifecycle));
     assert_true(tp_lifecycle_deadline(&lifecycle) > 1000);
     assert_true(tp_lifecycle_deadline(&lifecycle) <= 2000);
+    assert_int_equal(after(&lifecycle, TRIGPERF_E_PERMISSION), TP_SOURCE_FAILED);
+    assert_int_equal(after(&lifecycle, TRIGPERF_E_NOT_FOUND), TP_SOURCE_FAILED);
     assert_int_equal(after(&lifecycle, TRIGPERF_E_UNSUPPORTED), TP_SOURCE_FAILED);
     assert_int_equal(tp_lifecycle_verdict(&lifecycle, NULL), TRIGPERF_E_UNSUPPORTED);
     assert_true(tp_lifecycle_deadline(&lifecycle) == UINT64_MAX);
@@ -54,9 +56,11 @@ static void test_after_it_was_ready(void **state) {
     assert_false(tp_lifecycle_begins(&lifecycle, 1000));
     assert_true(tp_lifecycle_begins(&lifecycle, 3000));
     assert_int_equal(after(&lifecycle, TRIGPERF_E_SUPERSEDED), TP_SOURCE_FAILED);
-    assert_int_equal(after(&lifecycle, TRIGPERF_E_PERMISSION), TP_SOURCE_FAILED);
+    assert_int_equal(after(&lifecycle, TRIGPERF_E_VERSION), TP_SOURCE_FAILED);
+    assert_int_equal(after(&lifecycle, TRIGPERF_E_PERMISSION), TP_SOURCE_BACKOFF);
+    assert_int_equal(after(&lifecycle, TRIGPERF_E_NOT_FOUND), TP_SOURCE_BACKOFF);
     assert_true(tp_lifecycle_ready(&lifecycle));
-    assert_int_equal(lifecycle.reconnects, 1);
+    assert_int_equal(lifecycle.reconnects, 3);
     tp_lifecycle_free(&lifecycle);
 }
 
