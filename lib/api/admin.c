@@ -21,8 +21,7 @@
 #include "db/triggers.h"
 #include "pg/conninfo.h"
 #include "pg/pgerror.h"
-
-#define OLDEST_SERVER 150000
+#include "pg/server.h"
 
 struct trigperf_admin {
     PGconn *connection;
@@ -66,16 +65,6 @@ static int32_t connect_to(const trigperf_config *config, PGconn **out, trigperf_
     return TRIGPERF_OK;
 }
 
-static int32_t check_server(PGconn *connection, trigperf_error **err) {
-    int version = PQserverVersion(connection);
-    if (version < OLDEST_SERVER) {
-        return tp_error_set(err, TRIGPERF_E_VERSION, "upgrade the server",
-                            "expected PostgreSQL 15 or newer, the server is version %d.%d",
-                            version / 10000, version % 10000);
-    }
-    return TRIGPERF_OK;
-}
-
 static int32_t open_admin(const trigperf_config *config, trigperf_admin **out,
                           trigperf_error **err) {
     trigperf_admin *admin = calloc(1, sizeof *admin);
@@ -86,7 +75,7 @@ static int32_t open_admin(const trigperf_config *config, trigperf_admin **out,
     admin->retention_days = tp_config_u32(config, TP_OPTION_METRICS_RETENTION_DAYS);
     int32_t status = connect_to(config, &admin->connection, err);
     if (status == TRIGPERF_OK) {
-        status = check_server(admin->connection, err);
+        status = tp_server_check_version(PQserverVersion(admin->connection), err);
     }
     if (status != TRIGPERF_OK) {
         trigperf_admin_free(admin);

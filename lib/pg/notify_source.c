@@ -30,8 +30,8 @@
 #include "pg/connection.h"
 #include "pg/pgerror.h"
 #include "pg/probe.h"
+#include "pg/server.h"
 
-#define OLDEST_SERVER 150000
 #define CHANNELS_MAX 16
 #define TABLES_MAX 4096
 #define ECHO_MS 5000
@@ -316,18 +316,11 @@ static void send_listen(tp_notify *source, const char *channel) {
     send(source, sql, on_listened);
 }
 
-static void check_hello(const PGresult *result, trigperf_error **error) {
-    long version = strtol(PQgetvalue(result, 0, 0), NULL, 10);
-    if (version < OLDEST_SERVER) {
-        tp_error_set(error, TRIGPERF_E_VERSION, "upgrade the server",
-                     "expected PostgreSQL 15 or newer, the server is version %ld.%ld",
-                     version / 10000, version % 10000);
-    } else if (PQgetvalue(result, 0, 1)[0] == 't') {
-        tp_error_set(error, TRIGPERF_E_UNSUPPORTED,
-                     "connect to the primary, for instance with target_session_attrs=read-write",
-                     "expected a primary server, this one is a standby, which sends no "
-                     "notifications");
-    }
+static int32_t check_hello(const PGresult *result, trigperf_error **err) {
+    int32_t status = tp_server_check_version(strtol(PQgetvalue(result, 0, 0), NULL, 10), err);
+    return status != TRIGPERF_OK ? status
+                                 : tp_server_check_primary(PQgetvalue(result, 0, 1)[0] == 't',
+                                                           ", which sends no notifications", err);
 }
 
 static void on_hello(void *user, PGresult *result) {
@@ -337,8 +330,7 @@ static void on_hello(void *user, PGresult *result) {
         return;
     }
     trigperf_error *error = NULL;
-    check_hello(result, &error);
-    if (error != NULL) {
+    if (check_hello(result, &error) != TRIGPERF_OK) {
         give_up(source, error);
         return;
     }

@@ -14,8 +14,7 @@
 #include "core/lsn.h"
 #include "pg/pgerror.h"
 #include "pg/probe.h"
-
-#define OLDEST_SERVER 150000
+#include "pg/server.h"
 
 struct tp_session {
     tp_connection *connection;
@@ -200,22 +199,19 @@ static void on_settings(void *user, PGresult *result) {
     send_or_refuse(session, schema_sql, on_schema);
 }
 
-static void check_hello(const PGresult *result, trigperf_error **error) {
-    int32_t version = (int32_t)strtol(PQgetvalue(result, 0, 0), NULL, 10);
-    if (version < OLDEST_SERVER) {
-        tp_error_set(error, TRIGPERF_E_VERSION, "upgrade the server",
-                     "expected PostgreSQL 15 or newer, the server is version %d.%d",
-                     version / 10000, version % 10000);
-    } else if (PQgetvalue(result, 0, 1)[0] == 't') {
-        tp_error_set(error, TRIGPERF_E_UNSUPPORTED,
-                     "connect to the primary, for instance with target_session_attrs=read-write",
-                     "expected a primary server, this one is a standby: the outbox is read where "
-                     "it is written");
-    } else if (PQgetvalue(result, 0, 2)[0] != 't') {
-        tp_error_set(error, TRIGPERF_E_NOT_FOUND, "run 'trigperf install' on that database",
-                     "expected the schema trigperf in database \"%s\", it is not installed",
-                     PQgetvalue(result, 0, 3));
+static int32_t check_hello(const PGresult *result, trigperf_error **err) {
+    int32_t status = tp_server_check_version(strtol(PQgetvalue(result, 0, 0), NULL, 10), err);
+    if (status == TRIGPERF_OK) {
+        status = tp_server_check_primary(PQgetvalue(result, 0, 1)[0] == 't',
+                                         ": changes are read where they are written", err);
     }
+    if (status == TRIGPERF_OK && PQgetvalue(result, 0, 2)[0] != 't') {
+        status =
+            tp_error_set(err, TRIGPERF_E_NOT_FOUND, "run 'trigperf install' on that database",
+                         "expected the schema trigperf in database \"%s\", it is not installed",
+                         PQgetvalue(result, 0, 3));
+    }
+    return status;
 }
 
 static void on_hello(void *user, PGresult *result) {
@@ -225,8 +221,7 @@ static void on_hello(void *user, PGresult *result) {
         return;
     }
     trigperf_error *error = NULL;
-    check_hello(result, &error);
-    if (error != NULL) {
+    if (check_hello(result, &error) != TRIGPERF_OK) {
         refuse(session, error);
         return;
     }

@@ -15,6 +15,7 @@
 #include "core/backoff.h"
 #include "pg/lifecycle.h"
 #include "pg/pgerror.h"
+#include "pg/server.h"
 
 struct tp_sideline {
     tp_sideline_options options;
@@ -111,10 +112,8 @@ static void on_settings(void *user, PGresult *result) {
         tp_pg_error(&error, tp_connection_raw(sideline->connection), result,
                     "setting up the session");
         give_up(sideline, error);
-    } else if (PQgetvalue(result, 0, 1)[0] == 't') {
-        tp_error_set(&error, TRIGPERF_E_UNSUPPORTED,
-                     "connect to the primary, for instance with target_session_attrs=read-write",
-                     "expected a primary server, this one is a standby");
+    } else if (tp_server_check_primary(PQgetvalue(result, 0, 1)[0] == 't', "", &error) !=
+               TRIGPERF_OK) {
         give_up(sideline, error);
     } else {
         became_ready(sideline, PQgetvalue(result, 0, 0));
