@@ -87,12 +87,15 @@ def stopped_writer(cluster):
 
 
 def crashing(kinds, what, rounds, visible):
-    """visible: seconds in which the log reaches the disk, so that all hosts follow."""
+    """visible: seconds in which the log reaches the disk, so that all hosts follow. Some rounds more where none
+    has used an id again."""
     with Cluster(options=["-c synchronous_commit=off -c wal_writer_delay=100ms -c wal_buffers=64MB "
                           "-c bgwriter_lru_maxpages=0 -c autovacuum=off -c checkpoint_timeout=1h"]) as cluster:
         with Lab(cluster.installed(), kinds, xids=True, settings=SETTINGS) as lab:
-            for _ in range(rounds):
+            for done in range(4 * rounds):
                 time.sleep(visible)
+                if done >= rounds and min(reused(lab)) > 0:
+                    break
                 pid = stopped_writer(cluster)
                 time.sleep(0.5)
 
