@@ -239,6 +239,8 @@ def _(installed):
         contains(installed.value("select error_message || error_context from trigperf.trigger_error_log where "
                                  "table_name = 'public.calls' order by id limit 1"), "late")
         contains(installed.trigperf("status").out, "identity")
+        installed.sql(LOOK)  # the context may have looked at the same time
+        follower.after("insert into calls values (2, 10)", "id:2")
         count = len(follower.resyncs())
         for _ in range(3):
             installed.sql(LOOK)
