@@ -22,7 +22,7 @@ static const char *const formats[] = {"text", "json", "csv", "html", NULL};
 static const args_option options[] = {
     {"format", "FORMAT", "text (default), json, csv or html", 0},
     {"since", "TIME", "how long ago the time begins: 12h, 7d (default 1d); whole hours", 0},
-    {"until", "TIME", "how long ago it ends (default 0: now)", 0},
+    {"until", "TIME", "how long ago it ends (default 0: now); whole hours", 0},
     {"compare", NULL, "show the period of the same length before it beside it", 0},
     {NULL, NULL, NULL, 0},
 };

@@ -39,7 +39,9 @@ int32_t trigperf_admin_collect(trigperf_admin *admin, char **json, trigperf_erro
 
 /**
  * @brief What was measured in a time, as one JSON document, which the command's report, the page
- *        and a host all show. Hours are whole: the first one is that in which the time begins.
+ *        and a host all show. Hours are whole: the first one is that in which the time begins,
+ *        and a time that ends before now ends where an hour begins, so that two times in a row
+ *        have no hour in common.
  *
  * `{"format":1,"generated_at","since","until","database":{..},"triggers":[..],"timeline":[..],
  * "slowest":[..],"errors":[..],"series":[..],"alerts":[..],"delivery":{..},"overhead":{..}}`;

@@ -87,6 +87,10 @@ def _(installed):
     equal([row["executions"] for row in compared["previous"]["triggers"] if row["table"] == "public.t1"], [500], "the day before")
     contains(installed.trigperf("report", "--compare", "--since", "24h").out, f"{777 / 500:.3f}", "before, in the text")
     equal(report(installed, "--since", "48h", "--until", "25h")["triggers"][0]["executions"], 500, "another period")
+    compared = report(installed, "--compare", "--since", "2h")
+    equal((compared["previous"]["until"], compared["previous"]["timeline"] != []), (compared["since"], True), "the period before ends where this one begins")
+    shared = {point["at"] for point in compared["timeline"]} & {point["at"] for point in compared["previous"]["timeline"]}
+    equal(shared, set(), "hours that both periods count")
     for wrong in (["--since", "yesterday"], ["--since", "1h", "--until", "2h"], ["--format", "pdf"]):
         installed.trigperf("report", *wrong, ok=2)
 
