@@ -79,12 +79,20 @@ def proven(lab, what):
     check(forgotten > 0 and again > 0, "no transaction id was used again")
 
 
-def stopped_writer(cluster):
-    """Stops the process that writes the log to disk, so that commits stay in the memory of the server."""
+def stop_writing(cluster, lab):
+    """Stops the process that writes the log to disk, and a little later the sessions of hosts, whose commits write it
+    too: what is committed from then on stays in the memory of the server."""
     pids = children(cluster, "walwriter")
     check(pids, "the server has no walwriter")
     os.kill(pids[0], signal.SIGSTOP)
-    return pids[0]
+    time.sleep(0.5)
+    with Connection(lab.direct) as connection:
+        pids += [int(row[0]) for row in connection.run("select pid from pg_stat_activity where application_name ~ "
+                                                       "'^trigperf' and backend_type in ('client backend', 'walsender')")]
+    for pid in pids[1:]:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.3)
+    return pids
 
 
 def crashing(kinds, what, rounds, visible):
@@ -97,11 +105,11 @@ def crashing(kinds, what, rounds, visible):
                 time.sleep(visible)
                 if done >= rounds and min(reused(lab)) > 0:
                     break
-                pid = stopped_writer(cluster)
-                time.sleep(0.5)
+                pids = stop_writing(cluster, lab)
 
-                def crash(pid=pid):
-                    os.kill(pid, signal.SIGKILL)
+                def crash(pids=pids):
+                    for pid in pids:
+                        os.kill(pid, signal.SIGKILL)
                     cluster.halt("immediate")
                     cluster.resume()
 
