@@ -39,6 +39,7 @@ struct tp_keeper {
     uint64_t first_ms;
     uint64_t now_ms;
     uint64_t finish_ms; /* 0: not yet; else what is not done by then is left */
+    bool owes_flush;    /* the last one, which waits for the one under way */
 };
 
 /* --- what there is to do -----------------------------------------------------------------------*/
@@ -251,12 +252,29 @@ static void begin_turn(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) 
     follow_connections(keeper, link);
 }
 
+/* No connection is made for it: where there is no second one, the source's serves, which delivers
+ * nothing any more. */
+static void flush_last(tp_keeper *keeper, tp_connection *link) {
+    if (!keeper->owes_flush || tp_flusher_busy(keeper->flusher)) {
+        return;
+    }
+    bool usable = keeper->sideline != NULL && !keeper->stale;
+    tp_connection *own = usable ? tp_sideline_ready(keeper->sideline) : NULL;
+    tp_connection *connection = own != NULL ? own : link;
+    keeper->owes_flush = false;
+    if (connection != NULL) {
+        keeper->flushing_on_link = connection == link;
+        tp_flusher_run(keeper->flusher, connection);
+    }
+}
+
 void tp_keeper_tick(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
     if (rests(keeper)) {
         return;
     }
     begin_turn(keeper, link, now_ms);
     if (keeper->finish_ms != 0) {
+        flush_last(keeper, link);
         return;
     }
     tp_lease_tick(&keeper->lease, link, asks(keeper), now_ms);
@@ -298,8 +316,6 @@ uint64_t tp_keeper_deadline(const tp_keeper *keeper) {
 
 /* --- the way out -------------------------------------------------------------------------------*/
 
-/* No connection is made for it: where there is no second one, the source's serves, which delivers
- * nothing any more. */
 void tp_keeper_finish(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
     if (rests(keeper) || keeper->finish_ms != 0) {
         return;
@@ -308,18 +324,13 @@ void tp_keeper_finish(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
     keeper->finish_ms = now_ms + FINISH_MS;
     cancel(keeper);
     tp_lease_resign(&keeper->lease);
-    bool usable = keeper->sideline != NULL && !keeper->stale;
-    tp_connection *own = usable ? tp_sideline_ready(keeper->sideline) : NULL;
-    tp_connection *connection = own != NULL ? own : link;
-    if (connection != NULL && keeper->options.flush_ms > 0 &&
-        keeper->lease.ground == TP_LEASE_PRESENT && !tp_flusher_busy(keeper->flusher)) {
-        keeper->flushing_on_link = connection == link;
-        tp_flusher_run(keeper->flusher, connection);
-    }
+    keeper->owes_flush = keeper->options.flush_ms > 0 && keeper->lease.ground == TP_LEASE_PRESENT;
+    flush_last(keeper, link);
 }
 
 bool tp_keeper_closed(const tp_keeper *keeper, uint64_t now_ms) {
-    bool idle = !tp_flusher_busy(keeper->flusher) && !tp_jobs_running(keeper->jobs);
+    bool idle =
+        !tp_flusher_busy(keeper->flusher) && !keeper->owes_flush && !tp_jobs_running(keeper->jobs);
     return keeper->finish_ms == 0 || idle || now_ms >= keeper->finish_ms;
 }
 

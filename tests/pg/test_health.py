@@ -5,6 +5,7 @@
 import ctypes
 import json
 import random
+import threading
 
 import harness
 from follower import LIB, Follower
@@ -440,6 +441,27 @@ def flush(db, number, sequence, hour, count):
     instance = f"00000000-0000-0000-0000-00000000000{number}"
     hour = "null" if hour is None else f"'{hour}'"
     return db.rows(FLUSH.format(instance=instance, sequence=sequence, hour=hour, count=count))[0]
+
+
+@test("series: the last flush waits for one that is under way")
+def _(installed):
+    prepared(installed)
+    with Follower(installed, "web", **{"metrics.flush_ms": 20, "metrics.collect_ms": 0}) as one:
+        counted = resolve(one, 0, "host_things_total")
+        one.ready()
+        LIB.check("trigperf_series_add", counted, 1)
+        one.until(lambda f: stored(installed, "host_things_total") == "1", "a first flush")
+        with installed.session() as other:
+            other.run("begin; lock table trigperf.host_series")
+            LIB.check("trigperf_series_add", counted, 1)
+            one.until(lambda f: installed.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
+                                                "application_name like 'trigperf%'") == "1", "a flush that waits")
+            LIB.check("trigperf_series_add", counted, 1)
+            release = threading.Timer(0.3, lambda: other.run("commit"))
+            release.start()
+            one.close(10000)
+            release.join()
+    equal(stored(installed, "host_things_total"), "3", "with the last flush")
 
 
 @test("series: the same flush again, and one that comes late, change nothing")
