@@ -136,6 +136,23 @@ static void fill_row(struct libscols_table *table, json_t *columns, const json_t
     }
 }
 
+static json_t *figure(const json_t *number, double factor, const char *unit, int places) {
+    char text[60];
+    if (!json_is_number(number)) {
+        return json_null();
+    }
+    snprintf(text, sizeof text, "%.*f%s", places, json_number_value(number) * factor, unit);
+    return json_string(text);
+}
+
+json_t *render_ms(const json_t *number) {
+    return figure(number, 1, "", 3);
+}
+
+json_t *render_share(const json_t *number) {
+    return figure(number, 100, " %", 1);
+}
+
 void render_rows(const json_t *rows) {
     struct libscols_table *table = new_table();
     json_t *columns = collect_columns(rows);

@@ -11,4 +11,8 @@ int render_json(const char *json);
 /* An array of objects as a table. */
 void render_rows(const json_t *rows);
 
+/* Cells of such tables: milliseconds, and a share as percent; null for what is no number. */
+json_t *render_ms(const json_t *number);
+json_t *render_share(const json_t *number);
+
 #endif

@@ -85,20 +85,6 @@ static int fetch(trigperf_admin *admin, const period *time, json_t **report) {
 
 /* --- text --------------------------------------------------------------------------------------*/
 
-static json_t *rounded(const json_t *number, double factor, const char *form) {
-    char text[60];
-    if (!json_is_number(number)) {
-        return json_null();
-    }
-    double value = json_number_value(number) * factor;
-    if (strcmp(form, "ms") == 0) {
-        snprintf(text, sizeof text, "%.3f", value);
-    } else {
-        snprintf(text, sizeof text, "%.1f %%", value);
-    }
-    return json_string(text);
-}
-
 static const json_t *same_before(const json_t *previous, const json_t *row) {
     static const char *const names[] = {"table", "trigger", "function"};
     const json_t *rows = json_object_get(previous, "triggers");
@@ -123,16 +109,16 @@ static json_t *trigger_row(const json_t *row, const json_t *report) {
     json_object_set(out, "trigger", json_object_get(row, "trigger"));
     json_object_set(out, "function", json_object_get(row, "function"));
     json_object_set(out, "executions", json_object_get(row, "executions"));
-    json_object_set_new(out, "total ms", rounded(json_object_get(row, "total_ms"), 1, "ms"));
-    json_object_set_new(out, "mean ms", rounded(json_object_get(row, "mean_ms"), 1, "ms"));
+    json_object_set_new(out, "total ms", render_ms(json_object_get(row, "total_ms")));
+    json_object_set_new(out, "mean ms", render_ms(json_object_get(row, "mean_ms")));
     if (previous != NULL) {
         const json_t *before = same_before(previous, row);
-        json_object_set_new(out, "before", rounded(json_object_get(before, "mean_ms"), 1, "ms"));
+        json_object_set_new(out, "before", render_ms(json_object_get(before, "mean_ms")));
     }
-    json_object_set_new(out, "p95 ms", rounded(json_object_get(row, "p95_ms"), 1, "ms"));
-    json_object_set_new(out, "p99 ms", rounded(json_object_get(row, "p99_ms"), 1, "ms"));
-    json_object_set_new(out, "errors", rounded(json_object_get(row, "error_rate"), 100, "%"));
-    json_object_set_new(out, "no-op", rounded(json_object_get(row, "no_op_share"), 100, "%"));
+    json_object_set_new(out, "p95 ms", render_ms(json_object_get(row, "p95_ms")));
+    json_object_set_new(out, "p99 ms", render_ms(json_object_get(row, "p99_ms")));
+    json_object_set_new(out, "errors", render_share(json_object_get(row, "error_rate")));
+    json_object_set_new(out, "no-op", render_share(json_object_get(row, "no_op_share")));
     return out;
 }
 
@@ -175,7 +161,7 @@ static void print_chosen(const json_t *report, const char *name, const char *con
 static void print_text(const json_t *report) {
     static const char *const slowest[] = {"at",       "duration_ms", "table", "trigger",
                                           "function", "operation",   NULL};
-    static const char *const errors[] = {"at", "table", "operation", "message", NULL};
+    static const char *const errors[] = {"at", "table", "trigger", "operation", "message", NULL};
     static const char *const alerts[] = {"at", "level", "message", NULL};
     static const char *const advice[] = {"severity", "id", "object", NULL};
     const json_t *database = json_object_get(report, "database");

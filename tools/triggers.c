@@ -33,15 +33,6 @@ static json_t *joined(const json_t *trigger) {
     return json_string(text);
 }
 
-static json_t *rounded(const json_t *number) {
-    char text[40];
-    if (!json_is_number(number)) {
-        return json_null();
-    }
-    snprintf(text, sizeof text, "%.3f", json_number_value(number));
-    return json_string(text);
-}
-
 /* A row for people: what fits beside each other. */
 static json_t *short_row(const json_t *trigger) {
     json_t *row = say_allocated(json_object());
@@ -53,9 +44,9 @@ static json_t *short_row(const json_t *trigger) {
     json_object_set(row, "language", json_object_get(trigger, "language"));
     json_object_set(row, "enabled", json_object_get(trigger, "enabled"));
     json_object_set(row, "calls", json_object_get(trigger, "calls"));
-    json_object_set_new(row, "total ms", rounded(json_object_get(trigger, "total_ms")));
-    json_object_set_new(row, "mean ms", rounded(json_object_get(trigger, "mean_ms")));
-    json_object_set(row, "no-op", json_object_get(trigger, "no_op_share"));
+    json_object_set_new(row, "total ms", render_ms(json_object_get(trigger, "total_ms")));
+    json_object_set_new(row, "mean ms", render_ms(json_object_get(trigger, "mean_ms")));
+    json_object_set_new(row, "no-op", render_share(json_object_get(trigger, "no_op_share")));
     return row;
 }
 

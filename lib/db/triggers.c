@@ -17,12 +17,15 @@ static const char may_read_sql[] =
 
 static const char unknown[] = "NULL /* measured */";
 
-/* Capture functions of several triggers are measured as a whole, by their function alone. */
+/* Of the sampled executions, as in the report, or of all where there is no histogram. Capture
+ * functions of several triggers are measured as a whole, by their function alone. */
 static const char share_sql[] =
-    "(SELECT CASE WHEN pg_catalog.sum(x.executions) > 0 THEN LEAST(1,"
-    " pg_catalog.sum(x.skipped)::float8 / pg_catalog.sum(x.executions)::float8) END"
-    " FROM trigperf.trigger_performance_metrics x WHERE x.skipped IS NOT NULL"
-    " AND x.executions IS NOT NULL"
+    "(SELECT CASE WHEN pg_catalog.sum(s.count) > 0 THEN LEAST(1,"
+    " pg_catalog.sum(x.skipped)::float8 / pg_catalog.sum(s.count)) END"
+    " FROM trigperf.trigger_performance_metrics x CROSS JOIN LATERAL (SELECT COALESCE("
+    " pg_catalog.sum((e & 281474976710655)::float8), x.executions::float8)"
+    " FROM pg_catalog.unnest(x.histogram) AS e) AS s(count)"
+    " WHERE x.skipped IS NOT NULL AND s.count IS NOT NULL"
     " AND x.function_name = pg_catalog.format('%I.%I', m.fnspname, m.proname)"
     " AND (x.trigger_name IS NULL OR x.trigger_name = m.tgname))";
 

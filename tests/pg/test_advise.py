@@ -143,7 +143,9 @@ def _(installed):
         select now(), 'function', 'public.calls', 'trigperf.' || function_name, 1000, 250 from trigperf.captured_table where table_name = 'calls'""")
     shares = {(one["table"], one["no_op_share"]) for one in json.loads(installed.trigperf("triggers", "--format", "json").out)["triggers"]}
     equal(shares, {("public.calls", 0.25), ("public.others", None)}, "shares")
-    contains(installed.trigperf("triggers").out, "0.25", "text")
+    contains(installed.trigperf("triggers").out, "25.0 %", "text, in the form of the report")
+    installed.sql("update trigperf.trigger_performance_metrics set executions = 150, samples = 10, histogram = array[500::bigint << 48 | 500]")
+    contains(installed.trigperf("triggers").out, "50.0 %", "of the sampled ones, as in the report")
     installed.sql("do $$ begin create role onlooker login; exception when duplicate_object then null; end $$")
     other = installed.as_user("onlooker")
     equal({one["no_op_share"] for one in json.loads(other.trigperf("triggers", "--format", "json").out)["triggers"]}, {None}, "without rights")

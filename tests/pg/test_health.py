@@ -215,6 +215,9 @@ def _(installed):
     equal([one["executions"], one["estimated"], one["samples"], one["errors"], one["max_ms"]], [21, True, 11, 1, 10],
           "figures")
     check(4.9 < one["p50_ms"] < 5.1, f"median {one['p50_ms']}")
+    told = [[error[name] for name in ("table", "trigger", "operation", "message", "sqlstate")] for error in report(installed)["errors"]]
+    equal(told, [["public.t", "mine", None, "failed", "P0001"]], "the newest errors")
+    contains(installed.trigperf("report").out, "failed", "the newest errors as text")
     contains(installed.fails("select trigperf.update_trigger_performance_metrics('a', 'b', -1)"), "duration", "error")
 
 
@@ -243,6 +246,17 @@ def _(installed):
     equal(report(watcher)["triggers"], [], "triggers of an empty database")
     watcher.sql("select * from trigperf.get_cache_trigger_health(); select * from trigperf.trigger_execution_log; "
                 "select trigperf.histogram_quantiles(trigperf.histogram_merge('{1}', '{1}'), array[0.5])")
+
+
+@test("no more executions had nothing to do than there were; what is extrapolated says so")
+def _(installed):
+    installed.sql("""insert into trigperf.trigger_performance_metrics(hour, measured, table_name, trigger_name, function_name,
+            executions, samples, histogram, skipped) values
+        (now(), 'trigger', 'public.t', 'guessed', 'public.f', 15462, 166, array[500::bigint << 48 | 16600], 16500),
+        (now(), 'trigger', 'public.t', 'all_seen', 'public.g', 40, 40, array[500::bigint << 48 | 40], 10),
+        (now(), 'trigger', 'public.t', 'unknown', 'public.h', 40, null, null, null)""")
+    figures = {one["trigger"]: (one["skipped"], one["skipped_estimated"]) for one in report(installed)["triggers"]}
+    equal(figures, {"guessed": (15462, True), "all_seen": (10, False), "unknown": (None, False)}, "skipped")
 
 
 # --- sampling -------------------------------------------------------------------------------------

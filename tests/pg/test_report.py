@@ -35,6 +35,9 @@ def fill(db, triggers=8, hours=12):
         from generate_series(1, {triggers}) t, generate_series(0, {hours - 1}) h where h <> 5;
         insert into trigperf.trigger_performance_metrics(hour, measured, table_name, trigger_name, function_name, executions, total_ms)
         select date_trunc('hour', now(), 'UTC') - interval '30 hours', 'trigger', 'public.t1', 'audit', 'public.f1', 500, 777;
+        insert into trigperf.trigger_performance_metrics(hour, measured, table_name, trigger_name, function_name, shared_by, executions)
+        select date_trunc('hour', now(), 'UTC'), measured, t, name, f, 2, 1 from (values ('function', null, null, 'public.shared'),
+            ('bracket', 'public.t1', 'before row', null), ('host', 'public.t1', 'audit', null)) as v(measured, t, name, f);
         insert into trigperf.trigger_execution_log(source, table_name, trigger_name, operation, duration_ms, row_count)
         select 'host', 'public.t1', '{quoted(HOSTILE)}', 'update', i, 1 from generate_series(1, 30) i;
         insert into trigperf.trigger_error_log(table_name, operation, error_message, sqlstate) values ('public.t1', 'insert', '{quoted(HOSTILE)}', '22012');
@@ -112,8 +115,11 @@ def _(installed, tmp):
             equal([cell[0] for cell in row[3:]], [wanted[name] for name in names], f"figures of {row[0][1]}")
         equal(page.evaluate("document.querySelector('#sum-executions').dataset.value * 1"),
               sum(row["executions"] or 0 for row in answer["triggers"]), "executions together")
+        told = {(row["table"], row["trigger"]) for row in answer["triggers"] if row["trigger"] and row["measured"] != "bracket"}
+        equal(page.evaluate("document.querySelector('#sum-triggers').dataset.value * 1"), len(told), "triggers, each once")
+        check(len(told) < len(answer["triggers"]), "lines that are no triggers of their own")
         equal([row[1][0] for row in cells(page, "table-slowest")], [row["duration_ms"] for row in answer["slowest"]], "slowest")
-        equal([row[4][1] for row in cells(page, "table-errors")], [HOSTILE], "an error's text")
+        equal([row[5][1] for row in cells(page, "table-errors")], [HOSTILE], "an error's text")
         equal([row[4][1] for row in cells(page, "table-alerts")], [HOSTILE], "an alert's text")
         hours = [row for row in answer["timeline"] if row["trigger"] == HOSTILE]
         shown = page.evaluate("[...document.querySelectorAll('#percentiles h3')].map(one => one.textContent)")

@@ -286,7 +286,7 @@ function drawAlerts(view) {
 
 function drawErrors(view) {
   list("errors", view.errors.map((one) => make("li", {}, make("time", { datetime: one.at }, clock(one.at)),
-    make("code", {}, `${one.table} ${one.operation}`), " ", one.message)));
+    make("code", {}, [one.table, one.trigger, one.operation].filter(known).join(" ")), " ", one.message || one.sqlstate)));
 }
 
 function drawView(view) {

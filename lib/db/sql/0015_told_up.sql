@@ -1,0 +1,141 @@
+-- Version 15: the report tells no more executions without work than there were, and errors that triggers told.
+
+-- What was skipped is extrapolated from samples, executions may be counted: chance can put the one above
+-- the other.
+CREATE OR REPLACE FUNCTION trigperf.report_triggers(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
+    table_name text, trigger_name text, function_name text, ours boolean, enabled boolean, level text,
+    timing text, events text[], measured text, shared_by int, executions bigint, estimated boolean,
+    total_ms double precision, self_ms double precision, max_ms double precision, samples bigint,
+    quantiles bigint[], errors bigint, skipped bigint, sampled_executions bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH metrics AS MATERIALIZED (
+        SELECT * FROM trigperf.trigger_performance_metrics m WHERE m.hour >= p_since AND m.hour < p_until),
+    histograms AS (
+        SELECT m.table_name, m.trigger_name, m.function_name, array_agg(e ORDER BY e) AS entries,
+               sum((e & 281474976710655)::float8) AS count
+        FROM metrics m CROSS JOIN LATERAL unnest(m.histogram) AS e GROUP BY 1, 2, 3),
+    sums AS (
+        SELECT m.table_name, m.trigger_name, m.function_name, min(m.measured) AS measured,
+               max(m.shared_by) AS shared_by, bool_or(m.ours) AS ours, bool_or(m.estimated) AS estimated,
+               sum(m.executions)::bigint AS executions, sum(m.total_ms) AS total_ms,
+               sum(m.self_ms) AS self_ms, max(m.max_ms) AS max_ms, sum(m.samples)::bigint AS samples,
+               sum(m.errors)::bigint AS errors, sum(m.skipped)::bigint AS skipped
+        FROM metrics m GROUP BY 1, 2, 3),
+    figures AS MATERIALIZED (
+        SELECT s.*, h.count::bigint AS sampled_executions,
+               trigperf.sorted_quantiles(h.entries, h.count, ARRAY[0.5, 0.95, 0.99],
+                                         round(s.max_ms * 1000000)::bigint) AS quantiles
+        FROM sums s LEFT JOIN histograms h
+          ON h.function_name IS NOT DISTINCT FROM s.function_name
+         AND h.trigger_name IS NOT DISTINCT FROM s.trigger_name
+         AND h.table_name IS NOT DISTINCT FROM s.table_name)
+    SELECT COALESCE(g.table_name, f.table_name), COALESCE(g.trigger_name, f.trigger_name),
+           COALESCE(g.function_name, f.function_name), COALESCE(g.ours, f.ours), g.enabled, g.level, g.timing,
+           g.events, f.measured, COALESCE(t.shared_by, f.shared_by, 1), f.executions, f.estimated, f.total_ms,
+           f.self_ms, f.max_ms, f.samples, f.quantiles, f.errors,
+           CASE WHEN f.skipped > f.executions THEN f.executions ELSE f.skipped END, f.sampled_executions
+    FROM trigperf.triggers() g
+    JOIN trigperf.trigger_functions() t ON t.funcid = g.funcid
+    FULL JOIN figures f ON f.function_name = g.function_name AND f.trigger_name = g.trigger_name
+                       AND f.table_name = g.table_name
+$$;
+
+-- The newest errors: of capture, which logs all of them, and of triggers that tell theirs themselves.
+CREATE FUNCTION trigperf.report_errors(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
+    at timestamptz, "table" text, trigger text, operation text, message text, sqlstate text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    (SELECT e.occurred_at, e.table_name, NULL::text, e.operation, e.error_message, e.sqlstate::text
+     FROM trigperf.trigger_error_log e
+     WHERE e.occurred_at >= p_since AND e.occurred_at < p_until
+     ORDER BY e.occurred_at DESC LIMIT 50)
+    UNION ALL
+    (SELECT l.at, l.table_name, l.trigger_name, l.operation, l.error_message, l.error_sqlstate
+     FROM trigperf.trigger_execution_log l
+     WHERE l.at >= p_since AND l.at < p_until
+       AND l.source = 'host' AND (l.error_message IS NOT NULL OR l.error_sqlstate IS NOT NULL)
+     ORDER BY l.at DESC LIMIT 50)
+    ORDER BY 1 DESC LIMIT 50
+$$;
+
+CREATE OR REPLACE FUNCTION trigperf.report(p_since timestamptz, p_until timestamptz) RETURNS json
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    since timestamptz := date_trunc('hour', p_since, 'UTC');
+    state trigperf.collect_state;
+BEGIN
+    SELECT * INTO STRICT state FROM trigperf.collect_state;
+    RETURN json_build_object(
+        'format', 1,
+        'generated_at', clock_timestamp(),
+        'since', since,
+        'until', p_until,
+        'database', json_build_object(
+            'name', current_database(), 'server_version', current_setting('server_version'),
+            'schema_version', (SELECT max(version) FROM trigperf.migration),
+            'track_functions', current_setting('track_functions'),
+            'track_functions_hint', trigperf.track_functions_hint(),
+            'measured_since', state.measured_since, 'collected_at', state.collected_at),
+        'triggers', (SELECT COALESCE(json_agg(json_build_object(
+                'table', t.table_name, 'trigger', t.trigger_name, 'function', t.function_name, 'ours', t.ours,
+                'enabled', t.enabled, 'level', t.level, 'timing', t.timing, 'events', t.events,
+                'measured', t.measured, 'shared_by', t.shared_by, 'executions', t.executions,
+                'estimated', COALESCE(t.estimated, false), 'total_ms', t.total_ms, 'self_ms', t.self_ms,
+                'mean_ms', t.total_ms / NULLIF(t.executions, 0), 'max_ms', t.max_ms, 'samples', t.samples,
+                'p50_ms', t.quantiles[1]::float8 / 1e6::float8, 'p95_ms', t.quantiles[2]::float8 / 1e6::float8, 'p99_ms', t.quantiles[3]::float8 / 1e6::float8,
+                'errors', t.errors, 'error_rate', t.errors::float8 / NULLIF(t.executions, 0),
+                'skipped', t.skipped,
+                'skipped_estimated', t.skipped IS NOT NULL AND t.samples IS DISTINCT FROM t.executions,
+                'no_op_share', t.skipped::float8 / NULLIF(t.sampled_executions, 0))
+                ORDER BY t.total_ms DESC NULLS LAST, t.table_name, t.trigger_name), '[]')
+            FROM trigperf.report_triggers(since, p_until) t),
+        'timeline', (SELECT COALESCE(json_agg(json_build_object(
+                'at', m.hour, 'table', m.table_name, 'trigger', m.trigger_name, 'function', m.function_name,
+                'executions', m.executions, 'total_ms', m.total_ms, 'p50_ms', q.q[1]::float8 / 1e6::float8,
+                'p95_ms', q.q[2]::float8 / 1e6::float8, 'p99_ms', q.q[3]::float8 / 1e6::float8, 'errors', m.errors)
+                ORDER BY m.hour, m.table_name, m.trigger_name, m.function_name), '[]')
+            FROM trigperf.trigger_performance_metrics m
+            LEFT JOIN LATERAL (
+                SELECT trigperf.histogram_quantiles(m.histogram, ARRAY[0.5, 0.95, 0.99],
+                                                    round(m.max_ms * 1000000)::bigint)
+                WHERE m.histogram IS NOT NULL) AS q(q) ON true
+            WHERE m.hour >= since AND m.hour < p_until),
+        'slowest', (SELECT COALESCE(json_agg(json_build_object(
+                'at', l.at, 'source', l.source, 'table', l.table_name, 'trigger', l.trigger_name,
+                'function', l.function_name, 'operation', l.operation, 'duration_ms', l.duration_ms,
+                'rows', l.row_count, 'skipped', l.skipped, 'sqlstate', l.error_sqlstate,
+                'error', l.error_message) ORDER BY l.duration_ms DESC, l.at), '[]')
+            FROM (SELECT * FROM trigperf.trigger_execution_log x WHERE x.at >= since AND x.at < p_until
+                  ORDER BY x.duration_ms DESC LIMIT 20) AS l),
+        'errors', (SELECT COALESCE(json_agg(row_to_json(e) ORDER BY e.at DESC), '[]')
+            FROM trigperf.report_errors(since, p_until) e),
+        'series', (SELECT COALESCE(json_agg(json_build_object(
+                'name', s.name, 'labels', s.labels, 'kind', s.kind, 'count', s.count, 'sum', s.sum_ns::float8 / 1e9::float8,
+                'p50', s.quantiles[1]::float8 / 1e9::float8, 'p95', s.quantiles[2]::float8 / 1e9::float8, 'p99', s.quantiles[3]::float8 / 1e9::float8,
+                'value', s.value) ORDER BY s.name, s.labels::text), '[]')
+            FROM trigperf.report_series(since, p_until) s),
+        'alerts', (SELECT COALESCE(json_agg(json_build_object(
+                'at', a.at, 'rule', a.rule, 'subject', a.subject, 'labels', a.labels, 'level', a.level,
+                'previous', a.previous, 'value', a.value, 'threshold', a.threshold, 'usual', a.usual,
+                'samples', a.samples, 'message', a.message, 'source', a.source) ORDER BY a.id DESC), '[]')
+            FROM (SELECT * FROM trigperf.alert_history x WHERE x.at >= since AND x.at < p_until
+                  ORDER BY x.id DESC LIMIT 200) AS a),
+        'delivery', json_build_object(
+            'outbox_bytes', (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i
+                             WHERE i.inhparent = 'trigperf.outbox'::regclass),
+            'outbox_rows_estimate', (SELECT sum(COALESCE(u.n_live_tup, 0)) FROM pg_inherits i
+                                     LEFT JOIN pg_stat_user_tables u ON u.relid = i.inhrelid
+                                     WHERE i.inhparent = 'trigperf.outbox'::regclass),
+            'consumers', (SELECT COALESCE(json_agg(row_to_json(c) ORDER BY c.source, c.name), '[]')
+                          FROM trigperf.report_consumers() c),
+            'slots', (SELECT COALESCE(json_agg(row_to_json(w) ORDER BY w.slot), '[]')
+                      FROM trigperf.wal_slots() w)),
+        'overhead', json_build_object(
+            'collect_ms', (SELECT avg(r.duration_ms) FROM trigperf.collect_run r
+                           WHERE r.at >= since AND r.at < p_until),
+            'flush_ms', (SELECT avg(h.flush_ms) FROM trigperf.host_process h WHERE h.seen_at >= since),
+            'per_execution_us', state.execution_us,
+            'sample_rate', (SELECT value::float8 FROM trigperf.setting WHERE name = 'sample_rate')));
+END
+$$;
+
+REVOKE ALL ON FUNCTION trigperf.report_errors(timestamptz, timestamptz) FROM PUBLIC;
