@@ -1,4 +1,4 @@
-/* Writing HTML. Everything that comes from the database passes through html_text(): what could be
+/* Writing HTML. Everything that comes from the database passes through put_byte(): what could be
  * markup becomes an entity, control characters that HTML forbids become U+FFFD. */
 #include "html.h"
 
@@ -6,23 +6,44 @@
 #include <stdbool.h>
 #include <string.h>
 
-void html_text(FILE *out, const char *text) {
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte == '&') {
-            fputs("&amp;", out);
-        } else if (byte == '<') {
-            fputs("&lt;", out);
-        } else if (byte == '>') {
-            fputs("&gt;", out);
-        } else if (byte == '"') {
-            fputs("&quot;", out);
-        } else if (byte == '\'') {
-            fputs("&#39;", out);
-        } else if (byte == 0x7F || (byte < ' ' && byte != '\n' && byte != '\t')) {
+static void put_byte(FILE *out, char byte) {
+    bool forbidden = byte == 0x7F || ((unsigned char)byte < ' ' && byte != '\n' && byte != '\t');
+    switch (byte) {
+    case '&':
+        fputs("&amp;", out);
+        break;
+    case '<':
+        fputs("&lt;", out);
+        break;
+    case '>':
+        fputs("&gt;", out);
+        break;
+    case '"':
+        fputs("&quot;", out);
+        break;
+    case '\'':
+        fputs("&#39;", out);
+        break;
+    default:
+        if (forbidden) {
             fputs("\xEF\xBF\xBD", out);
         } else {
             putc(byte, out);
+        }
+    }
+}
+
+void html_text(FILE *out, const char *text) {
+    for (; *text != '\0'; text++) {
+        put_byte(out, *text);
+    }
+}
+
+void html_name(FILE *out, const char *text) {
+    for (; *text != '\0'; text++) {
+        put_byte(out, *text);
+        if (strchr("._/", *text) != NULL) {
+            fputs("<wbr>", out);
         }
     }
 }
@@ -82,7 +103,7 @@ void html_cell(FILE *out, const json_t *value, double factor) {
         put_number(out, json_number_value(value) * factor);
     } else if (json_is_string(value)) {
         fputs("<td>", out);
-        html_text(out, json_string_value(value));
+        html_name(out, json_string_value(value));
     } else if (json_is_boolean(value)) {
         fprintf(out, "<td>%s", json_is_true(value) ? "yes" : "no");
     } else {

@@ -8,6 +8,9 @@
 /* Text or an attribute's value. */
 void html_text(FILE *out, const char *text);
 
+/* Text of an element that may break behind '.', '_' and '/', as long names do. */
+void html_name(FILE *out, const char *text);
+
 /* A member that is a string; "" when it is none. */
 const char *html_string(const json_t *object, const char *name);
 

@@ -67,7 +67,7 @@ static void put_head_cell(const page *p, const column *c, const json_t *value) {
     if (strcmp(c->name, "at") == 0) {
         put_time(p, text);
     } else {
-        html_text(p->out, text);
+        html_name(p->out, text);
     }
 }
 
@@ -352,7 +352,7 @@ static void put_percentiles(const page *p) {
         if (measured) {
             label_of(trigger, label, sizeof label);
             fputs("<h3>", p->out);
-            html_text(p->out, label);
+            html_name(p->out, label);
             fputs("</h3>\n", p->out);
             snprintf(id, sizeof id, "chart-lines-%zu", drawn);
             chart_lines(p->out, id, label, hours, count, p->since, p->until);
@@ -437,9 +437,9 @@ static void put_finding(const page *p, const json_t *finding, size_t number) {
             "<article class=\"c-%s\" aria-labelledby=\"advice-%zu\"><h3 id=\"advice-%zu\">"
             "<span class=\"level %s\">%s</span> ",
             severity, number, number, severity, severity);
-    html_text(p->out, html_string(finding, "id"));
+    html_name(p->out, html_string(finding, "id"));
     fputs(": ", p->out);
-    html_text(p->out, html_string(finding, "object"));
+    html_name(p->out, html_string(finding, "object"));
     fputs("</h3>\n", p->out);
     put_sentence(p, "Found:", html_string(finding, "message"));
     put_sentence(p, "Why:", html_string(finding, "why"));

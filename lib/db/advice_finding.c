@@ -95,6 +95,10 @@ static double counted_statements(const tp_advice_table *table, uint32_t events) 
     return calls > 0 ? rows / calls : -1;
 }
 
+bool tp_advice_rows_counted(const tp_advice_table *table, uint32_t events) {
+    return counted_statements(table, events) >= 0;
+}
+
 double tp_advice_rows_per_statement(const tp_advice_facts *facts, const tp_advice_table *table,
                                     uint32_t events, const char **source) {
     double counted = counted_statements(table, events);

@@ -31,6 +31,9 @@ typedef struct tp_advice {
 /* Hands it over: the buffers are empty afterwards. */
 void tp_finding_put(tp_advice *advice, tp_finding *finding);
 
+/* Whether rows for each statement were counted; else they are a bound, which reading lowers. */
+bool tp_advice_rows_counted(const tp_advice_table *table, uint32_t events);
+
 /* Rows a statement writes, for events of a table; negative: not known. *source says from what. */
 double tp_advice_rows_per_statement(const tp_advice_facts *facts, const tp_advice_table *table,
                                     uint32_t events, const char **source);

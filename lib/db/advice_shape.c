@@ -15,6 +15,7 @@
 
 #define BULK_ROWS 20.0
 #define MANY_ROWS 10000.0
+#define UNKNOWN_ROWS 100000.0
 #define DIFFERS "OLD.* OPERATOR(pg_catalog.*<>) NEW.*"
 
 /* BEFORE triggers cannot see generated columns in a whole row. */
@@ -82,6 +83,10 @@ static const char *why_no_condition(const tp_advice_trigger *trigger) {
                                                       "name that is taken";
 }
 
+static const char bulk_why[] =
+    "its function is entered for each row: a statement of many rows pays many times for what a "
+    "statement trigger with transition tables does once, grouped";
+
 static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
     const char *source = NULL;
     double rows = tp_advice_rows(trigger->table, trigger->type);
@@ -95,8 +100,7 @@ static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
         .severity = each >= 10 * BULK_ROWS || trigger->body.aggregates ? "critical" : "warning",
         .table = trigger->table,
         .trigger = trigger,
-        .why = "its function is entered for each row: a statement of many rows pays many times for "
-               "what a statement trigger with transition tables does once, grouped",
+        .why = bulk_why,
         .steps =
             "where the function allows it, write it as AFTER .. REFERENCING NEW TABLE AS .. FOR "
             "EACH STATEMENT with one grouped statement over the transition table",
@@ -115,6 +119,34 @@ static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
     }
     tp_finding_put(advice, &finding);
     return true;
+}
+
+/* Of the counters of tables and transactions no size of statements can be told where others read
+ * much: then many rows alone are worth a question. */
+static void judge_unknown(tp_advice *advice, const tp_advice_trigger *trigger) {
+    double rows = tp_advice_rows(trigger->table, trigger->type);
+    if (rows < UNKNOWN_ROWS || tp_advice_rows_counted(trigger->table, trigger->type)) {
+        return;
+    }
+    tp_finding finding = {
+        .id = "row_trigger_on_bulk_table",
+        .severity = "info",
+        .table = trigger->table,
+        .trigger = trigger,
+        .why = bulk_why,
+        .steps = "install pg_stat_statements, so that the size of the statements is known, and ask "
+                 "again; if they write many rows each, a statement trigger with transition tables "
+                 "costs less",
+        .no_sql = "whether many rows came with one statement is not known"};
+    tp_strbuf_printf(&finding.message,
+                     "a row trigger without WHEN ran for %.0f rows; how many a statement is not "
+                     "known without pg_stat_statements",
+                     rows);
+    tp_json_double(&finding.figures, "rows", rows);
+    tp_json_null(&finding.figures, "rows_per_statement");
+    tp_json_text(&finding.figures, "estimated_from", "not known without pg_stat_statements");
+    tp_json_bool(&finding.figures, "aggregates_per_row", trigger->body.aggregates);
+    tp_finding_put(advice, &finding);
 }
 
 /* The guard's own words. */
@@ -219,5 +251,7 @@ void tp_advice_shape_judge(tp_advice *advice, const tp_advice_trigger *trigger) 
         judge_guard(advice, trigger);
     } else if (plain && updates && trigger->of_columns[0] == '\0' && !tp_advice_before(trigger)) {
         judge_update(advice, trigger);
+    } else if (plain) {
+        judge_unknown(advice, trigger);
     }
 }

@@ -205,6 +205,20 @@ def _(db):
     contains(definitions[1][1], "*<> new.*)", "the second half")
 
 
+@test("where reading hides the size of statements, many rows are told as what they are: not known")
+def _(db):
+    db.sql("create table calls(id int, n int); create table few(id int, n int)")
+    function(db, "work", "begin return new; end")
+    for table, rows in (("calls", 120000), ("few", 20000)):
+        db.sql(f"create trigger work after insert on {table} for each row execute function work()")
+        db.sql(f"insert into {table} select i, 1 from generate_series(1, {rows}) i")
+    db.sql("do $$ begin for i in 1..8000 loop commit; end loop; end $$")
+    settle(db)
+    equal([(one["id"], one["table"], one["severity"], one["evidence"]["rows"], one["evidence"]["rows_per_statement"], one["sql"])
+           for one in advise(db)["findings"]], [("row_trigger_on_bulk_table", "public.calls", "info", 120000, None, None)], "findings")
+    contains(db.trigperf("triggers", "--advise").out, "install pg_stat_statements", "text")
+
+
 @test("rows for each statement come from pg_stat_statements where it is")
 def _():
     try:

@@ -564,6 +564,9 @@ def _(installed):
         equal(page.evaluate("document.getElementById('t-executions').textContent.replaceAll(',', '')"),
               str(sum(one["executions"] or 0 for one in report["triggers"])), "executions at a glance")
         check(page.evaluate("document.querySelectorAll('#c-hours rect.bar').length") >= 4, "bars")
+        widths = page.evaluate("[...document.querySelectorAll('#c-hours rect.bar')].map(one => one.getAttribute('width') * 1)")
+        check(min(widths) == max(widths) > 2, f"the hour under way is as wide as the others: {widths!r}")
+        check(page.evaluate("document.querySelectorAll('#triggers wbr').length") > 0, "long names may break")
         check(page.evaluate("document.querySelectorAll('#c-curves polyline').length") >= 2, "curves")
         equal(page.evaluate("[...document.querySelectorAll('svg[role=img]')].every((one) => one.getAttribute('aria-label'))"),
               True, "charts have words")

@@ -25,6 +25,9 @@ function draw(name, attributes, text) {
   return element;
 }
 
+// Long names break behind these, and in mid-word only where nothing else is left.
+const breakable = (text) => String(text).split(/(?<=[._/])/).flatMap((part, n) => (n > 0 ? [make("wbr"), part] : [part]));
+
 function setText(id, text) {
   const element = at(id);
   if (element.textContent !== text) element.textContent = text;
@@ -120,7 +123,7 @@ function rowOf(id, entry) {
     const text = format ? format(value) : known(value) ? String(value) : DASH;
     const cell = make("td", { class: isNumeric(column) ? "n" : name === "labels" || name === "fix" ? "wide" : "", "data-name": name });
     if (typeof value === "number") cell.setAttribute("data-value", String(value));
-    cell.textContent = text;
+    cell.append(...breakable(text));
     row.append(cell);
   }
   return row;
@@ -192,14 +195,15 @@ function fill(id, ...parts) {
 function drawHours(view) {
   const hours = view.hours.filter((one) => known(one.total_ms));
   if (hours.length === 0) return fill("c-hours", make("p", { class: "quiet" }, "nothing was measured in this time"));
-  const [from, until] = span(view);
+  const [from, now] = span(view);
+  const until = Math.ceil(now / 3600000) * 3600000; // the hour under way is as wide as the others
   const top = Math.max(...hours.map((one) => one.total_ms), 0.001);
   const svg = frame("c-hours", "Time in triggers by hour, at most " + duration(top), top, duration);
   const wide = Math.max(((WIDE - LEFT) * 3600000) / Math.max(until - from, 3600000) - 2, 2);
   for (const one of hours) {
     const y = level(one.total_ms, top);
     const bar = draw("rect", { class: "bar", x: place(Date.parse(one.at), from, until) + 1, y,
-      width: Math.max(Math.min(wide, WIDE - place(Date.parse(one.at), from, until) - 1), 1), height: Math.max(HIGH - BOTTOM - y, 1), "data-ms": one.total_ms });
+      width: wide, height: Math.max(HIGH - BOTTOM - y, 1), "data-ms": one.total_ms });
     bar.append(draw("title", {}, `${hour(one.at)}: ${duration(one.total_ms)}, ${number(one.executions)} executions`));
     svg.append(bar);
   }
@@ -281,12 +285,13 @@ function list(id, items) {
 
 function drawAlerts(view) {
   list("alerts", newestAlerts(view.alerts).map((one) => make("li", { class: one.level },
-    make("time", { datetime: one.at }, clock(one.at)), make("b", {}, one.level + " "), one.message)));
+    make("time", { datetime: one.at }, clock(one.at)), make("b", {}, one.level + " "), ...breakable(one.message))));
 }
 
 function drawErrors(view) {
   list("errors", view.errors.map((one) => make("li", {}, make("time", { datetime: one.at }, clock(one.at)),
-    make("code", {}, [one.table, one.trigger, one.operation].filter(known).join(" ")), " ", one.message || one.sqlstate)));
+    make("code", {}, ...breakable([one.table, one.trigger, one.operation].filter(known).join(" "))),
+    " ", ...breakable(one.message || one.sqlstate))));
 }
 
 function drawView(view) {
