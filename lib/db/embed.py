@@ -24,6 +24,7 @@ def main(output, *paths):
         sys.exit(f"expected migrations numbered 1, 2, 3 ..., got {numbers}")
     parts = [
         "/* Made by embed.py from lib/db/sql. */",
+        '#include "db/migrate.h"',
         '#include "db/migrations.h"',
         '#pragma GCC diagnostic ignored "-Woverlength-strings"',
         "",
@@ -37,6 +38,7 @@ def main(output, *paths):
     for number, name in sorted(found):
         parts.append(f'    {{{number}, "{name}", up_{number}, down_{number}}},')
     parts.append("};\n")
+    parts.append(f'_Static_assert(TP_SCHEMA_VERSION == {len(numbers)}, "TP_SCHEMA_VERSION is the newest migration");')
     parts.append(f"const int32_t tp_migration_count = {len(numbers)};\n")
     pathlib.Path(output).write_text("\n".join(parts), encoding="utf-8")
 
