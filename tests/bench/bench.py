@@ -39,18 +39,27 @@ def options():
     return parser.parse_args()
 
 
+def wanted(chosen, parts):
+    """The functions of the parts that --only chooses."""
+    found = [function for name, function in parts if chosen.only in name]
+    if not found:
+        sys.exit(f"expected a part of the suite behind --only ({', '.join(name for name, _ in parts)}), "
+                 f"got '{chosen.only}'")
+    return found
+
+
 def main(suite, parts, server_options=()):
     """Runs the parts [(name, function(bench))] of a suite on a server of their own."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = options()
+    functions = wanted(chosen, parts)
     with harness.Cluster(fast=False, options=[*SERVER_OPTIONS, *server_options]) as cluster, \
             tempfile.TemporaryDirectory(prefix="tpb.", dir="/tmp") as folder:
         bench = Bench(suite, chosen, cluster, folder)
         bench.say(f"== {suite}: {machine(cluster)}")
         try:
-            for name, function in parts:
-                if chosen.only in name:
-                    function(bench)
+            for function in functions:
+                function(bench)
         finally:
             bench.stop_all()
 
@@ -59,12 +68,12 @@ def in_memory(suite, parts):
     """The same for a suite that needs no server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = options()
+    functions = wanted(chosen, parts)
     with tempfile.TemporaryDirectory(prefix="tpb.", dir="/tmp") as folder:
         bench = Bench(suite, chosen, None, folder)
         bench.say(f"== {suite}: {hardware()}")
-        for name, function in parts:
-            if chosen.only in name:
-                function(bench)
+        for function in functions:
+            function(bench)
 
 
 def hardware():

@@ -6,7 +6,8 @@ full speed with a consumer attached. A writer's own cost is the processor time o
 all ended when a run has; the walsender's is shown apart. `no capture` is a server with wal_level = replica.
 
 `backlog`: the same transactions of one row, each candidate on a table of its own, received from a backlog.
-Sums over the keys are compared, so that nobody is quick by losing something.
+Sums over the keys are compared, so that nobody is quick by losing something. `wal` fetches it with queries,
+`wal, followed` takes the same from its stream.
 
 `bulk`: the same in statements of 1,000 rows. `latency`: from the confirmed commit to the host.
 """
@@ -178,7 +179,7 @@ def writer(work):
 
 
 LABELS = {"plain": "no capture", "none": "no capture, wal_level = logical", **SOURCES,
-          "PgQ": "PgQ insert_event"}
+          "followed": "wal, followed", "PgQ": "PgQ insert_event"}
 
 
 def show_writers(work, medians, results):
@@ -265,17 +266,28 @@ def produce(setting, name, count, step):
         setting.tick()
 
 
+def standing_still(setting, command):
+    """A client that is connected, and takes nothing until it is told to go on."""
+    child = setting.work.start(command, setting.env)
+    line(child)
+    child.send_signal(signal.SIGSTOP)
+    return child
+
+
 def listeners_round(setting, count, step, expected, turn):
     """Those that listen are connected before, and stand still while the backlog grows."""
     names = ["notify", *(name for name in setting.peers if name != "PgQ")]
-    waiting = {}
-    for name in names:
-        waiting[name] = setting.work.start(setting.command(name, "drain", count=count), setting.env)
-        line(waiting[name])
-        waiting[name].send_signal(signal.SIGSTOP)
+    waiting = {name: standing_still(setting, setting.command(name, "drain", count=count)) for name in names}
     produce(setting, "notify", count, step)
     turn %= len(names)
     return {name: drain(setting, name, waiting[name], expected) for name in names[turn:] + names[:turn]}
+
+
+def followed_round(setting, count, step, expected):
+    """The same log from the stream, as it comes to whoever follows it already."""
+    child = standing_still(setting, setting.command("wal", "listen", str(count)))
+    produce(setting, "wal", count, step)
+    return drain(setting, "wal", child, expected)
 
 
 def backlog_round(setting, count, step, turn):
@@ -290,6 +302,7 @@ def backlog_round(setting, count, step, turn):
         if name.startswith("wal"):  # its slot would keep the log of the others
             setting.database.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
                                  "where not active and database = current_database()")
+    results["followed"] = followed_round(setting, count, step, expected)
     results.update(listeners_round(setting, count, step, expected, turn))
     return results
 
@@ -305,12 +318,12 @@ def backlog(work, name, count, step, case):
         part = f" (kernel {kernel:.2f})" if kernel else ""
         work.say(f"    {LABELS.get(who, who):28}{1e6 / clock:12,.0f} changes/s {clock:8.2f} us a change, "
                  f"client's CPU {client:6.2f}{part}, server's {server:6.2f}")
-    for ours in SOURCES:
+    for ours in (*SOURCES, "followed"):
         for peer in setting.peers:
             for index, what in enumerate(["clock", "client CPU"]):
-                work.figure(f"{case}, {SOURCES[ours]}, {what}", medians[ours][index], medians[peer][index],
+                work.figure(f"{case}, {LABELS[ours]}, {what}", medians[ours][index], medians[peer][index],
                             peer, "us/change", False, show=False)
-        work.figure(f"{case}, {SOURCES[ours]}, client CPU", medians[ours][1], 1.0, "target", "us/change", False)
+        work.figure(f"{case}, {LABELS[ours]}, client CPU", medians[ours][1], 1.0, "target", "us/change", False)
 
 
 def single(work):

@@ -12,21 +12,19 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT CASE WHEN bool_or(CASE WHEN c.relreplident <> 'f' THEN a.attgenerated <> ''
-                                      WHEN a.attgenerated = 's' THEN b.unpublished
+                                      WHEN a.attgenerated = 's' THEN
+                                          (SELECT to_jsonb(p) ->> 'pubgencols' = 'n'
+                                           FROM pg_publication p WHERE p.pubname = 'trigperf')
                                       ELSE a.attgenerated = 'v' END) THEN '{}'
                     ELSE COALESCE(array_agg(a.attname::text ORDER BY a.attnum)
                                   FILTER (WHERE a.attgenerated = ''), '{}') END
         FROM pg_class c
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        CROSS JOIN (SELECT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf'
-                                   AND to_jsonb(p) ->> 'pubgencols' = 'n')) AS b(unpublished)
-        WHERE c.oid = p_relid
-          AND (c.relreplident = 'f'
-               OR EXISTS (SELECT FROM pg_index i
-                          WHERE i.indrelid = c.oid AND i.indisvalid
+        LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid
                             AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate
                                                     WHEN 'i' THEN i.indisreplident ELSE false END
-                            AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))));
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                           AND (c.relreplident = 'f' OR a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
+        WHERE c.oid = p_relid);
 END
 $$;
 

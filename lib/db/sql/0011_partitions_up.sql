@@ -43,28 +43,6 @@ SELECT c.id, c.relid FROM trigperf.captured_table c WHERE c.granularity = 'wal';
 -- ---------------------------------------------------------------------------------------------
 -- Looking. What follows runs every few seconds; see version 2 for why it is plpgsql.
 
--- As in version 10, four times as quick: a table of a thousand partitions asks it for each of them.
-CREATE OR REPLACE FUNCTION trigperf.wal_identity(p_relid oid) RETURNS text[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN (
-        SELECT CASE WHEN bool_or(CASE WHEN c.relreplident <> 'f' THEN a.attgenerated <> ''
-                                      WHEN a.attgenerated = 's' THEN
-                                          (SELECT to_jsonb(p) ->> 'pubgencols' = 'n'
-                                           FROM pg_publication p WHERE p.pubname = 'trigperf')
-                                      ELSE a.attgenerated = 'v' END) THEN '{}'
-                    ELSE COALESCE(array_agg(a.attname::text ORDER BY a.attnum)
-                                  FILTER (WHERE a.attgenerated = ''), '{}') END
-        FROM pg_class c
-        LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid
-                            AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate
-                                                    WHEN 'i' THEN i.indisreplident ELSE false END
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                           AND (c.relreplident = 'f' OR a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
-        WHERE c.oid = p_relid);
-END
-$$;
-
 -- The tables that hold the rows of attached ones, at any depth. teller: the attached table under whose
 -- name its changes are told, which is the nearest, if there are several.
 CREATE FUNCTION trigperf.wal_family() RETURNS TABLE (id int, relid oid, teller int)

@@ -206,6 +206,8 @@ $$;
 -- The report, which merges by sorting: the entries of all rows of a series are brought into order, and
 -- nothing is added up but their number.
 
+-- What was skipped is extrapolated from samples, executions may be counted: chance can put the one above
+-- the other.
 CREATE OR REPLACE FUNCTION trigperf.report_triggers(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
     table_name text, trigger_name text, function_name text, ours boolean, enabled boolean, level text,
     timing text, events text[], measured text, shared_by int, executions bigint, estimated boolean,
@@ -236,7 +238,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT COALESCE(g.table_name, f.table_name), COALESCE(g.trigger_name, f.trigger_name),
            COALESCE(g.function_name, f.function_name), COALESCE(g.ours, f.ours), g.enabled, g.level, g.timing,
            g.events, f.measured, COALESCE(t.shared_by, f.shared_by, 1), f.executions, f.estimated, f.total_ms,
-           f.self_ms, f.max_ms, f.samples, f.quantiles, f.errors, f.skipped, f.sampled_executions
+           f.self_ms, f.max_ms, f.samples, f.quantiles, f.errors,
+           CASE WHEN f.skipped > f.executions THEN f.executions ELSE f.skipped END, f.sampled_executions
     FROM trigperf.triggers() g
     JOIN trigperf.trigger_functions() t ON t.funcid = g.funcid
     FULL JOIN figures f ON f.function_name = g.function_name AND f.trigger_name = g.trigger_name
