@@ -102,21 +102,38 @@ char *cache_get(cc_cache *cache, const char *key) {
     return copy;
 }
 
-bool cache_put(cc_cache *cache, const char *key, const char *value) {
+bool cache_has(cc_cache *cache, const char *key) {
+    uint64_t hash = hash_of(key);
+    cc_shard *shard = &cache->shards[hash % SHARDS];
+    pthread_mutex_lock(&shard->mutex);
+    bool found = *find(shard, hash, key) != NULL;
+    pthread_mutex_unlock(&shard->mutex);
+    return found;
+}
+
+static void insert(cc_shard *shard, cc_entry **link, cc_entry *made) {
+    made->next = *link;
+    *link = made;
+    shard->count++;
+}
+
+bool cache_fill(cc_cache *cache, const char *key, const char *value, cache_valid_fn *valid,
+                void *user) {
     uint64_t hash = hash_of(key);
     cc_shard *shard = &cache->shards[hash % SHARDS];
     cc_entry *made = entry_new(key, value);
     pthread_mutex_lock(&shard->mutex);
     cc_entry **link = find(shard, hash, key);
     cc_entry *former = take(shard, link);
+    cc_entry *refused = NULL;
     if (made != NULL) {
-        made->next = *link;
-        *link = made;
-        shard->count++;
+        insert(shard, link, made);
+        refused = valid(user, key) ? NULL : take(shard, link);
     }
     pthread_mutex_unlock(&shard->mutex);
     entry_free(former);
-    return made != NULL;
+    entry_free(refused);
+    return made != NULL && refused == NULL;
 }
 
 bool cache_delete(cc_cache *cache, const char *key) {

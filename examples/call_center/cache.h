@@ -14,8 +14,13 @@ void cache_free(cc_cache *cache);
 
 /* A copy of the value for the caller to free, or NULL on a miss. */
 char *cache_get(cc_cache *cache, const char *key);
-/* Returns false when memory is short: nothing is stored then, and no former value stays. */
-bool cache_put(cc_cache *cache, const char *key, const char *value);
+/* Puts the value, asks whether it may stay, and takes it out again if not, before anybody else can
+ * see it; `valid` must not call the cache. Returns whether it stayed. No former value does, even
+ * when memory is short for the new one. */
+typedef bool cache_valid_fn(void *user, const char *key);
+bool cache_fill(cc_cache *cache, const char *key, const char *value, cache_valid_fn *valid,
+                void *user);
+bool cache_has(cc_cache *cache, const char *key);
 bool cache_delete(cc_cache *cache, const char *key); /* true: it was there */
 void cache_clear_prefix(cc_cache *cache, const char *prefix);
 uint64_t cache_count(cc_cache *cache);

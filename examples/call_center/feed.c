@@ -13,7 +13,7 @@
 #include "samples.h"
 #include "setup.h"
 
-enum { PATIENCE_MS = 60000 };
+enum { PATIENCE_MS = 120000 };
 
 struct cc_feed {
     cc_world *world;
@@ -41,6 +41,15 @@ static void forget_keys(cc_feed *feed, trigperf_batch *batch) {
         }
     }
     figures_add(&feed->world->figures, FIGURE_FORGOTTEN, forgotten);
+}
+
+static void lose_keys(cc_feed *feed, const trigperf_batch *batch) {
+    uint64_t lost = 0;
+    uint32_t count = trigperf_batch_key_count(batch);
+    for (uint32_t i = 0; i < count; i++) {
+        lost += cache_has(feed->world->cache, trigperf_batch_key_at(batch, i, NULL));
+    }
+    figures_add(&feed->world->figures, FIGURE_LOST, lost);
 }
 
 /* A resync names the literal beginnings of all keys that may be stale. */
@@ -94,7 +103,9 @@ static bool take_batches(cc_feed *feed) {
         if (batch == NULL) {
             return true;
         }
-        if (!atomic_load(&feed->dropping)) {
+        if (atomic_load(&feed->dropping)) {
+            lose_keys(feed, batch);
+        } else {
             forget_keys(feed, batch);
             forget_prefixes(feed, batch);
         }
@@ -239,7 +250,7 @@ void feed_stop(cc_feed *feed) {
     }
     if (feed->context != NULL) {
         trigperf_error *error = NULL;
-        if (trigperf_context_close(feed->context, 5000, &error) != 0 && feed->running) {
+        if (trigperf_context_close(feed->context, PATIENCE_MS, &error) != 0 && feed->running) {
             setup_complain("closing", error);
         } else {
             trigperf_error_free(error);
@@ -253,6 +264,21 @@ void feed_stop(cc_feed *feed) {
 
 trigperf_context *feed_context(cc_feed *feed) {
     return feed->context;
+}
+
+typedef struct cc_fill {
+    trigperf_context *context;
+    uint64_t token;
+} cc_fill;
+
+static bool still_valid(void *user, const char *key) {
+    const cc_fill *made = user;
+    return trigperf_fence_check(made->context, made->token, key, strlen(key)) == 0;
+}
+
+bool feed_fill(cc_feed *feed, uint64_t token, const char *key, const char *answer) {
+    cc_fill made = {.context = feed->context, .token = token};
+    return cache_fill(feed->world->cache, key, answer, still_valid, &made);
 }
 
 bool feed_catch_up(cc_feed *feed) {

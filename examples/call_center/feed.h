@@ -22,10 +22,15 @@ void feed_stop(cc_feed *feed); /* NULL: no effect */
 
 trigperf_context *feed_context(cc_feed *feed);
 
+/* Puts an answer that was read after `token` was taken (trigperf_fence_begin) into the cache;
+ * false: the fence noticed that it is out of date, and it did not stay. */
+bool feed_fill(cc_feed *feed, uint64_t token, const char *key, const char *answer);
+
 /* Waits until everything that is committed now was delivered and forgotten. */
 bool feed_catch_up(cc_feed *feed);
 
-/* While on, batches are acknowledged without forgetting anything: a host that loses deliveries. */
+/* While on, batches are acknowledged without forgetting anything: a host that loses deliveries.
+ * FIGURE_LOST counts the keys that it should have forgotten. */
 void feed_drop(cc_feed *feed, bool on);
 
 /* Resyncs delivered since it was ready. */

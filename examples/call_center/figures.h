@@ -22,6 +22,7 @@ enum figure {
     FIGURE_KEYS,
     FIGURE_KEYS_ALONE, /* keys, had every change been delivered by itself */
     FIGURE_FORGOTTEN,  /* keys that stood in the cache */
+    FIGURE_LOST,       /* keys that stood in the cache and stayed there, on purpose */
     FIGURE_REDELIVERED,
     FIGURE_RESYNCS,
     /* a thread that reads its own writes */

@@ -184,8 +184,7 @@ bool report_print(cc_report *report) {
     }
     print_kpis(&report->kpis);
     printf("  %-22s %" PRIu64 "\n", "resyncs after start", report->resyncs);
-    printf("  %-22s %" PRIu64 " stale of %" PRIu64
-           " entries, after one second of lost deliveries\n",
+    printf("  %-22s %" PRIu64 " stale of %" PRIu64 " entries, after a second of lost deliveries\n",
            "negative control", report->control_check.stale, report->control_check.entries);
     if (report->load_check.example != NULL) {
         printf("  a stale entry: %s\n", report->load_check.example);
