@@ -61,8 +61,6 @@ static const right rights[] = {
     {METRICS, "SELECT (table_name, operation, error_message, occurred_at) "
               "ON trigperf.trigger_error_log"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status"},
-    {METRICS, "EXECUTE ON FUNCTION trigperf.status_parts"},
-    {METRICS, "EXECUTE ON FUNCTION trigperf.status_consumers"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.consumers"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.consumer_list"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_tables"},

@@ -11,7 +11,7 @@
 
 /* The version that this library installs, and the oldest library version that can still work with a
  * database at it. */
-#define TP_SCHEMA_VERSION 15
+#define TP_SCHEMA_VERSION 12
 #define TP_SCHEMA_COMPATIBLE_FROM 1
 
 /* Brings the schema to TP_SCHEMA_VERSION. sql (may be NULL) receives the statements of the

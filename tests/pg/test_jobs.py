@@ -308,21 +308,6 @@ def _(installed):
         one.close()
 
 
-@test("an upgrade gives roles that did this work before what they need to go on")
-def _(db):
-    before, jobs, _ = db.trigperf("install", "--dry-run").out.partition("-- Version 12: jobs")
-    check(jobs, "version 12 is not where it is looked for")
-    db.sql(before + ";commit")
-    db.sql("create role worker login; create role onlooker login; create role stranger login; "
-           "grant execute on function trigperf.metrics_upkeep to worker; "
-           "grant execute on function trigperf.status() to onlooker")
-    db.trigperf("install")
-    may = "select has_function_privilege('{}', 'trigperf.{}', 'execute')"
-    lead, jobs = "job_lead(uuid,text,text[],int)", "jobs()"
-    equal([db.value(may.format(role, what)) for role in ("worker", "onlooker", "stranger") for what in (lead, jobs)],
-          ["t", "f", "f", "t", "f", "f"], "rights")
-
-
 # --- source = notify ------------------------------------------------------------------------------
 
 @test("source = notify: collects and writes its series where the schema is installed")

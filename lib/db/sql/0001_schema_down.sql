@@ -1,27 +1,20 @@
 -- Takes version 1 back, object by object: anything else that stands in the schema makes the last
 -- statement fail, and with it the whole transaction.
 
-DROP FUNCTION trigperf.status();
-DROP FUNCTION trigperf.wal_slots();
-DROP TABLE trigperf.wal_consumer;
-DROP FUNCTION trigperf.status_strays();
-DROP FUNCTION trigperf.status_tables();
-DROP FUNCTION trigperf.wal_tables();
-DROP FUNCTION trigperf.wal_identity(oid);
-DROP FUNCTION trigperf.table_subscribed(oid);
 DROP FUNCTION trigperf.outbox_rotate();
 DROP FUNCTION trigperf.outbox_passed(smallint, xid8);
 DROP FUNCTION trigperf.notifier_resign(uuid);
 DROP FUNCTION trigperf.notifier_elect(uuid, int);
 DROP FUNCTION trigperf.member_gone(uuid);
+DROP FUNCTION trigperf.member_follow(uuid, text, text);
 DROP FUNCTION trigperf.member_seen(uuid, text, pg_snapshot);
 DROP FUNCTION trigperf.consumer_drop(text);
 DROP FUNCTION trigperf.consumer_store(text, bigint, pg_snapshot, boolean);
 DROP FUNCTION trigperf.consumer_claim(text, uuid, bigint, uuid, bigint);
 DROP FUNCTION trigperf.reader_gap(pg_snapshot);
+DROP FUNCTION trigperf.resync_unread(int);
 DROP FUNCTION trigperf.incarnation_get();
 DROP FUNCTION trigperf.outbox_slot_of(xid8);
-DROP FUNCTION trigperf.resync_unread(int);
 DROP FUNCTION trigperf.resync(int);
 DROP FUNCTION trigperf.outbox_coarse(int, "char");
 DROP FUNCTION trigperf.registry_bump();

@@ -50,6 +50,9 @@ CREATE TABLE trigperf.captured_table (
     max_keys           int NOT NULL CHECK (max_keys > 0),
     function_name      text NOT NULL,
     row_filter         text,
+    filter_columns     text[],
+    sample_rate        double precision,
+    fingerprint        text,
     attached_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     attached_by        text NOT NULL DEFAULT CURRENT_USER,
     UNIQUE (schema_name, table_name)
@@ -58,6 +61,12 @@ COMMENT ON COLUMN trigperf.captured_table.key_columns IS
     'column behind each key; null where the key is an expression (key_exprs)';
 COMMENT ON COLUMN trigperf.captured_table.key_slots IS
     'where each key stands in an outbox row: i2 is the second key of column i';
+COMMENT ON COLUMN trigperf.captured_table.filter_columns IS
+    'columns of row_filter, which a replica identity must hold';
+COMMENT ON COLUMN trigperf.captured_table.sample_rate IS
+    'share of the executions of the capture function that is timed; null: none ever was';
+COMMENT ON COLUMN trigperf.captured_table.fingerprint IS
+    'what table_check_all() saw last; null: not looked at yet';
 
 CREATE TABLE trigperf.cascade_rule (
     id              int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -93,9 +102,11 @@ CREATE TABLE trigperf.trigger_error_log (
     error_message text NOT NULL,
     error_context text,
     sqlstate      text,
-    occurred_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    occurred_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    xid           xid8 DEFAULT pg_catalog.pg_current_xact_id()
 );
 CREATE INDEX trigger_error_log_occurred ON trigperf.trigger_error_log (occurred_at);
+CREATE INDEX trigger_error_log_xid ON trigperf.trigger_error_log (xid);
 
 -- ---------------------------------------------------------------------------------------------
 -- Outbox: one narrow typed row per captured statement (or row).
@@ -248,7 +259,8 @@ CREATE TABLE trigperf.consumer (
     incarnation       uuid,
     created_at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     seen_at           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    acked_at          timestamptz
+    acked_at          timestamptz,
+    reset_claim       bigint
 ) WITH (fillfactor = 50);
 COMMENT ON COLUMN trigperf.consumer.claim IS
     'rises with every claim; a position is stored only by the newest claimant';
@@ -278,6 +290,7 @@ $$;
 CREATE UNLOGGED TABLE trigperf.member (
     instance    uuid PRIMARY KEY,
     application text,
+    source      text NOT NULL DEFAULT 'outbox',
     position    pg_snapshot,
     seen_at     timestamptz NOT NULL
 );
@@ -363,10 +376,10 @@ $$;
 -- 'ok', 'superseded' (a newer claimant owns the name) or 'missing'. A null position is a sign of life
 -- alone.
 CREATE FUNCTION trigperf.consumer_store(p_name text, p_claim bigint, p_position pg_snapshot,
-                                        p_resync_done boolean) RETURNS text
+                                                   p_resync_done boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    present bigint;
+    present trigperf.consumer;
 BEGIN
     UPDATE trigperf.consumer c
     SET position = COALESCE(p_position, c.position),
@@ -377,8 +390,9 @@ BEGIN
     IF FOUND THEN
         RETURN 'ok';
     END IF;
-    SELECT c.claim INTO present FROM trigperf.consumer c WHERE c.name = p_name;
-    RETURN CASE WHEN present IS NULL THEN 'missing' ELSE 'superseded' END;
+    SELECT * INTO present FROM trigperf.consumer c WHERE c.name = p_name;
+    RETURN CASE WHEN present.name IS NULL OR present.claim = present.reset_claim THEN 'missing'
+                ELSE 'superseded' END;
 END
 $$;
 
@@ -399,6 +413,18 @@ BEGIN
     ON CONFLICT (instance) DO UPDATE
         SET application = EXCLUDED.application, position = EXCLUDED.position,
             seen_at = EXCLUDED.seen_at;
+    DELETE FROM trigperf.member m WHERE m.seen_at < clock_timestamp() - interval '1 hour';
+END
+$$;
+
+-- Contexts with source = wal stand in member too; the notifier counts those that read the outbox.
+CREATE FUNCTION trigperf.member_follow(p_instance uuid, p_application text, p_source text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO trigperf.member AS m (instance, application, source, seen_at)
+    VALUES (p_instance, p_application, p_source, clock_timestamp())
+    ON CONFLICT (instance) DO UPDATE
+        SET application = EXCLUDED.application, source = EXCLUDED.source, seen_at = EXCLUDED.seen_at;
     DELETE FROM trigperf.member m WHERE m.seen_at < clock_timestamp() - interval '1 hour';
 END
 $$;
@@ -521,254 +547,6 @@ BEGIN
     END LOOP;
     RETURN truncated;
 END
-$$;
-
--- ---------------------------------------------------------------------------------------------
--- Status: what is installed, and what does not fit together, with the way to mend it.
-
--- Whether a subscription of this database writes to a table, or to something beneath it.
-CREATE FUNCTION trigperf.table_subscribed(p_root oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE family(relid) AS (
-        SELECT p_root
-        UNION
-        SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.relid)
-    SELECT EXISTS (SELECT FROM pg_subscription_rel s JOIN family f ON s.srrelid = f.relid)
-$$;
-
--- The columns that the log tells of an old row.
-CREATE FUNCTION trigperf.wal_identity(p_relid oid) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT COALESCE(array_agg(a.attname::text ORDER BY a.attnum), '{}')
-    FROM pg_class c
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                       AND a.attgenerated = ''
-    WHERE c.oid = p_relid
-      AND (c.relreplident = 'f'
-           OR EXISTS (SELECT FROM pg_index i
-                      WHERE i.indrelid = c.oid AND i.indisvalid
-                        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate
-                                                WHEN 'i' THEN i.indisreplident ELSE false END
-                        AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])))
-$$;
-
--- The state of each table: whether its changes are told, and whether its writers can write.
---
---   unpublished  it is not in the publication: nothing is told
---   columns      the publication's list of columns lacks some of the replica identity: the server
---                refuses UPDATE and DELETE
---   identity     the replica identity does not hold the keys, or the columns of the row filter, or is
---                not FULL where columns are watched:
---                updates are told as resyncs; without any identity the server refuses them
-CREATE FUNCTION trigperf.wal_tables() RETURNS TABLE (
-    id int, relid oid, present text, identity text[], published boolean, refuses boolean, state text,
-    fix text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.id, r.oid, q.present, i.columns, p.prrelid IS NOT NULL, s.refuses, s.state,
-           CASE s.state
-               WHEN 'unpublished' THEN 'ALTER PUBLICATION trigperf ADD TABLE ONLY ' || q.present
-                                       || '; SELECT trigperf.resync(' || c.id || ')'
-               WHEN 'columns' THEN 'detach it and attach it again'
-               WHEN 'identity' THEN 'ALTER TABLE ' || q.present || ' REPLICA IDENTITY FULL'
-           END
-    FROM trigperf.captured_table c
-    JOIN pg_class r ON r.oid = c.relid
-    JOIN pg_namespace n ON n.oid = r.relnamespace
-    LEFT JOIN (SELECT * FROM pg_publication_rel x
-               WHERE x.prpubid = (SELECT b.oid FROM pg_publication b WHERE b.pubname = 'trigperf'))
-         AS p ON p.prrelid = c.relid
-    CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(r.relname)) AS q(present)
-    CROSS JOIN LATERAL (SELECT trigperf.wal_identity(c.relid)) AS i(columns)
-    CROSS JOIN LATERAL (
-        SELECT p.prrelid IS NOT NULL AND p.prattrs IS NOT NULL AND (r.relreplident = 'f' OR EXISTS (
-            SELECT FROM pg_attribute a
-            WHERE a.attrelid = c.relid AND a.attname = ANY (i.columns)
-              AND a.attnum <> ALL (p.prattrs::int2[])))) AS l(lacking)
-    CROSS JOIN LATERAL (
-        SELECT EXISTS (
-            SELECT FROM regexp_matches(p.prqual::text, ':varattno ([0-9]+)', 'g') AS v(number)
-            JOIN pg_attribute a ON a.attrelid = c.relid AND a.attnum = v.number[1]::int2
-            WHERE a.attname <> ALL (i.columns))) AS f(beyond)
-    CROSS JOIN LATERAL (
-        SELECT l.lacking OR f.beyond OR (p.prrelid IS NOT NULL AND cardinality(i.columns) = 0),
-               CASE WHEN NOT c.key_columns <@ i.columns OR f.beyond
-                         OR (c.watch <> '{}' AND r.relreplident <> 'f') THEN 'identity'
-                    WHEN p.prrelid IS NULL THEN 'unpublished'
-                    WHEN l.lacking THEN 'columns'
-                    ELSE 'ok' END) AS s(refuses, state)
-    WHERE c.granularity = 'wal'
-$$;
-
-CREATE FUNCTION trigperf.status_tables() RETURNS TABLE (
-    id int, name text, keys text[], watch text[], granularity text, reason text, isolate text,
-    replicated boolean, max_keys int, attached_at timestamptz, triggers int, disabled int, state text,
-    fix text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.id, q.registered, c.key_names, c.watch, c.granularity, c.granularity_reason, c.isolate,
-           c.replicated, c.max_keys, c.attached_at, t.total, t.disabled, s.state,
-           CASE s.state
-               WHEN 'dropped' THEN 'the table is gone: trigperf detach ' || q.registered
-               WHEN 'renamed' THEN 'the table is called ' || q.present || ' now: trigperf detach '
-                                   || q.registered || ', then attach it under its new name'
-               WHEN 'missing' THEN 'triggers are gone: detach it and attach it again'
-               WHEN 'disabled' THEN 'ALTER TABLE ' || q.present || t.enable || '; SELECT trigperf.resync('
-                                    || c.id || ')'
-               WHEN 'rights' THEN 'GRANT USAGE ON SCHEMA trigperf TO ' || w.role || '; GRANT INSERT ON '
-                                  || 'trigperf.outbox_0, trigperf.outbox_1, trigperf.outbox_2, '
-                                  || 'trigperf.outbox_3, trigperf.trigger_error_log TO ' || w.role
-                                  || '; GRANT EXECUTE ON FUNCTION trigperf.outbox_coarse TO ' || w.role
-               WHEN 'subscribed' THEN 'rows that arrive by logical replication are not captured: detach '
-                                      || 'it and attach it again'
-               ELSE l.fix
-           END
-    FROM trigperf.captured_table c
-    LEFT JOIN pg_class r ON r.oid = c.relid
-    LEFT JOIN pg_namespace n ON n.oid = r.relnamespace
-    LEFT JOIN trigperf.wal_tables() l ON l.id = c.id
-    CROSS JOIN LATERAL (
-        SELECT quote_ident(c.schema_name) || '.' || quote_ident(c.table_name),
-               quote_ident(n.nspname) || '.' || quote_ident(r.relname)
-    ) AS q(registered, present)
-    CROSS JOIN LATERAL (
-        SELECT count(*)::int, count(*) FILTER (WHERE g.off)::int,
-               string_agg(CASE WHEN c.replicated THEN ' ENABLE ALWAYS' ELSE ' ENABLE' END
-                          || ' TRIGGER ' || quote_ident(g.tgname), ',' ORDER BY g.tgname)
-                   FILTER (WHERE g.off)
-        FROM (SELECT h.tgname, CASE WHEN c.replicated THEN h.tgenabled <> 'A'
-                                    ELSE h.tgenabled IN ('D', 'R') END AS off
-              FROM pg_trigger h
-              WHERE h.tgrelid = c.relid AND h.tgname LIKE 'trigperf\_capture\_%'
-                AND NOT h.tgisinternal) AS g
-    ) AS t(total, disabled, enable)
-    LEFT JOIN LATERAL (
-        SELECT p.proowner::regrole::text,
-               has_schema_privilege(p.proowner, p.pronamespace, 'USAGE')
-               AND has_function_privilege(p.proowner, 'trigperf.outbox_coarse(int, "char")', 'EXECUTE')
-               AND (SELECT bool_and(has_table_privilege(p.proowner, i.inhrelid, 'INSERT'))
-                    FROM pg_inherits i WHERE i.inhparent = 'trigperf.outbox'::regclass)
-        FROM pg_proc p
-        WHERE p.pronamespace = 'trigperf'::regnamespace AND p.proname = c.function_name
-    ) AS w(role, able) ON true
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN r.oid IS NULL THEN 'dropped'
-                    WHEN q.present <> q.registered THEN 'renamed'
-                    WHEN c.granularity = 'wal' THEN l.state
-                    WHEN t.total < CASE c.granularity WHEN 'row' THEN 2 ELSE 4 END THEN 'missing'
-                    WHEN t.disabled > 0 THEN 'disabled'
-                    WHEN NOT w.able THEN 'rights'
-                    WHEN NOT c.replicated AND trigperf.table_subscribed(c.relid) THEN 'subscribed'
-                    ELSE 'ok' END
-    ) AS s(state)
-    ORDER BY q.registered
-$$;
-
--- Capture triggers on tables that the registry does not know: left by a restored dump or a copy.
-CREATE FUNCTION trigperf.status_strays() RETURNS TABLE (relation text, trigger text, fix text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT quote_ident(n.nspname) || '.' || quote_ident(r.relname), g.tgname::text,
-           'DROP TRIGGER ' || quote_ident(g.tgname) || ' ON ' || quote_ident(n.nspname) || '.'
-               || quote_ident(r.relname)
-    FROM pg_trigger g
-    JOIN pg_class r ON r.oid = g.tgrelid
-    JOIN pg_namespace n ON n.oid = r.relnamespace
-    JOIN pg_proc p ON p.oid = g.tgfoid
-    JOIN pg_namespace f ON f.oid = p.pronamespace
-    WHERE g.tgname LIKE 'trigperf\_capture\_%' AND f.nspname = 'trigperf' AND NOT g.tgisinternal
-      AND g.tgparentid = 0
-      AND NOT EXISTS (SELECT FROM trigperf.captured_table c
-                      WHERE c.function_name = p.proname)
-    ORDER BY 1, 2
-$$;
-
--- Named consumers of the write-ahead log: reading continues where their slot was confirmed; the row holds
--- the claim, and whether a resync is owed.
-CREATE TABLE trigperf.wal_consumer (
-    name              text PRIMARY KEY CHECK (name <> ''),
-    claim             bigint NOT NULL,
-    owner             uuid,
-    slot              text NOT NULL,
-    acked             pg_lsn,
-    needs_resync      boolean NOT NULL,
-    system_identifier bigint,
-    incarnation       uuid,
-    created_at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    seen_at           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    acked_at          timestamptz
-) WITH (fillfactor = 50);
-COMMENT ON COLUMN trigperf.wal_consumer.acked IS
-    'for people to look at: where reading continues is what the slot says';
-
--- Slots keep the server from removing log. What they hold is measured; above wal.alert_bytes whoever
--- reads warns, above wal.max_bytes (0: never) a slot is given up, and its reader resyncs.
-
-CREATE FUNCTION trigperf.wal_slots() RETURNS TABLE (
-    consumer text, slot text, active boolean, retained_bytes bigint, unconfirmed_bytes bigint,
-    wal_status text, alert boolean, overdue boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.name, s.slot_name::text, s.active,
-           pg_wal_lsn_diff(e.lsn, s.restart_lsn)::bigint,
-           pg_wal_lsn_diff(e.lsn, s.confirmed_flush_lsn)::bigint, s.wal_status,
-           COALESCE(pg_wal_lsn_diff(e.lsn, s.restart_lsn) > e.alert, false),
-           COALESCE(e.most > 0 AND pg_wal_lsn_diff(e.lsn, s.restart_lsn) > e.most, false)
-    FROM pg_replication_slots s
-    LEFT JOIN trigperf.wal_consumer c ON c.slot = s.slot_name
-    CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-                            ELSE pg_current_wal_insert_lsn() END,
-                       (SELECT value::numeric FROM trigperf.setting WHERE name = 'wal.alert_bytes'),
-                       (SELECT value::numeric FROM trigperf.setting WHERE name = 'wal.max_bytes'))
-               AS e(lsn, alert, most)
-    WHERE s.database = current_database() AND s.slot_name LIKE 'trigperf\_%'
-$$;
-
-CREATE FUNCTION trigperf.status() RETURNS json
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT json_build_object(
-        'installed', true,
-        'schema_version', (SELECT max(version) FROM trigperf.migration),
-        'owner', (SELECT n.nspowner::regrole FROM pg_namespace n WHERE n.nspname = 'trigperf'),
-        'database', current_database(),
-        'server_version', current_setting('server_version'),
-        'tables', (SELECT COALESCE(json_agg(json_build_object(
-                'table', t.name, 'keys', t.keys, 'watch', t.watch, 'granularity', t.granularity,
-                'reason', t.reason, 'isolate', t.isolate, 'replicated', t.replicated,
-                'max_keys', t.max_keys, 'attached_at', t.attached_at,
-                'triggers', t.triggers, 'disabled', t.disabled, 'state', t.state, 'fix', t.fix,
-                'rules', (SELECT COALESCE(json_agg(r.template ORDER BY r.id), '[]')
-                          FROM trigperf.cascade_rule r WHERE r.table_id = t.id))), '[]')
-            FROM trigperf.status_tables() t),
-        'strays', (SELECT COALESCE(json_agg(row_to_json(s)), '[]') FROM trigperf.status_strays() s),
-        'consumers', (SELECT COALESCE(json_agg(json_build_object(
-                'name', c.name, 'claim', c.claim, 'owner', c.owner, 'needs_resync', c.needs_resync,
-                'position', c.position::text, 'created_at', c.created_at, 'seen_at', c.seen_at,
-                'acked_at', c.acked_at,
-                'seen_age_s', round(EXTRACT(epoch FROM clock_timestamp() - c.seen_at)::numeric, 1),
-                'behind_transactions', pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-                                       - pg_snapshot_xmin(c.position)::text::bigint)
-                ORDER BY c.name), '[]') FROM trigperf.consumer c),
-        'wal_consumers', (SELECT COALESCE(json_agg(json_build_object(
-                'name', w.name, 'claim', w.claim, 'owner', w.owner, 'needs_resync', w.needs_resync,
-                'slot', w.slot, 'acked', w.acked, 'created_at', w.created_at, 'seen_at', w.seen_at,
-                'acked_at', w.acked_at) ORDER BY w.name), '[]') FROM trigperf.wal_consumer w),
-        'wal_slots', (SELECT COALESCE(json_agg(row_to_json(s) ORDER BY s.slot), '[]')
-                      FROM trigperf.wal_slots() s),
-        'members', (SELECT count(*) FROM trigperf.member m
-                    WHERE m.seen_at > clock_timestamp() - interval '30 seconds'),
-        'notifier', (SELECT json_build_object('instance', n.instance, 'claim', n.claim,
-                'beat_age_s', round(EXTRACT(epoch FROM clock_timestamp() - n.beat)::numeric, 1))
-            FROM trigperf.notifier n),
-        'outbox', json_build_object(
-            'bytes', (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i
-                      WHERE i.inhparent = 'trigperf.outbox'::regclass),
-            'slots', (SELECT json_agg(json_build_object('slot', o.slot, 'bytes',
-                          pg_total_relation_size(('trigperf.outbox_' || o.slot)::regclass),
-                          'truncated_at', o.truncated_at) ORDER BY o.slot)
-                      FROM trigperf.outbox_slot o)),
-        'errors', json_build_object(
-            'last_24h', (SELECT count(*) FROM trigperf.trigger_error_log e
-                         WHERE e.occurred_at > clock_timestamp() - interval '24 hours'),
-            'latest', (SELECT json_build_object('table', e.table_name, 'operation', e.operation,
-                           'message', e.error_message, 'occurred_at', e.occurred_at)
-                       FROM trigperf.trigger_error_log e ORDER BY e.occurred_at DESC LIMIT 1)))
 $$;
 
 -- Default privileges of whoever installs may have granted more.

@@ -10,10 +10,6 @@
 -- session, because planning these statements costs many times what running them does; and ROWS keeps
 -- the planner from looking at every table of the database to find a few.
 
-ALTER TABLE trigperf.captured_table ADD COLUMN fingerprint text;
-COMMENT ON COLUMN trigperf.captured_table.fingerprint IS
-    'what table_check_all() saw last; null: not looked at yet';
-
 -- The table itself and all that is beneath it, at any depth.
 CREATE FUNCTION trigperf.table_family(p_root oid) RETURNS TABLE (relid oid, is_root boolean,
                                                                 is_partition boolean)
@@ -79,7 +75,9 @@ BEGIN
     JOIN pg_class c ON c.oid = f.relid
     JOIN pg_namespace n ON n.oid = c.relnamespace
     CROSS JOIN LATERAL (
-        SELECT string_agg(concat_ws(':', a.attnum, a.attname, a.xmin), ',' ORDER BY a.attnum)
+        SELECT string_agg(concat_ws(':', a.attnum, a.attname, a.xmin, CASE WHEN a.attgenerated <> '' THEN
+                              (SELECT d.oid FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END),
+                          ',' ORDER BY a.attnum)
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS a(columns)
     CROSS JOIN LATERAL (
         SELECT string_agg(concat_ws(':', g.tgname, g.tgenabled), ',' ORDER BY g.tgname)
@@ -160,19 +158,22 @@ EXCEPTION WHEN insufficient_privilege OR undefined_function THEN
 END
 $$;
 
+-- Tables without capture triggers have no function to renew, and wal_check_all() reports their state.
 CREATE FUNCTION trigperf.table_check(p_table trigperf.captured_table) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     routine oid := (SELECT p.oid FROM pg_proc p
                     WHERE p.proname = p_table.function_name
                       AND p.pronamespace = 'trigperf'::regnamespace);
+    has_triggers boolean := p_table.granularity <> 'wal';
     created int := 0;
     made    int;
     present text;
     relative record;
     verdict record;
 BEGIN
-    FOR relative IN SELECT * FROM trigperf.table_family(p_table.relid) f WHERE NOT f.is_root LOOP
+    FOR relative IN SELECT * FROM trigperf.table_family(p_table.relid) f
+                    WHERE has_triggers AND NOT f.is_root LOOP
         made := trigperf.table_complete(p_table.id, p_table.relid, routine, relative.relid,
                                         relative.is_partition);
         created := created + made;
@@ -187,13 +188,14 @@ BEGIN
     IF present IS NOT DISTINCT FROM p_table.fingerprint THEN
         RETURN false;
     END IF;
-    PERFORM trigperf.table_renew(p_table);
+    PERFORM trigperf.table_renew(p_table) WHERE has_triggers;
     UPDATE trigperf.captured_table SET fingerprint = present WHERE id = p_table.id;
     IF p_table.fingerprint IS NULL AND created = 0 THEN
         RETURN false;
     END IF;
     PERFORM trigperf.resync(p_table.id);
-    SELECT s.state, s.fix INTO verdict FROM trigperf.status_tables() s WHERE s.id = p_table.id;
+    SELECT s.state, s.fix INTO verdict FROM trigperf.status_tables() s
+    WHERE s.id = p_table.id AND (has_triggers OR s.state IN ('dropped', 'renamed'));
     IF verdict.state <> 'ok' THEN
         INSERT INTO trigperf.trigger_error_log (table_name, operation, error_message, error_context)
         VALUES (format('%I.%I', p_table.schema_name, p_table.table_name), 'check',
@@ -279,6 +281,7 @@ BEGIN
         RETURN 0;
     END IF;
     BEGIN
+        PERFORM trigperf.wal_publish_generated();
         PERFORM trigperf.uncaptured_check();
     EXCEPTION WHEN OTHERS THEN
         PERFORM trigperf.check_failed(NULL, SQLERRM, SQLSTATE);
@@ -299,11 +302,6 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON SEQUENCE trigperf.uncaptured FROM PUBLIC;
-REVOKE ALL ON TABLE trigperf.uncaptured_seen FROM PUBLIC;
-REVOKE ALL ON FUNCTION trigperf.table_family(oid), trigperf.table_fingerprint(oid, oid),
-    trigperf.table_demands(oid),
-    trigperf.table_complete(int, oid, oid, oid, boolean),
-    trigperf.check_failed(trigperf.captured_table, text, text),
-    trigperf.table_renew(trigperf.captured_table), trigperf.uncaptured_check(),
-    trigperf.table_check(trigperf.captured_table), trigperf.table_check_all() FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;

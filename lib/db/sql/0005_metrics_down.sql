@@ -1,11 +1,5 @@
 -- Takes version 5 back, and with it all that was measured.
 
-DROP FUNCTION trigperf.report(timestamptz, timestamptz);
-DROP FUNCTION trigperf.report_consumers();
-DROP FUNCTION trigperf.report_series(timestamptz, timestamptz);
-DROP FUNCTION trigperf.report_triggers(timestamptz, timestamptz);
-DROP FUNCTION trigperf.test_cache_invalidation(regclass);
-DROP FUNCTION trigperf.get_cache_trigger_health(int);
 DROP FUNCTION trigperf.bracket_sql(regclass, boolean);
 -- with the triggers that call them
 DROP FUNCTION trigperf.bracket_close() CASCADE;
@@ -13,10 +7,7 @@ DROP FUNCTION trigperf.bracket_open() CASCADE;
 DROP FUNCTION trigperf.update_trigger_performance_metrics();
 DROP FUNCTION trigperf.update_trigger_performance_metrics(text, text, double precision, text, boolean, bigint,
                                                           text, double precision, text);
-DROP FUNCTION trigperf.cleanup_trigger_error_log(int, int);
-DROP FUNCTION trigperf.metrics_upkeep(int, int);
 DROP FUNCTION trigperf.series_sweep();
-DROP FUNCTION trigperf.metrics_cleanup(int, int);
 DROP FUNCTION trigperf.series_merge();
 DROP FUNCTION trigperf.series_flush(uuid, text, bigint, timestamptz, double precision, text[], text[], text[],
                                     text[], bigint[], bigint[], bigint[], double precision[], text[]);
@@ -31,6 +22,7 @@ DROP FUNCTION trigperf.trigger_functions();
 DROP FUNCTION trigperf.triggers();
 DROP FUNCTION trigperf.histogram_quantile(bigint[], float8, bigint);
 DROP FUNCTION trigperf.histogram_quantiles(bigint[], float8[], bigint);
+DROP FUNCTION trigperf.sorted_quantiles(bigint[], double precision, float8[], bigint);
 DROP FUNCTION trigperf.histogram_count(bigint[]);
 DROP AGGREGATE trigperf.histogram_sum(bigint[]);
 DROP FUNCTION trigperf.histogram_merge(bigint[], bigint[]);
@@ -39,7 +31,6 @@ DROP FUNCTION trigperf.histogram_value(int, bigint);
 DROP FUNCTION trigperf.histogram_middle(int);
 DROP FUNCTION trigperf.histogram_lower(int);
 DROP FUNCTION trigperf.histogram_bucket(bigint);
-DROP TABLE trigperf.alert_history;
 DROP TABLE trigperf.host_process;
 DROP TABLE trigperf.host_series;
 DROP TABLE trigperf.host_series_name;
@@ -48,7 +39,5 @@ DROP TABLE trigperf.collect_state;
 DROP TABLE trigperf.function_snapshot;
 DROP TABLE trigperf.trigger_execution_log;
 DROP TABLE trigperf.trigger_performance_metrics;
-ALTER TABLE trigperf.trigger_error_log DROP COLUMN xid;
-ALTER TABLE trigperf.captured_table DROP COLUMN sample_rate;
 DELETE FROM trigperf.setting WHERE name = 'sample_rate';
 DELETE FROM trigperf.migration WHERE version = 5;

@@ -1,7 +1,6 @@
 -- Figures that the database keeps up to date (KPIs): their registry. What belongs to one of them is
 -- made when it is added: trigperf.kpi_N() for its triggers, kpi_work_N() to refresh it, kpi_mark_N for
 -- groups that wait for their refresh. These belong to the owner of the source.
-
 CREATE TABLE trigperf.kpi (
     id            int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     target_schema text NOT NULL,
@@ -101,6 +100,6 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON TABLE trigperf.kpi FROM PUBLIC;
-REVOKE ALL ON SEQUENCE trigperf.kpi_id_seq FROM PUBLIC;
-REVOKE ALL ON FUNCTION trigperf.kpi_list(), trigperf.kpi_refresh(text, text) FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;

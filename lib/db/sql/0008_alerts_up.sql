@@ -1,4 +1,4 @@
--- Version 7: alerts of the database. Rules, what stands, silence, and who tells whom.
+-- Version 8: alerts of the database. Rules, what stands, silence, and who tells whom.
 --
 -- Rules are judged here, by whoever asks first: the elected context after it has collected, the
 -- command, or pg_cron. One judges at a time, and not more often than alert.interval_s, so several
@@ -65,8 +65,24 @@ CREATE TABLE trigperf.alert_run (
 ) WITH (fillfactor = 50);
 INSERT INTO trigperf.alert_run DEFAULT VALUES;
 
-ALTER TABLE trigperf.alert_history ADD COLUMN taken_at timestamptz;
+CREATE TABLE trigperf.alert_history (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    rule      text NOT NULL,
+    subject   text NOT NULL DEFAULT '',
+    labels    jsonb NOT NULL DEFAULT '{}',
+    level     text NOT NULL CHECK (level IN ('ok', 'warning', 'critical')),
+    previous  text CHECK (previous IN ('ok', 'warning', 'critical')),
+    value     double precision,
+    threshold double precision,
+    usual     double precision,
+    samples   bigint,
+    message   text NOT NULL,
+    source    text,
+    taken_at   timestamptz
+);
 COMMENT ON COLUMN trigperf.alert_history.taken_at IS 'when somebody took it in order to run a command for it';
+CREATE INDEX alert_history_at ON trigperf.alert_history (at);
 
 -- channel: where events are sent by NOTIFY as JSON; empty: nowhere.
 INSERT INTO trigperf.setting (name, value) VALUES
@@ -332,20 +348,6 @@ BEGIN
 END
 $$;
 
--- After what contexts do every now and then.
-ALTER FUNCTION trigperf.metrics_upkeep(int, int) RENAME TO metrics_upkeep_only;
-CREATE FUNCTION trigperf.metrics_upkeep(p_collect_ms int, p_retention_days int) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
-BEGIN
-    PERFORM trigperf.metrics_upkeep_only(p_collect_ms, p_retention_days);
-    BEGIN
-        PERFORM trigperf.alerts_judge();
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM trigperf.check_failed(NULL, 'alerts: ' || SQLERRM, SQLSTATE);
-    END;
-END
-$$;
-
 -- ---------------------------------------------------------------------------------------------
 -- For those who ask
 
@@ -419,4 +421,5 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
 $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;

@@ -1,18 +1,4 @@
--- Version 8: who reads, how far behind, and what to do about it.
---
--- Contexts with source = wal stand in member too; the notifier counts those that read the outbox.
-ALTER TABLE trigperf.member ADD COLUMN source text NOT NULL DEFAULT 'outbox';
-
-CREATE FUNCTION trigperf.member_follow(p_instance uuid, p_application text, p_source text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO trigperf.member AS m (instance, application, source, seen_at)
-    VALUES (p_instance, p_application, p_source, clock_timestamp())
-    ON CONFLICT (instance) DO UPDATE
-        SET application = EXCLUDED.application, source = EXCLUDED.source, seen_at = EXCLUDED.seen_at;
-    DELETE FROM trigperf.member m WHERE m.seen_at < clock_timestamp() - interval '1 hour';
-END
-$$;
+-- Version 7: who reads, how far behind, and what to do about it.
 
 -- ---------------------------------------------------------------------------------------------
 -- Lag in seconds. Rows of the outbox and positions carry no time; every few seconds somebody notes
@@ -28,7 +14,7 @@ CREATE UNLOGGED TABLE trigperf.clock (
 CREATE FUNCTION trigperf.clock_tick() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7460391845612005) THEN
+    IF NOT pg_try_advisory_xact_lock(7460391845612012) THEN
         RETURN;
     END IF;
     INSERT INTO trigperf.clock (at, xid, lsn)
@@ -39,13 +25,18 @@ BEGIN
 END
 $$;
 
--- When what has this transaction id, or stands at this position, began at the earliest.
+-- When what has this transaction id, or stands at this position, began at the earliest. The looks of
+-- collect() are notes of the time, too: they survive a crash, go further back, and are made where no
+-- context runs.
 CREATE FUNCTION trigperf.clock_of(p_xid xid8) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
-        SELECT COALESCE((SELECT c.at FROM trigperf.clock c WHERE c.xid <= p_xid ORDER BY c.at DESC LIMIT 1),
-                        (SELECT min(c.at) FROM trigperf.clock c)));
+        SELECT COALESCE(
+            GREATEST((SELECT c.at FROM trigperf.clock c WHERE c.xid <= p_xid ORDER BY c.at DESC LIMIT 1),
+                     (SELECT r.at FROM trigperf.collect_run r WHERE r.next_xid <= p_xid
+                      ORDER BY r.at DESC LIMIT 1)),
+            (SELECT min(c.at) FROM trigperf.clock c)));
 END
 $$;
 
@@ -103,6 +94,12 @@ BEGIN
                            (SELECT min(xid) FROM trigperf.outbox_3), (SELECT max(xid) FROM trigperf.outbox_3))
                    AS p(bytes, first, last)) AS q);
 END
+$$;
+
+-- What a context asks of its own position: about how many bytes of the outbox it has not read.
+CREATE FUNCTION trigperf.outbox_lag(p_position pg_snapshot) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT trigperf.outbox_bytes_from(trigperf.outbox_unread(p_position))
 $$;
 
 -- ---------------------------------------------------------------------------------------------
@@ -189,12 +186,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT COALESCE(json_agg(row_to_json(c)), '[]') FROM trigperf.consumer_list() c
 $$;
 
+-- What the report and the alerts show of it.
+CREATE FUNCTION trigperf.report_consumers() RETURNS TABLE (
+    name text, source text, lag_seconds double precision, lag_bytes bigint, connected boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.name, l.source, l.lag_seconds::double precision, l.lag_bytes, l.connected
+    FROM trigperf.consumer_list() l WHERE l.name IS NOT NULL
+$$;
+
 -- Begins anew at the present, with a resync of everything: as after a gap. A process that holds the name
 -- notices it with its next sign of life, and does so at once; the number of the claim that reset() took
 -- tells it from a claimant. Nothing is kept for the consumer until then.
-ALTER TABLE trigperf.consumer ADD COLUMN reset_claim bigint;
-ALTER TABLE trigperf.wal_consumer ADD COLUMN reset_claim bigint;
-
 CREATE FUNCTION trigperf.consumer_reset(p_name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -242,49 +244,6 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION trigperf.consumer_store(p_name text, p_claim bigint, p_position pg_snapshot,
-                                                   p_resync_done boolean) RETURNS text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    present trigperf.consumer;
-BEGIN
-    UPDATE trigperf.consumer c
-    SET position = COALESCE(p_position, c.position),
-        needs_resync = c.needs_resync AND NOT p_resync_done,
-        seen_at = clock_timestamp(),
-        acked_at = CASE WHEN p_position IS NULL THEN c.acked_at ELSE clock_timestamp() END
-    WHERE c.name = p_name AND c.claim = p_claim;
-    IF FOUND THEN
-        RETURN 'ok';
-    END IF;
-    SELECT * INTO present FROM trigperf.consumer c WHERE c.name = p_name;
-    RETURN CASE WHEN present.name IS NULL OR present.claim = present.reset_claim THEN 'missing'
-                ELSE 'superseded' END;
-END
-$$;
-
-CREATE OR REPLACE FUNCTION trigperf.wal_store(p_name text, p_claim bigint, p_acked pg_lsn,
-                                              p_resync_done boolean) RETURNS text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    present trigperf.wal_consumer;
-BEGIN
-    UPDATE trigperf.wal_consumer c
-    SET acked_at = CASE WHEN p_acked > COALESCE(c.acked, '0/0') THEN clock_timestamp()
-                        ELSE c.acked_at END,
-        acked = COALESCE(p_acked, c.acked),
-        needs_resync = c.needs_resync AND NOT p_resync_done,
-        seen_at = clock_timestamp()
-    WHERE c.name = p_name AND c.claim = p_claim;
-    IF FOUND THEN
-        RETURN 'ok';
-    END IF;
-    SELECT * INTO present FROM trigperf.wal_consumer c WHERE c.name = p_name;
-    RETURN CASE WHEN present.name IS NULL OR present.claim = present.reset_claim THEN 'missing'
-                ELSE 'superseded' END;
-END
-$$;
-
 -- ---------------------------------------------------------------------------------------------
 -- What contexts show as series and watch with alert rules. The first row is about the database (name
 -- null), then come the consumers that lag most.
@@ -311,36 +270,6 @@ BEGIN
 END
 $$;
 
--- The status shows the same: the state of each named consumer, and its lag.
-ALTER FUNCTION trigperf.status() RENAME TO status_parts;
-
-CREATE FUNCTION trigperf.status_consumers(p_consumers json, p_source text) RETURNS json
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT COALESCE(json_agg((
-        SELECT json_object_agg(m.key, m.value)
-        FROM (SELECT e.key, e.value FROM json_each(c.value) AS e
-              UNION ALL
-              SELECT v.key, v.value
-              FROM (VALUES ('state', to_json(l.state)), ('lag_transactions', to_json(l.lag_transactions)),
-                           ('lag_bytes', to_json(l.lag_bytes)), ('lag_seconds', to_json(l.lag_seconds)))
-                   AS v(key, value)) AS m)), '[]')
-    FROM json_array_elements(p_consumers) WITH ORDINALITY AS c(value, place)
-    LEFT JOIN trigperf.consumer_list() l ON l.name = c.value ->> 'name' AND l.source = p_source
-$$;
-
-CREATE FUNCTION trigperf.status() RETURNS json
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT json_object_agg(s.key, CASE s.key
-                               WHEN 'consumers' THEN trigperf.status_consumers(s.value, 'outbox')
-                               WHEN 'wal_consumers' THEN trigperf.status_consumers(s.value, 'wal')
-                               ELSE s.value END)
-    FROM json_each(trigperf.status_parts()) AS s
-$$;
-
-REVOKE ALL ON TABLE trigperf.clock FROM PUBLIC;
-REVOKE ALL ON FUNCTION trigperf.member_follow(uuid, text, text), trigperf.clock_tick(),
-    trigperf.clock_of(xid8), trigperf.clock_of(pg_lsn), trigperf.outbox_unread(pg_snapshot),
-    trigperf.outbox_bytes_from(xid8), trigperf.status(), trigperf.status_consumers(json, text),
-    trigperf.consumer_list(), trigperf.consumers(),
-    trigperf.consumer_reset(text), trigperf.wal_reset(text), trigperf.wal_release(text),
-    trigperf.consumer_watch(int) FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;

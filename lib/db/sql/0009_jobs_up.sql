@@ -1,9 +1,8 @@
--- Version 12: jobs, which are units of work that one context of all does for the database.
+-- Version 9: jobs, which are units of work that one context of all does for the database.
 --
 -- Who does a job is decided by a lease, which its holder renews: a lock would outlive a half-open
 -- connection for hours. The lease is of the job and not of all jobs, since contexts are configured
 -- for different ones. A crash empties the table, and whoever asks first leads.
-
 CREATE UNLOGGED TABLE trigperf.job_lease (
     job         text PRIMARY KEY,
     instance    uuid NOT NULL,
@@ -179,19 +178,6 @@ BEGIN
 END
 $$;
 
--- Retention keeps the history as it keeps the rest.
-CREATE OR REPLACE FUNCTION trigperf.retained() RETURNS TABLE (relation text, moment text, holds text)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    VALUES ('trigger_performance_metrics', 'hour', 'what triggers cost, by hour'),
-           ('trigger_execution_log', 'at', 'sampled executions'),
-           ('trigger_error_log', 'occurred_at', 'errors of triggers'),
-           ('host_series', 'hour', 'series of hosts, by hour'),
-           ('host_process', 'seen_at', 'processes that wrote series'),
-           ('alert_history', 'at', 'alerts that were raised and ended'),
-           ('collect_run', 'at', 'what measuring itself took'),
-           ('job_run', 'begun_at', 'runs of jobs')
-$$;
-
 -- ---------------------------------------------------------------------------------------------
 -- For those who ask. What a run waits for, and how far its statement has come, is the server's own
 -- account of its session.
@@ -227,73 +213,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.* FROM trigperf.job_run r WHERE r.outcome <> 'done' ORDER BY r.begun_at DESC, r.id DESC LIMIT p_rows
 $$;
 
-CREATE OR REPLACE FUNCTION trigperf.status() RETURNS json
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT json_object_agg(s.key, CASE s.key
-                               WHEN 'consumers' THEN trigperf.status_consumers(s.value, 'outbox')
-                               WHEN 'wal_consumers' THEN trigperf.status_consumers(s.value, 'wal')
-                               ELSE s.value END)
-    FROM (SELECT p.key, p.value FROM json_each(trigperf.status_parts()) AS p
-          UNION ALL
-          SELECT 'jobs', COALESCE((SELECT json_agg(row_to_json(j)) FROM trigperf.jobs() j), '[]')
-          UNION ALL
-          SELECT 'job_failures', COALESCE((
-              SELECT json_agg(json_build_object('job', f.job, 'at', f.begun_at, 'outcome', f.outcome,
-                                                'attempt', f.attempt, 'error', f.error))
-              FROM trigperf.job_failures(5) f), '[]')) AS s
-$$;
-
--- Whether all counters began anew. After a crash the server dates all of its shared statistics at one and
--- the same moment, which resets of single ones never do: so it is told from them however many calls there
--- were since.
-CREATE OR REPLACE FUNCTION trigperf.statistics_lost(p_state trigperf.collect_state) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT d.stats_reset IS DISTINCT FROM p_state.database_reset
-           OR d.xact_commit < p_state.commits
-           OR (b.stats_reset IS DISTINCT FROM p_state.shared_reset
-               AND (b.stats_reset = a.stats_reset
-                    OR EXISTS (SELECT FROM trigperf.function_snapshot f
-                               WHERE COALESCE(pg_stat_get_function_calls(f.funcid), 0) < f.calls)))
-    FROM pg_stat_database d, pg_stat_bgwriter b, pg_stat_archiver a
-    WHERE d.datname = current_database()
-$$;
-
--- What may share a connection with others waits for no lock for long.
-ALTER FUNCTION trigperf.series_flush(uuid, text, bigint, timestamptz, double precision, text[], text[], text[],
-    text[], bigint[], bigint[], bigint[], double precision[], text[]) SET lock_timeout = '5s';
-ALTER FUNCTION trigperf.series_merge() SET lock_timeout = '5s';
-ALTER FUNCTION trigperf.series_sweep() SET lock_timeout = '5s';
-ALTER FUNCTION trigperf.metrics_cleanup(int, int) SET lock_timeout = '5s';
-
-REVOKE ALL ON TABLE trigperf.job, trigperf.job_lease, trigperf.job_run FROM PUBLIC;
-REVOKE ALL ON SEQUENCE trigperf.job_run_id_seq FROM PUBLIC;
-REVOKE ALL ON FUNCTION trigperf.job_lead(uuid, text, text[], int), trigperf.job_resign(uuid),
-    trigperf.job_note(trigperf.job, text), trigperf.job_begin(text, uuid, text, bigint, bigint),
-    trigperf.job_end(text, uuid, text, bigint, text, text), trigperf.jobs(),
-    trigperf.job_failures(int) FROM PUBLIC;
-
--- Roles that could do this work before go on doing it.
-DO $$
-DECLARE
-    held record;
-BEGIN
-    FOR held IN
-        SELECT p.proname, pg_catalog.pg_get_userbyid(a.grantee) AS role
-        FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
-        WHERE p.pronamespace = 'trigperf'::pg_catalog.regnamespace AND a.grantee <> p.proowner AND a.grantee <> 0
-          AND p.proname IN ('metrics_upkeep', 'status')
-    LOOP
-        IF held.proname = 'metrics_upkeep' THEN
-            EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION trigperf.job_lead, trigperf.job_resign, '
-                'trigperf.job_begin, trigperf.job_end, trigperf.collect, '
-                'trigperf.metrics_cleanup, trigperf.series_merge, trigperf.series_sweep, '
-                'trigperf.alerts_judge TO %I', held.role);
-        ELSE
-            EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION trigperf.jobs, trigperf.job_failures TO %I',
-                                      held.role);
-            EXECUTE pg_catalog.format('GRANT SELECT ON trigperf.job, trigperf.job_lease, trigperf.job_run TO %I',
-                                      held.role);
-        END IF;
-    END LOOP;
-END
-$$;
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Version 9: retention that can be looked at before it removes anything, and run by hand.
+-- Version 10: retention that can be looked at before it removes anything, and run by hand.
 
 -- What is kept for so many days: the table, the column that tells how old a row is, what it holds.
 CREATE FUNCTION trigperf.retained() RETURNS TABLE (relation text, moment text, holds text)
@@ -9,7 +9,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
            ('host_series', 'hour', 'series of hosts, by hour'),
            ('host_process', 'seen_at', 'processes that wrote series'),
            ('alert_history', 'at', 'alerts that were raised and ended'),
-           ('collect_run', 'at', 'what measuring itself took')
+           ('collect_run', 'at', 'what measuring itself took'),
+           ('job_run', 'begun_at', 'runs of jobs')
 $$;
 
 -- One batch of one table; whether there is more. Rows are taken in the order of their places, so two
@@ -40,9 +41,9 @@ END
 $$;
 
 -- Each call removes at most p_batch rows of each table; returns how many. The elected context calls it.
-CREATE OR REPLACE FUNCTION trigperf.metrics_cleanup(p_days int DEFAULT 30, p_batch int DEFAULT 10000)
+CREATE FUNCTION trigperf.metrics_cleanup(p_days int DEFAULT 30, p_batch int DEFAULT 10000)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
 BEGIN
     PERFORM trigperf.retained_check(p_days, p_batch);
     RETURN (SELECT sum(d.removed) FROM trigperf.retained() AS r
@@ -51,7 +52,7 @@ END
 $$;
 
 -- The same for errors alone, which may go while they are young.
-CREATE OR REPLACE FUNCTION trigperf.cleanup_trigger_error_log(p_days int DEFAULT 30, p_batch int DEFAULT 10000)
+CREATE FUNCTION trigperf.cleanup_trigger_error_log(p_days int DEFAULT 30, p_batch int DEFAULT 10000)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -122,6 +123,6 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION trigperf.retained(), trigperf.retained_remove(text, text, int, int),
-    trigperf.retained_check(int, int), trigperf.outbox_bytes(), trigperf.cleanup_plan(int),
-    trigperf.cleanup_step(int, int) FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;

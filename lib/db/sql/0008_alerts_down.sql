@@ -1,10 +1,8 @@
--- Takes version 7 back.
+-- Takes version 8 back.
 
 DROP FUNCTION trigperf.alerts_take();
 DROP FUNCTION trigperf.alert_silence(text, double precision);
 DROP FUNCTION trigperf.alerts(timestamptz, bigint);
-DROP FUNCTION trigperf.metrics_upkeep(int, int);
-ALTER FUNCTION trigperf.metrics_upkeep_only(int, int) RENAME TO metrics_upkeep;
 DROP FUNCTION trigperf.alerts_judge(boolean);
 DROP FUNCTION trigperf.alert_expire(timestamptz);
 DROP FUNCTION trigperf.alert_readings(trigperf.alert_rule, timestamptz);
@@ -21,9 +19,9 @@ DROP FUNCTION trigperf.alert_read_cache();
 DROP FUNCTION trigperf.alert_read_errors();
 DROP FUNCTION trigperf.alert_read_mean();
 DROP FUNCTION trigperf.alert_subject(text, text, text);
-ALTER TABLE trigperf.alert_history DROP COLUMN taken_at;
+DROP TABLE trigperf.alert_history;
 DROP TABLE trigperf.alert_state;
 DROP TABLE trigperf.alert_rule;
 DROP TABLE trigperf.alert_run;
 DELETE FROM trigperf.setting WHERE name IN ('alert.channel', 'alert.interval_s');
-DELETE FROM trigperf.migration WHERE version = 7;
+DELETE FROM trigperf.migration WHERE version = 8;

@@ -1,4 +1,72 @@
--- Version 15: the report says whether what was skipped is an estimate, and tells errors that triggers told.
+-- Version 11: the report. It merges by sorting: the entries of all rows of a series are brought into order,
+-- and nothing is added up but their number.
+
+-- What was skipped is extrapolated from samples, executions may be counted: chance can put the one above
+-- the other.
+CREATE FUNCTION trigperf.report_triggers(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
+    table_name text, trigger_name text, function_name text, ours boolean, enabled boolean, level text,
+    timing text, events text[], measured text, shared_by int, executions bigint, estimated boolean,
+    total_ms double precision, self_ms double precision, max_ms double precision, samples bigint,
+    quantiles bigint[], errors bigint, skipped bigint, sampled_executions bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH metrics AS MATERIALIZED (
+        SELECT * FROM trigperf.trigger_performance_metrics m WHERE m.hour >= p_since AND m.hour < p_until),
+    histograms AS (
+        SELECT m.table_name, m.trigger_name, m.function_name, array_agg(e ORDER BY e) AS entries,
+               sum((e & 281474976710655)::float8) AS count
+        FROM metrics m CROSS JOIN LATERAL unnest(m.histogram) AS e GROUP BY 1, 2, 3),
+    sums AS (
+        SELECT m.table_name, m.trigger_name, m.function_name, min(m.measured) AS measured,
+               max(m.shared_by) AS shared_by, bool_or(m.ours) AS ours, bool_or(m.estimated) AS estimated,
+               sum(m.executions)::bigint AS executions, sum(m.total_ms) AS total_ms,
+               sum(m.self_ms) AS self_ms, max(m.max_ms) AS max_ms, sum(m.samples)::bigint AS samples,
+               sum(m.errors)::bigint AS errors, sum(m.skipped)::bigint AS skipped
+        FROM metrics m GROUP BY 1, 2, 3),
+    figures AS MATERIALIZED (
+        SELECT s.*, h.count::bigint AS sampled_executions,
+               trigperf.sorted_quantiles(h.entries, h.count, ARRAY[0.5, 0.95, 0.99],
+                                         round(s.max_ms * 1000000)::bigint) AS quantiles
+        FROM sums s LEFT JOIN histograms h
+          ON h.function_name IS NOT DISTINCT FROM s.function_name
+         AND h.trigger_name IS NOT DISTINCT FROM s.trigger_name
+         AND h.table_name IS NOT DISTINCT FROM s.table_name)
+    SELECT COALESCE(g.table_name, f.table_name), COALESCE(g.trigger_name, f.trigger_name),
+           COALESCE(g.function_name, f.function_name), COALESCE(g.ours, f.ours), g.enabled, g.level, g.timing,
+           g.events, f.measured, COALESCE(t.shared_by, f.shared_by, 1), f.executions, f.estimated, f.total_ms,
+           f.self_ms, f.max_ms, f.samples, f.quantiles, f.errors,
+           CASE WHEN f.skipped > f.executions THEN f.executions ELSE f.skipped END, f.sampled_executions
+    FROM trigperf.triggers() g
+    JOIN trigperf.trigger_functions() t ON t.funcid = g.funcid
+    FULL JOIN figures f ON f.function_name = g.function_name AND f.trigger_name = g.trigger_name
+                       AND f.table_name = g.table_name
+$$;
+
+CREATE FUNCTION trigperf.report_series(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
+    name text, labels jsonb, kind text, count bigint, sum_ns bigint, value double precision, quantiles bigint[])
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH histograms AS (
+        SELECT t.series_id, array_agg(e ORDER BY e) AS entries, sum((e & 281474976710655)::float8) AS count
+        FROM trigperf.host_series t CROSS JOIN LATERAL unnest(t.histogram) AS e
+        WHERE t.hour >= p_since AND t.hour < p_until GROUP BY 1),
+    latest AS (
+        SELECT t.series_id, sum(t.value) AS value
+        FROM (SELECT x.series_id, x.value, rank() OVER (PARTITION BY x.series_id ORDER BY x.hour DESC) AS age
+              FROM trigperf.host_series x WHERE x.hour >= p_since AND x.hour < p_until AND x.value IS NOT NULL) AS t
+        WHERE t.age = 1 GROUP BY 1),
+    sums AS (
+        SELECT t.series_id, LEAST(sum(t.count), sum(0 * t.count) + 9223372036854775807)::bigint AS count,
+               LEAST(sum(t.sum_ns), sum(0 * t.sum_ns) + 9223372036854775807)::bigint AS sum_ns,
+               CASE WHEN bool_and(t.max_ns > 0 OR t.count = 0) THEN max(t.max_ns) ELSE 0 END AS max_ns
+        FROM trigperf.host_series t WHERE t.hour >= p_since AND t.hour < p_until GROUP BY 1)
+    SELECT n.name, n.labels, n.kind, s.count, s.sum_ns,
+           CASE WHEN n.kind = 'gauge' AND l.value NOT IN ('NaN', 'Infinity', '-Infinity') THEN l.value END,
+           CASE WHEN n.kind = 'histogram'
+                THEN trigperf.sorted_quantiles(h.entries, h.count, ARRAY[0.5, 0.95, 0.99], s.max_ns) END
+    FROM sums s
+    JOIN trigperf.host_series_name n ON n.id = s.series_id
+    LEFT JOIN histograms h ON h.series_id = s.series_id
+    LEFT JOIN latest l ON l.series_id = s.series_id
+$$;
 
 -- The newest errors: of capture, which logs all of them, and of triggers that tell theirs themselves.
 CREATE FUNCTION trigperf.report_errors(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
@@ -17,7 +85,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY 1 DESC LIMIT 50
 $$;
 
-CREATE OR REPLACE FUNCTION trigperf.report(p_since timestamptz, p_until timestamptz) RETURNS json
+CREATE FUNCTION trigperf.report(p_since timestamptz, p_until timestamptz) RETURNS json
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     since timestamptz := date_trunc('hour', p_since, 'UTC');
@@ -41,7 +109,8 @@ BEGIN
                 'measured', t.measured, 'shared_by', t.shared_by, 'executions', t.executions,
                 'estimated', COALESCE(t.estimated, false), 'total_ms', t.total_ms, 'self_ms', t.self_ms,
                 'mean_ms', t.total_ms / NULLIF(t.executions, 0), 'max_ms', t.max_ms, 'samples', t.samples,
-                'p50_ms', t.quantiles[1]::float8 / 1e6::float8, 'p95_ms', t.quantiles[2]::float8 / 1e6::float8, 'p99_ms', t.quantiles[3]::float8 / 1e6::float8,
+                'p50_ms', t.quantiles[1]::float8 / 1e6::float8, 'p95_ms', t.quantiles[2]::float8 / 1e6::float8,
+                'p99_ms', t.quantiles[3]::float8 / 1e6::float8,
                 'errors', t.errors, 'error_rate', t.errors::float8 / NULLIF(t.executions, 0),
                 'skipped', t.skipped,
                 'skipped_estimated', t.skipped IS NOT NULL AND t.samples IS DISTINCT FROM t.executions,
@@ -69,8 +138,9 @@ BEGIN
         'errors', (SELECT COALESCE(json_agg(row_to_json(e) ORDER BY e.at DESC), '[]')
             FROM trigperf.report_errors(since, p_until) e),
         'series', (SELECT COALESCE(json_agg(json_build_object(
-                'name', s.name, 'labels', s.labels, 'kind', s.kind, 'count', s.count, 'sum', s.sum_ns::float8 / 1e9::float8,
-                'p50', s.quantiles[1]::float8 / 1e9::float8, 'p95', s.quantiles[2]::float8 / 1e9::float8, 'p99', s.quantiles[3]::float8 / 1e9::float8,
+                'name', s.name, 'labels', s.labels, 'kind', s.kind, 'count', s.count,
+                'sum', s.sum_ns::float8 / 1e9::float8, 'p50', s.quantiles[1]::float8 / 1e9::float8,
+                'p95', s.quantiles[2]::float8 / 1e9::float8, 'p99', s.quantiles[3]::float8 / 1e9::float8,
                 'value', s.value) ORDER BY s.name, s.labels::text), '[]')
             FROM trigperf.report_series(since, p_until) s),
         'alerts', (SELECT COALESCE(json_agg(json_build_object(
@@ -98,4 +168,6 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION trigperf.report_errors(timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA trigperf FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trigperf FROM PUBLIC;

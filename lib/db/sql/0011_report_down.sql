@@ -1,0 +1,7 @@
+-- Takes version 11 back.
+
+DROP FUNCTION trigperf.report(timestamptz, timestamptz);
+DROP FUNCTION trigperf.report_errors(timestamptz, timestamptz);
+DROP FUNCTION trigperf.report_series(timestamptz, timestamptz);
+DROP FUNCTION trigperf.report_triggers(timestamptz, timestamptz);
+DELETE FROM trigperf.migration WHERE version = 11;
