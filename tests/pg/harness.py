@@ -26,10 +26,11 @@ when it raises; `skip("why")` skips it.  Arguments on the command line choose te
 Database: sql(text), value(text), rows(text), session(), conninfo(), env(), trigperf(*args, ok=True),
           tail(*args) -> list of lines as objects, tail_start(*args) -> Tail
 Session:  run(text), start(text) then finish(), fails(text) -> error text, pid, close()
-Tail:     next(timeout), until(predicate, timeout), lines, keys(), kill(signal), stop()
+Tail:     started(), next(timeout), until(predicate, timeout), lines, keys(), kill(signal), stop()
 Cluster:  database(name), halt(mode), resume(), backup(name), copy(name), restore(name), log(), env;
           Cluster(standby_of=cluster) is a streaming standby
-Helpers:  check, equal, contains, raises, eventually, skip, library() (ctypes), run(argv, ...), pg_dump(db, ...)
+Helpers:  check, equal, contains, raises, eventually, attempts, skip, catches, library() (ctypes),
+          run(argv, ...), pg_dump(db, ...)
 
 TRIGPERF_BUILD names the build folder (default: build in the repository); TRIGPERF_TOOL and
 TRIGPERF_LIBRARY name the command and the shared library when they are elsewhere.
@@ -122,6 +123,24 @@ def eventually(function, what, timeout=None, pause=0.02):
         if time.monotonic() > end:
             raise Failure(f"waited in vain for: {what}; last result {result!r}")
         time.sleep(pause)
+
+
+def attempts(values, function):
+    """Calls with one value after the other until nothing fails: for what shows only where the machine was not
+    busy elsewhere meanwhile. The last failure counts."""
+    for value in values[:-1]:
+        try:
+            return function(value)
+        except Failure:
+            pass
+    return function(values[-1])
+
+
+def catches(process, number=signal.SIGTERM):
+    """Whether the process has a handler for a signal by now."""
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        mask = next(line for line in file if line.startswith("SigCgt:")).split()[1]
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def library():
@@ -268,6 +287,10 @@ class Tail:
     def errors(self):
         self._errors.seek(0)
         return self._errors.read()
+
+    def started(self):
+        """Returns when a signal asks it to end, and does not just kill it."""
+        eventually(lambda: catches(self.process), "the handler of signals")
 
     def next(self, timeout=None):
         """The next line as an object; None when the command ended."""

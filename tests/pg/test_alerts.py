@@ -244,7 +244,7 @@ def _(installed, tmp):
     finally:
         for tail in tails:
             tail.terminate()
-            equal(tail.wait(20), 0, "exit code")
+            equal(tail.wait(harness.PATIENCE), 0, "exit code")
             tail.stdout.close()
     text = open(said, encoding="utf-8").read()
     lines = text.replace("|", "\n").split("\n")

@@ -164,6 +164,7 @@ def _(db):
             refused(db, command, "-d", where, "-o", "connect.timeout_ms=1000", says=["trigperf"],
                     hint=False)
         with db.tail_start("--follow", "-d", where) as tail:
+            tail.started()
             time.sleep(0.5)
             equal(tail.stop(), 0, "exit code")
 

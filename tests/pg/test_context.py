@@ -7,7 +7,7 @@ import threading
 
 import harness
 from follower import AGAIN, FAILED, LIB, SUPERSEDED, Follower, turn_all
-from harness import check, contains, equal, eventually, test
+from harness import attempts, check, contains, equal, eventually, test
 
 TABLE = "create table calls (id bigint primary key, user_id bigint, note text)"
 
@@ -137,15 +137,18 @@ def _(installed):
 @test("who is superseded learns it at once, also while nothing happens")
 def _(installed):
     attached(installed)
-    names = ("web", 'o"d\\d', "long" * 50)
-    for name in names:
+
+    def learns(name):
         with Follower(installed, name) as old, Follower(installed, name + "-2") as other:
             turn_all([old, other], lambda: old.resyncs() and other.resyncs(), "the first resyncs")
             with Follower(installed, name) as new:
                 new.ready()
-                old.until(lambda f: f.error is not None, "being superseded", timeout=7)
+                old.until(lambda f: f.error is not None, "being superseded", timeout=7)     # the next store: after 10 s
                 equal(old.error.status, SUPERSEDED, "status of the superseded context")
                 equal((other.turn(100).error, new.turn(100).error), (None, None), "errors of the others")
+
+    for name in ("web", 'o"d\\d', "long" * 50):
+        attempts([name + at * "x" for at in range(4)], learns)
 
 
 @test("a process that lost its connection does not take its name back from a newer one")

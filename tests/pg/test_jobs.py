@@ -5,7 +5,6 @@
 import json
 import os
 import signal
-import time
 
 import harness
 from follower import LIB, Follower, turn_all
@@ -377,9 +376,10 @@ def crash(cluster):
     with open(os.path.join(os.path.dirname(cluster.env["TRIGPERF_PG_SOCKET"]), "data", "postmaster.pid"),
               encoding="utf-8") as file:
         pid = int(file.readline())
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        others = file.read().split()
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the server's end")
-    time.sleep(0.2)
+    eventually(lambda: not any(os.path.exists(f"/proc/{one}") for one in (pid, *others)), "the server's end")
     cluster.resume()
 
 

@@ -8,10 +8,9 @@ import random
 import re
 import signal
 import subprocess
-import time
 
 import harness
-from harness import check, contains, equal, eventually, test
+from harness import catches, check, contains, equal, eventually, test
 
 CALLS = """create table calls(id bigint primary key, user_id int, status text, seconds int, cost numeric,
                               note text, extra json); create index on calls (user_id)"""
@@ -246,7 +245,8 @@ def _(installed):
         first.run("begin")
         first.run("insert into calls values (3, 1, 'a', 80, 1)")
         second.start("delete from calls where id = 2")        # waits for the group
-        time.sleep(0.2)
+        eventually(lambda: installed.value(f"select wait_event_type from pg_stat_activity where pid = {second.pid}") == "Lock",
+                   "its waiting")
         first.run("commit")
         second.finish()
     equal(installed.value("select longest from kpi"), "80", "the longest")
@@ -352,8 +352,10 @@ def _(installed):
         for result in concurrently(installed, [storm(2, me, 4, 50) for me in range(4)]):
             equal(result.err, "", "a writer")
         eventually(lambda: stale(installed) == 0, "the trailing refresh")
+        eventually(lambda: installed.value("select count(*) from trigperf.kpi_mark_1") == "0", "the end of all marks")
     finally:
         for one in follower:
+            eventually(lambda one=one: one.poll() is not None or catches(one), "the handler of signals")
             one.send_signal(signal.SIGTERM)
         ends = [one.communicate(timeout=harness.PATIENCE) for one in follower]
     equal([one.returncode for one in follower], [0, 0], "exit codes")

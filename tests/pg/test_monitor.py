@@ -57,7 +57,7 @@ class Terminal:
     def end(self, how):
         """Ends it, and returns what was written after the last drawing."""
         how()
-        equal(self.process.wait(20), 0, "exit code")
+        equal(self.process.wait(harness.PATIENCE), 0, "exit code")
         text = self.read()
         equal(termios.tcgetattr(self.slave), self.before, "settings of the terminal")
         check(text.endswith("\033[?25h\033[?1049l"), f"the end is {text[-60:]!r}")
@@ -142,7 +142,7 @@ def _(installed, tmp):
             next(line for line in process.stdout if "/s mean" in line)
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=harness.PATIENCE)
             equal(process.returncode, 0, "exit code")
 
 
@@ -152,7 +152,7 @@ def _(db):
     process = subprocess.Popen([harness.TOOL, "monitor", "0.01"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8", env=db.env())
     contains(process.stdout.readline(), "track_functions is off", "what is not measured")
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=harness.PATIENCE)
     equal(process.returncode, 0, "exit code")
     contains(db.trigperf("monitor", "often", ok=2).err, "often", "wrong usage")
     db.trigperf("monitor", "-d", "host=/nonexistent", ok=1)

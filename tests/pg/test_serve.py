@@ -13,7 +13,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 import urllib.parse
 
 import harness
@@ -386,7 +385,7 @@ def _(installed):
         for garbage in (b"\0\1\2\3" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"G" * 100000, b"\r\n" * 1000,
                         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20000, b"GET /" + b"%zz" * 300 + b" HTTP/1.1\r\n\r\n",
                         b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nabc"):
-            raw = socket.create_connection((served.host, int(served.port)), timeout=5)
+            raw = socket.create_connection((served.host, int(served.port)), timeout=harness.PATIENCE)
             try:
                 raw.sendall(garbage)
                 raw.shutdown(socket.SHUT_WR)
@@ -448,7 +447,7 @@ def _(installed):
     with Served(installed).ready() as served:
         idle = []
         for _ in range(200):
-            one = socket.create_connection((served.host, int(served.port)), timeout=5)
+            one = socket.create_connection((served.host, int(served.port)), timeout=harness.PATIENCE)
             idle.append(one)
         check(len(os.listdir(f"/proc/{served.process.pid}/fd")) < 200, "descriptors")
         for one in idle:

@@ -14,7 +14,7 @@ import subprocess
 import time
 
 import harness
-from harness import check, contains, equal, eventually, test
+from harness import attempts, catches, check, contains, equal, eventually, test
 
 CALLS = """create table calls(id bigint primary key, user_id bigint, agent_id bigint, status text,
                               amount numeric)"""
@@ -565,15 +565,12 @@ def _(installed):
     calls(installed)
     known(installed)
     for row, number in enumerate((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)):
-        with installed.tail_start("--consumer", "x", "--follow", "--window-ms", "600000") as tail, \
-                installed.tail_start("--follow", "--window-ms", "1") as witness:
-            witness.next()
-            installed.sql(f"insert into calls values ({row}, 1)")
-            witness.until_keys([f"call:{row}"])
-            time.sleep(1)
+        with installed.tail_start("--consumer", "x", "--follow", "--window-ms", "600000", "--max-keys", "3") as tail:
+            installed.sql(f"insert into calls values ({row}, 1), ({row + 3}, 2)")
+            equal(tail.next()["reason"], "size", "reason of the first line, three of the four keys")
             equal(tail.stop(number), 0, "exit code")
-            equal(keys(tail.lines), [f"call:{row}", "dashboard:1"], "keys of the last lines")
-            equal({line["reason"] for line in tail.lines}, {"flush"}, "reason")
+            equal(keys(tail.lines), [f"call:{row}", f"call:{row + 3}", "dashboard:1", "dashboard:2"], "keys of both lines")
+            equal(tail.lines[-1]["reason"], "flush", "reason of the last line")
         equal(rest(installed), [], "afterwards")
 
 
@@ -586,13 +583,6 @@ def _(installed):
         time.sleep(0.01)
         tail.process.send_signal(signal.SIGTERM)
         equal(tail.stop(), 0, "exit code")
-
-
-def catches(process, number):
-    """Whether the process has a handler for a signal by now."""
-    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
-        mask = next(line for line in file if line.startswith("SigCgt:")).split()[1]
-    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 @test("signals that come at any moment end it with 0")
@@ -646,7 +636,8 @@ def _(installed):
 def _(installed, tmp):
     for where in (f"host={tmp}", "host=127.0.0.1 port=1", "host=192.0.2.1"):
         with installed.tail_start("--follow", "-d", where) as tail:
-            time.sleep(1)
+            tail.started()
+            time.sleep(0.5)
             equal(tail.stop(), 0, f"exit code with {where}")
 
 
@@ -669,15 +660,21 @@ def _(installed):
 def _(installed):
     calls(installed)
     known(installed)
-    with installed.tail_start("--consumer", "x", "--until-idle", "1500", "--window-ms", "1") as tail:
-        for number in range(6):
-            installed.sql(f"insert into calls values ({number}, 1)")
-            time.sleep(0.4)
-        while tail.next() is not None:
-            pass
-        equal(tail.process.wait(harness.PATIENCE), 0, "exit code")
-        check({f"call:{number}" for number in range(6)} <= tail.keys(), f"keys {tail.keys()!r}")
-    equal(rest(installed), [], "afterwards")
+
+    def stays(idle_ms):
+        rest(installed)
+        with installed.session() as writer, \
+                installed.tail_start("--consumer", "x", "--until-idle", str(idle_ms), "--window-ms", "1") as tail:
+            for number in range(6):
+                writer.run(f"insert into calls values ({idle_ms + number}, 1)")
+                time.sleep(idle_ms / 4000)
+            while tail.next() is not None:
+                pass
+            equal(tail.process.wait(harness.PATIENCE), 0, "exit code")
+            check({f"call:{idle_ms + number}" for number in range(6)} <= tail.keys(), f"keys {tail.keys()!r}")
+        equal(rest(installed), [], "afterwards")
+
+    attempts((1500, 6000, 24000), stays)
 
 
 @test("--until-idle flushes the limiter too")
@@ -685,15 +682,20 @@ def _(installed):
     calls(installed)
     installed.trigperf("rules", "add", "calls", "slow:{user_id}", "--interval", "1h")
     known(installed)
-    with installed.tail_start("--consumer", "x", "--until-idle", "700", "--window-ms", "1") as tail:
-        installed.sql("insert into calls values (1, 1)")
-        tail.until_keys(["slow:1"])
-        installed.sql("insert into calls values (2, 1)")
-        tail.until_keys(["call:2"])
-        while tail.next() is not None:
-            pass
-    equal(sum("slow:1" in line["keys"] for line in tail.lines), 2, "deliveries of the limited key")
-    equal(rest(installed), [], "afterwards")
+
+    def flushes(idle_ms):
+        rest(installed)
+        with installed.session() as writer, \
+                installed.tail_start("--consumer", "x", "--until-idle", str(idle_ms), "--window-ms", "1") as tail:
+            for number in (1, 2):
+                writer.run(f"insert into calls values ({idle_ms + number}, {idle_ms})")
+                tail.until_keys([f"call:{idle_ms + number}"])
+            while tail.next() is not None:
+                pass
+        equal(sum(f"slow:{idle_ms}" in line["keys"] for line in tail.lines), 2, "deliveries of the limited key")
+        equal(rest(installed), [], "afterwards")
+
+    attempts((700, 3000, 12000), flushes)
 
 
 @test("without --follow it ends when what is visible was delivered, also behind a backlog")
