@@ -300,26 +300,26 @@ static int print(const monitor *m, const json_t *fresh) {
 
 /* --- the loop ----------------------------------------------------------------------------------*/
 
-/* Waits for the next look; true when the program is to end. Draws anew when the size changed. */
+/* Waits for the next look; true when the program is to end. Draws anew when the size changed. Keys
+ * are asked for even where looking takes longer than the time between two looks. */
 static bool pause_until(monitor *m, int stop_fd, int64_t due) {
     struct pollfd fds[3] = {
         {.fd = stop_fd, .events = POLLIN},
         {.fd = m->drawn && isatty(STDIN_FILENO) == 1 ? STDIN_FILENO : -1, .events = POLLIN},
         {.fd = m->drawn ? screen_resized() : -1, .events = POLLIN}};
-    for (;;) {
-        int64_t left = due - now_ms();
-        if (stop_requested() || left <= 0) {
-            return stop_requested();
-        }
-        poll(fds, 3, (int)left);
-        if (fds[1].revents != 0 && screen_quits()) {
+    int64_t left = 1;
+    while (!stop_requested() && left > 0) {
+        left = due - now_ms();
+        int ready = poll(fds, 3, left > 0 ? (int)left : 0);
+        if (ready > 0 && fds[1].revents != 0 && screen_quits()) {
             return true;
         }
-        if ((fds[2].revents & POLLIN) != 0) {
+        if (ready > 0 && (fds[2].revents & POLLIN) != 0) {
             screen_took_resize();
             draw(m);
         }
     }
+    return stop_requested();
 }
 
 static int loop(monitor *m, int stop_fd) {

@@ -112,6 +112,15 @@ def _(installed):
         contains(text, "\033[1m", "colours")
 
 
+@test("q ends it where looking takes longer than the time between two looks")
+def _(installed):
+    installed.sql("alter function trigperf.status() rename to quick_status; create function trigperf.status() returns json "
+                  "language sql as $$ select pg_sleep(0.2); select trigperf.quick_status()::json $$")
+    terminal = Terminal(installed, "0.001")
+    terminal.until("delivery: 0 consumers")
+    terminal.end(lambda: os.write(terminal.master, b"q"))
+
+
 @test("Ctrl-C, a signal, NO_COLOR")
 def _(db):
     db.sql("create table t(id int)")
