@@ -25,8 +25,8 @@ extern "C" {
  *        the database, otherwise the change is delivered without keys.
  * @param operation one of #trigperf_op.
  * @param names   count key names.
- * @param values  count key values as UTF-8 text; NULL means SQL NULL. Keys that are not named count
- *        as NULL.
+ * @param values  count key values as UTF-8 text; NULL means SQL NULL; one that is no UTF-8 makes
+ * the change a resync of its table. Keys that are not named count as NULL.
  * @param count   0 to 64.
  * @param[out] error see error.h; may be NULL.
  * @return 0; #TRIGPERF_E_INVALID; #TRIGPERF_E_NOMEM (nothing was taken: forget the keys yourself);

@@ -549,6 +549,7 @@ static void put_counters(tp_strbuf *json, const tp_pipeline_counters *c) {
     tp_json_uint(json, "changes_collapsed_group", c->collapsed_group);
     tp_json_uint(json, "changes_collapsed_table", c->collapsed_table);
     tp_json_uint(json, "changes_collapsed_all", c->collapsed_all);
+    tp_json_uint(json, "changes_unreadable", c->unreadable);
     tp_json_uint(json, "keys", c->keys);
     tp_json_uint(json, "keys_merged", c->keys_merged);
     tp_json_uint(json, "keys_limited", c->keys_limited);
@@ -570,7 +571,9 @@ int32_t trigperf_context_status(trigperf_context *context, char **json, trigperf
     }
     tp_strbuf out = TP_STRBUF_INIT;
     tp_pipeline_counters counters;
-    tp_pipeline_counters_get(tp_engine_lock(context->engine), &counters);
+    tp_pipeline *pipeline = tp_engine_lock(context->engine);
+    tp_pipeline_counters_get(pipeline, &counters);
+    tp_samples unreadable = *tp_pipeline_unreadable_samples(pipeline);
     tp_engine_unlock(context->engine);
     tp_json_open(&out, NULL, '{');
     tp_json_text(&out, "version", trigperf_version());
@@ -586,6 +589,7 @@ int32_t trigperf_context_status(trigperf_context *context, char **json, trigperf
     tp_feed_put_lag(&context->source, tp_clock_ms(), &out);
     pthread_mutex_unlock(&context->turn);
     put_counters(&out, &counters);
+    tp_samples_json(&unreadable, "unreadable", "table", &out);
     tp_json_close(&out, '}');
     char *text = tp_strbuf_take(&out);
     if (text == NULL) {

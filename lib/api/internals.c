@@ -127,6 +127,8 @@ static const entry pipeline_entries[] = {
     PIPELINE(COUNTER, merged, "trigperf_changes_merged_total",
              "Changes merged into one that waited."),
     PIPELINE(COUNTER, keyless, "trigperf_changes_keyless_total", "Changes that yielded no key."),
+    PIPELINE(COUNTER, unreadable, "trigperf_changes_unreadable_total",
+             "Changes told in a resync of their table, because a key is not UTF-8."),
     PIPELINE(COUNTER, keys, "trigperf_keys_delivered_total",
              "Cache keys delivered, first attempts only."),
     PIPELINE(COUNTER, keys_merged, "trigperf_keys_merged_total",

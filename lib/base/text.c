@@ -1,6 +1,7 @@
 /* Copies take one allocation; validity of UTF-8 is decided a sequence at a time. */
 #include "base/text.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,9 +42,24 @@ size_t tp_text_utf8(const unsigned char *bytes, size_t left) {
     return length;
 }
 
+/* How many bytes from there on are ASCII for certain: most texts are, so eight are looked at once.
+ */
+static size_t ascii_run(const char *bytes, size_t left) {
+    size_t run = 0;
+    uint64_t eight;
+    while (left - run >= sizeof eight) {
+        memcpy(&eight, bytes + run, sizeof eight);
+        if ((eight & UINT64_C(0x8080808080808080)) != 0) {
+            break;
+        }
+        run += sizeof eight;
+    }
+    return run;
+}
+
 bool tp_text_is_utf8(const char *bytes, size_t length) {
     const unsigned char *in = (const unsigned char *)bytes;
-    for (size_t at = 0; at < length;) {
+    for (size_t at = ascii_run(bytes, length); at < length;) {
         size_t sequence = tp_text_utf8(in + at, length - at);
         if (sequence == 0) {
             return false;

@@ -15,6 +15,7 @@
 
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "core/batch.h"
 #include "core/collapse.h"
 #include "core/cut.h"
@@ -302,6 +303,36 @@ void tp_pipeline_approach(tp_pipeline *pipeline) {
     tp_window_approach(pipeline->window, pipeline->fence);
 }
 
+/* The first key value that is no text; NULL: all are. */
+static const tp_value *find_unreadable(const tp_change *change) {
+    for (uint32_t i = 0; i < change->table->key_count; i++) {
+        const tp_value *value = &change->values[i];
+        if (value->data != NULL && !tp_text_is_utf8(value->data, value->length)) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
+static void unreadable_arrives(tp_pipeline *pipeline, const tp_table *table, const tp_value *sample,
+                               uint64_t lsn) {
+    tp_samples_add(&pipeline->unreadable, table->name, sample->data, sample->length,
+                   "a key that is not UTF-8");
+    tp_collapse_resync(pipeline, table, 0, lsn);
+    pipeline->counters.changes++;
+    pipeline->counters.unreadable++;
+}
+
+void tp_pipeline_unreadable(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *table,
+                            const tp_value *sample, uint64_t lsn) {
+    turn(pipeline, now_ms);
+    unreadable_arrives(pipeline, table, sample, lsn);
+}
+
+const tp_samples *tp_pipeline_unreadable_samples(const tp_pipeline *pipeline) {
+    return &pipeline->unreadable;
+}
+
 int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_change *change,
                            trigperf_error **err) {
     turn(pipeline, now_ms);
@@ -324,6 +355,11 @@ int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_chan
         merge(pipeline, match, &addition);
         pipeline->arrived++;
         pipeline->counters.changes++;
+        return TRIGPERF_OK;
+    }
+    const tp_value *unreadable = find_unreadable(change);
+    if (unreadable != NULL) {
+        unreadable_arrives(pipeline, change->table, unreadable, change->lsn);
         return TRIGPERF_OK;
     }
     tp_resync_level level = tp_collapse_level(pipeline, change->table);

@@ -18,6 +18,7 @@
 #include "core/cascade.h"
 #include "core/definitions.h"
 #include "core/fence.h"
+#include "core/samples.h"
 
 typedef struct tp_pipeline tp_pipeline;
 typedef struct tp_batch tp_batch;
@@ -70,6 +71,7 @@ typedef struct tp_pipeline_counters {
     uint64_t collapsed_group; /* and of which level */
     uint64_t collapsed_table;
     uint64_t collapsed_all;
+    uint64_t unreadable;      /* changes that became a resync of their table: keys not in UTF-8 */
     uint64_t pending_changes; /* distinct ones in window and limiter */
     uint64_t pending_keys;
     uint64_t pending_batches;
@@ -88,7 +90,8 @@ void tp_pipeline_free(tp_pipeline *pipeline); /* batches still out stay valid: e
 int32_t tp_pipeline_set_cascade(tp_pipeline *pipeline, tp_cascade *cascade, trigperf_error **err);
 
 /* A change arrives: marks the fence for its keys, merges it. A TRUNCATE change also counts as a
- * resync of its table. On E_NOMEM the change was NOT taken (the caller must resync or retry). */
+ * resync of its table; one whose key values are not UTF-8 becomes one. On E_NOMEM the change was
+ * NOT taken (the caller must resync or retry). */
 int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_change *change,
                            trigperf_error **err);
 /* For callers with several changes at hand, while the first of these says yes: each of the next
@@ -108,6 +111,13 @@ int32_t tp_pipeline_key(tp_pipeline *pipeline, uint64_t now_ms, const char *key,
  * delivered at once; of a table with the window. table belongs to the cascade in use. */
 void tp_pipeline_resync(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *table, uint64_t tag,
                         uint64_t lsn);
+
+/* A change of the table whose keys cannot be told, since they are no text in UTF-8: the table is
+ * resynced, and the change is counted and kept as a sample. Does not fail. */
+void tp_pipeline_unreadable(tp_pipeline *pipeline, uint64_t now_ms, const tp_table *table,
+                            const tp_value *sample, uint64_t lsn);
+/* The newest of them; the origin is the table. Borrowed. */
+const tp_samples *tp_pipeline_unreadable_samples(const tp_pipeline *pipeline);
 
 /* All changes so far are covered by this position (opaque text, copied); lsn goes with it. */
 int32_t tp_pipeline_checkpoint(tp_pipeline *pipeline, const char *position, uint64_t lsn,

@@ -37,6 +37,7 @@ struct tp_pipeline {
     uint64_t retry_ms; /* memory was short: not before */
     bool flushing;     /* a flush could not be completed */
     uint64_t position_lsn;
+    tp_samples unreadable; /* key values that are not UTF-8 */
     tp_pipeline_counters counters;
 };
 

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/strbuf.h"
+
 #define TP_SAMPLES_KEPT 8
 #define TP_SAMPLE_BYTES 256
 
@@ -25,6 +27,9 @@ typedef struct tp_samples {
 /* text is cut at the end of a UTF-8 character. */
 void tp_samples_add(tp_samples *samples, const char *origin, const char *text, size_t length,
                     const char *why);
+/* A member with the count and those that are kept; origin is what each one's is called. */
+void tp_samples_json(const tp_samples *samples, const char *member, const char *origin,
+                     tp_strbuf *json);
 /* The i-th of those kept, the oldest first; NULL past the end. */
 const tp_sample *tp_samples_at(const tp_samples *samples, uint32_t i);
 

@@ -271,8 +271,7 @@ const tp_doctor_check tp_doctor_checks[] = {
      .sql = primary_sql},
     {.name = "encoding",
      .area = "server",
-     .why = "a key that is not UTF-8 cannot be told: source = outbox stands still before it until"
-            " the consumer is reset, the others resync everything",
+     .why = "a key that is not UTF-8 cannot be told: each change of one resyncs its table",
      .fine = "what the database holds can be told in UTF-8",
      .sql = encoding_sql},
     {.name = "pooler",

@@ -143,8 +143,8 @@ static int32_t watch_connecting(tp_connection *connection, trigperf_error **err)
 
 static int32_t start(tp_connection *connection, const char *const *keywords,
                      const char *const *values, trigperf_error **err) {
-    const char *all_keywords[72];
-    const char *all_values[72];
+    const char *all_keywords[TP_CONNINFO_MAX + 1];
+    const char *all_values[TP_CONNINFO_MAX + 1];
     tp_hosts hosts = {.first = connection->first_host};
     uint32_t count = 0;
     for (; keywords[count] != NULL; count++) {
@@ -174,24 +174,10 @@ static int32_t start(tp_connection *connection, const char *const *keywords,
 
 static int32_t start_resolved(tp_connection *connection, const tp_resolver_answer *answer,
                               trigperf_error **err) {
-    const char *keywords[72];
-    const char *values[72];
-    const char *const *names = tp_conninfo_keywords(connection->info);
-    uint32_t count = 0;
-    for (uint32_t i = 0; names[i] != NULL; i++) {
-        if (strcmp(names[i], "host") != 0 && strcmp(names[i], "port") != 0) {
-            keywords[count] = names[i];
-            values[count++] = tp_conninfo_values(connection->info)[i];
-        }
-    }
-    keywords[count] = "host";
-    values[count++] = answer->hosts;
-    keywords[count] = "hostaddr";
-    values[count++] = answer->addresses;
-    keywords[count] = "port";
-    values[count++] = answer->ports;
-    keywords[count] = NULL;
-    values[count] = NULL;
+    const char *keywords[TP_CONNINFO_MAX];
+    const char *values[TP_CONNINFO_MAX];
+    tp_conninfo_place place = {answer->hosts, answer->addresses, answer->ports};
+    tp_conninfo_at(connection->info, &place, keywords, values);
     return start(connection, keywords, values, err);
 }
 
@@ -243,6 +229,24 @@ static bool socket_ready(const tp_connection *connection) {
     return poll(&entry, 1, 0) > 0;
 }
 
+/* A database of encoding SQL_ASCII holds whatever bytes it was given, and the server refuses to
+ * send those that are not UTF-8. We had rather have them, and judge ourselves. */
+static int32_t open_ears(tp_connection *connection, trigperf_error **err) {
+    static const tp_statement as_is = {.text = "SET client_encoding = 'SQL_ASCII'"};
+    const char *encoding = PQparameterStatus(connection->pg, "server_encoding");
+    bool any_bytes = encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0;
+    return any_bytes ? tp_connection_send(connection, &as_is, err) : TRIGPERF_OK;
+}
+
+static int32_t opened(tp_connection *connection, trigperf_error **err) {
+    connection->state = TP_CONNECTION_OPEN;
+    connection->deadline = UINT64_MAX;
+    PQsetnonblocking(connection->pg, 1);
+    connection->watched = -1;
+    int32_t status = watch(connection, TP_LOOP_READ, err);
+    return status == TRIGPERF_OK ? open_ears(connection, err) : status;
+}
+
 static int32_t process_connecting(tp_connection *connection, trigperf_error **err) {
     while (socket_ready(connection)) {
         connection->poll_state = PQconnectPoll(connection->pg);
@@ -250,11 +254,7 @@ static int32_t process_connecting(tp_connection *connection, trigperf_error **er
             return fail(connection, "connecting to PostgreSQL", err);
         }
         if (connection->poll_state == PGRES_POLLING_OK) {
-            connection->state = TP_CONNECTION_OPEN;
-            connection->deadline = UINT64_MAX;
-            PQsetnonblocking(connection->pg, 1);
-            connection->watched = -1;
-            return watch(connection, TP_LOOP_READ, err);
+            return opened(connection, err);
         }
         int32_t status = watch_connecting(connection, err);
         if (status != TRIGPERF_OK) {

@@ -160,3 +160,22 @@ const char *const *tp_conninfo_keywords(const tp_conninfo *info) {
 const char *const *tp_conninfo_values(const tp_conninfo *info) {
     return info->values;
 }
+
+void tp_conninfo_at(const tp_conninfo *info, const tp_conninfo_place *place, const char **keywords,
+                    const char **values) {
+    const char *const names[] = {"host", "hostaddr", "port"};
+    const char *const found[] = {place->hosts, place->addresses, place->ports};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < info->count; i++) {
+        if (strcmp(info->keywords[i], "host") != 0 && strcmp(info->keywords[i], "port") != 0) {
+            keywords[count] = info->keywords[i];
+            values[count++] = info->values[i];
+        }
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        keywords[count] = names[i];
+        values[count++] = found[i];
+    }
+    keywords[count] = NULL;
+    values[count] = NULL;
+}

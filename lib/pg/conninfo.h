@@ -30,4 +30,17 @@ bool tp_conninfo_needs_lookup(const tp_conninfo *info);
 const char *const *tp_conninfo_keywords(const tp_conninfo *info);
 const char *const *tp_conninfo_values(const tp_conninfo *info);
 
+#define TP_CONNINFO_MAX 72 /* entries of such an array, with its end */
+
+/* Where a server was found: lists of the same length, separated by commas. */
+typedef struct tp_conninfo_place {
+    const char *hosts;
+    const char *addresses;
+    const char *ports;
+} tp_conninfo_place;
+
+/* Such arrays for a place that was looked up, borrowed from both. */
+void tp_conninfo_at(const tp_conninfo *info, const tp_conninfo_place *place, const char **keywords,
+                    const char **values);
+
 #endif

@@ -23,6 +23,7 @@
 #include "base/entropy.h"
 #include "base/json.h"
 #include "base/namelist.h"
+#include "base/text.h"
 #include "core/lsn.h"
 #include "core/notice.h"
 #include "core/samples.h"
@@ -249,6 +250,10 @@ static const tp_table *find_table(tp_notify *source, const char *name) {
 
 /* What cannot be told key by key becomes a resync of the table, or of everything. */
 static void take_notice(tp_notify *source, const tp_notice *notice) {
+    if (!tp_text_is_utf8(notice->table, strlen(notice->table))) {
+        resync(source, NULL, 0);
+        return;
+    }
     tp_pipeline *pipeline = tp_engine_lock(source->engine);
     const tp_table *table = find_table(source, notice->table);
     tp_engine_unlock(source->engine);
@@ -472,24 +477,6 @@ static bool notify_closed(const void *self) {
 
 /* ---- status ---- */
 
-static void put_samples(const tp_samples *samples, tp_strbuf *json) {
-    tp_json_open(json, "malformed", '{');
-    tp_json_uint(json, "count", samples->count);
-    tp_json_open(json, "samples", '[');
-    const tp_sample *sample;
-    for (uint32_t i = 0; (sample = tp_samples_at(samples, i)) != NULL; i++) {
-        tp_json_open(json, NULL, '{');
-        tp_json_uint(json, "number", sample->number);
-        tp_json_text(json, "channel", sample->origin);
-        tp_json_text(json, "reason", sample->why);
-        tp_json_uint(json, "bytes", sample->length);
-        tp_json_text(json, "payload", sample->text);
-        tp_json_close(json, '}');
-    }
-    tp_json_close(json, ']');
-    tp_json_close(json, '}');
-}
-
 static void notify_status(const void *self, tp_strbuf *json) {
     const tp_notify *source = self;
     tp_strbuf position = TP_STRBUF_INIT;
@@ -507,7 +494,7 @@ static void notify_status(const void *self, tp_strbuf *json) {
     tp_json_uint(json, "notifications", source->notifications);
     tp_json_uint(json, "tables", source->tables);
     tp_json_double(json, "queue_ratio", source->queue_ratio);
-    put_samples(&source->malformed, json);
+    tp_samples_json(&source->malformed, "malformed", "channel", json);
     tp_json_uint(json, "reconnects", source->life.reconnects);
     tp_json_text(json, "error",
                  source->life.error == NULL ? NULL : trigperf_error_message(source->life.error));

@@ -35,26 +35,28 @@ bool tp_outbox_query_same_part(uint64_t a, uint64_t b) {
     return a >> PART_SHIFT == b >> PART_SHIFT;
 }
 
-static void build_page_sql(tp_strbuf *sql, uint32_t generation, const char *columns,
-                           const char *blanks) {
-    const char *comma = columns[0] == '\0' ? "" : ", ";
+/* fields: op and the registry's columns; blanks: as many NULLs as there are columns. */
+static void build_page_sql(tp_strbuf *sql, const char *fields, const char *blanks) {
     tp_strbuf_printf(sql,
-                     "PREPARE tp_page_%u(xid8[], xid8, pg_snapshot, pg_snapshot, bigint) AS "
-                     "(SELECT 0, xid, table_id, op%s%s FROM trigperf.outbox "
+                     "(SELECT 0, xid, table_id, %s FROM trigperf.outbox "
                      "WHERE xid = ANY ($1) AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
                      "ORDER BY xid LIMIT $5) UNION ALL "
-                     "(SELECT 1, xid, table_id, op%s%s FROM trigperf.outbox "
+                     "(SELECT 1, xid, table_id, %s FROM trigperf.outbox "
                      "WHERE xid >= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3) "
                      "ORDER BY xid LIMIT $5) UNION ALL "
                      "SELECT 2, NULL, NULL, NULL%s WHERE trigperf.reader_gap($4)",
-                     generation, comma, columns, comma, columns, blanks);
+                     fields, fields, blanks);
 }
 
-static void build_transaction_sql(tp_strbuf *sql, uint32_t generation, const char *columns) {
-    tp_strbuf_printf(sql,
-                     "PREPARE tp_big_%u(xid8) AS SELECT 1, xid, table_id, op%s%s "
-                     "FROM trigperf.outbox WHERE xid = $1",
-                     generation, columns[0] == '\0' ? "" : ", ", columns);
+static void put_fields(tp_strbuf *out, const tp_registry *registry) {
+    const char *columns = tp_registry_columns(registry);
+    tp_strbuf_printf(out, "op%s%s", columns[0] == '\0' ? "" : ", ", columns);
+}
+
+static void put_blanks(tp_strbuf *out, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        tp_strbuf_puts(out, ", NULL");
+    }
 }
 
 static int32_t send_text(const tp_outbox_query *query, tp_strbuf *sql, tp_result_fn done,
@@ -79,29 +81,44 @@ static int32_t send_deallocate(const tp_outbox_query *query, trigperf_error **er
     return status;
 }
 
+static int32_t prepare_page(const tp_outbox_query *query, const tp_registry *registry,
+                            tp_result_fn prepared, void *user, trigperf_error **err) {
+    tp_strbuf sql = TP_STRBUF_INIT;
+    tp_strbuf fields = TP_STRBUF_INIT;
+    tp_strbuf blanks = TP_STRBUF_INIT;
+    put_fields(&fields, registry);
+    put_blanks(&blanks, query->columns);
+    tp_strbuf_printf(&sql, "PREPARE tp_page_%u(xid8[], xid8, pg_snapshot, pg_snapshot, bigint) AS ",
+                     query->generation);
+    build_page_sql(&sql, tp_strbuf_str(&fields), tp_strbuf_str(&blanks));
+    sql.failed = sql.failed || fields.failed || blanks.failed;
+    tp_strbuf_free(&fields);
+    tp_strbuf_free(&blanks);
+    return send_text(query, &sql, prepared, user, err);
+}
+
+static int32_t prepare_transaction(const tp_outbox_query *query, const tp_registry *registry,
+                                   tp_result_fn prepared, void *user, trigperf_error **err) {
+    tp_strbuf sql = TP_STRBUF_INIT;
+    tp_strbuf_printf(&sql, "PREPARE tp_big_%u(xid8) AS SELECT 1, xid, table_id, ",
+                     query->generation);
+    put_fields(&sql, registry);
+    tp_strbuf_puts(&sql, " FROM trigperf.outbox WHERE xid = $1");
+    return send_text(query, &sql, prepared, user, err);
+}
+
 int32_t tp_outbox_query_prepare(tp_outbox_query *query, const tp_registry *registry,
                                 tp_result_fn prepared, void *user, trigperf_error **err) {
     int32_t status = query->prepared ? send_deallocate(query, err) : TRIGPERF_OK;
     if (status != TRIGPERF_OK) {
         return status;
     }
-    tp_strbuf sql = TP_STRBUF_INIT;
-    tp_strbuf blanks = TP_STRBUF_INIT;
-    const char *columns = tp_registry_columns(registry);
-    for (uint32_t i = 0; i < tp_registry_column_count(registry); i++) {
-        tp_strbuf_puts(&blanks, ", NULL");
-    }
     query->generation++;
     query->prepared = true;
-    build_page_sql(&sql, query->generation, columns, tp_strbuf_str(&blanks));
-    sql.failed = sql.failed || blanks.failed;
-    tp_strbuf_free(&blanks);
-    status = send_text(query, &sql, prepared, user, err);
-    if (status == TRIGPERF_OK) {
-        build_transaction_sql(&sql, query->generation, columns);
-        status = send_text(query, &sql, prepared, user, err);
-    }
-    return status;
+    query->columns = tp_registry_column_count(registry);
+    status = prepare_page(query, registry, prepared, user, err);
+    return status == TRIGPERF_OK ? prepare_transaction(query, registry, prepared, user, err)
+                                 : status;
 }
 
 int32_t tp_outbox_query_poll(const tp_outbox_query *query, const tp_snapshot *from,
@@ -146,52 +163,83 @@ static void format_ended(const tp_snapshot *from, const tp_snapshot *target, tp_
     tp_strbuf_putc(out, '}');
 }
 
+/* The name of the prepared statement, or, without keys, the statement itself. */
+static void page_text(const tp_outbox_query *query, tp_strbuf *out) {
+    if (!query->keyless) {
+        tp_strbuf_printf(out, "tp_page_%u", query->generation);
+        return;
+    }
+    tp_strbuf fields = TP_STRBUF_INIT;
+    tp_strbuf blanks = TP_STRBUF_INIT;
+    put_blanks(&blanks, query->columns);
+    tp_strbuf_printf(&fields, "'%c'::\"char\"%s", TP_OUTBOX_UNREADABLE, tp_strbuf_str(&blanks));
+    build_page_sql(out, tp_strbuf_str(&fields), tp_strbuf_str(&blanks));
+    out->failed = out->failed || fields.failed || blanks.failed;
+    tp_strbuf_free(&fields);
+    tp_strbuf_free(&blanks);
+}
+
 int32_t tp_outbox_query_page(const tp_outbox_query *query, const tp_snapshot *from,
                              const tp_snapshot *target, uint32_t rows, tp_result_fn done,
                              void *user, trigperf_error **err) {
+    tp_strbuf text = TP_STRBUF_INIT;
     tp_strbuf ended = TP_STRBUF_INIT;
     tp_strbuf until = TP_STRBUF_INIT;
     tp_strbuf position = TP_STRBUF_INIT;
     char xmax[24];
     char limit[16];
-    char name[32];
+    page_text(query, &text);
     format_ended(from, target, &ended);
     tp_snapshot_format(target, &until);
     tp_snapshot_format(from, &position);
     snprintf(xmax, sizeof xmax, "%llu", (unsigned long long)from->xmax);
     snprintf(limit, sizeof limit, "%u", rows);
-    snprintf(name, sizeof name, "tp_page_%u", query->generation);
     const char *values[] = {tp_strbuf_str(&ended), xmax, tp_strbuf_str(&until),
                             tp_strbuf_str(&position), limit};
-    tp_statement statement = {.text = name,
-                              .prepared = true,
+    tp_statement statement = {.text = tp_strbuf_str(&text),
+                              .prepared = !query->keyless,
                               .keeps = true,
                               .count = 5,
                               .values = values,
                               .done = done,
                               .user = user};
-    int32_t status = ended.failed || until.failed || position.failed
+    int32_t status = text.failed || ended.failed || until.failed || position.failed
                          ? tp_error_nomem(err)
                          : tp_connection_send(query->connection, &statement, err);
+    tp_strbuf_free(&text);
     tp_strbuf_free(&ended);
     tp_strbuf_free(&until);
     tp_strbuf_free(&position);
     return status;
 }
 
+/* Without keys a row tells no more than its table. */
+static void transaction_text(const tp_outbox_query *query, tp_strbuf *out) {
+    if (!query->keyless) {
+        tp_strbuf_printf(out, "tp_big_%u", query->generation);
+        return;
+    }
+    tp_strbuf_printf(out, "SELECT DISTINCT 1, xid, table_id, '%c'::\"char\"", TP_OUTBOX_UNREADABLE);
+    put_blanks(out, query->columns);
+    tp_strbuf_puts(out, " FROM trigperf.outbox WHERE xid = $1");
+}
+
 int32_t tp_outbox_query_transaction(const tp_outbox_query *query, uint64_t xid, tp_result_fn done,
                                     void *user, trigperf_error **err) {
-    char text[24];
-    char name[32];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)xid);
-    snprintf(name, sizeof name, "tp_big_%u", query->generation);
-    const char *values[] = {text};
-    tp_statement statement = {.text = name,
-                              .prepared = true,
+    tp_strbuf text = TP_STRBUF_INIT;
+    char number[24];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)xid);
+    transaction_text(query, &text);
+    const char *values[] = {number};
+    tp_statement statement = {.text = tp_strbuf_str(&text),
+                              .prepared = !query->keyless,
                               .streamed = true,
                               .count = 1,
                               .values = values,
                               .done = done,
                               .user = user};
-    return tp_connection_send(query->connection, &statement, err);
+    int32_t status =
+        text.failed ? tp_error_nomem(err) : tp_connection_send(query->connection, &statement, err);
+    tp_strbuf_free(&text);
+    return status;
 }

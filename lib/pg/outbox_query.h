@@ -17,6 +17,8 @@ typedef struct tp_outbox_query {
     tp_connection *connection;
     uint32_t generation; /* in the names of the statements */
     bool prepared;
+    uint32_t columns; /* of the registry */
+    bool keyless;     /* set by the reader: no keys are asked for, since some cannot be sent */
 } tp_outbox_query;
 
 /* Prepares the statements; those of a former registry go. prepared is called for each. */
@@ -31,6 +33,9 @@ int32_t tp_outbox_query_poll(const tp_outbox_query *query, const tp_snapshot *fr
 
 /* Whether two transactions write to the same part, and all between them as well. */
 bool tp_outbox_query_same_part(uint64_t a, uint64_t b);
+
+/* What the op of a row is in a page that was read without its keys. */
+#define TP_OUTBOX_UNREADABLE 'X'
 
 /* Up to `rows` rows of each half between two snapshots; the result belongs to whom it is given. */
 int32_t tp_outbox_query_page(const tp_outbox_query *query, const tp_snapshot *from,

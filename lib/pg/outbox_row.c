@@ -4,6 +4,7 @@
  * needs no intermediate table. The engine is locked once per row. */
 #include "pg/outbox_row.h"
 
+#include "pg/outbox_query.h"
 #include "pg/textarray.h"
 
 static uint32_t op_of(char op) {
@@ -149,7 +150,9 @@ uint32_t tp_outbox_row_apply(const tp_outbox_row *row, const tp_registry *regist
     bool fine =
         !known->coarse && (rows ? apply_tuples(row, known, pipeline, now_ms, lsn, &changes)
                                 : row->op == 'T' && apply_truncate(known, pipeline, now_ms, lsn));
-    if (!fine) {
+    if (row->op == TP_OUTBOX_UNREADABLE) {
+        tp_pipeline_unreadable(pipeline, now_ms, known->table, &(tp_value){"", 0}, lsn);
+    } else if (!fine) {
         tp_pipeline_resync(pipeline, now_ms, known->table, 0, lsn);
     }
     tp_engine_unlock(engine);

@@ -11,7 +11,7 @@
 typedef struct tp_outbox_row {
     uint64_t xid;
     int32_t table_id;           /* 0: everything */
-    char op;                    /* I U D T, B (bulk), E (key computation failed) */
+    char op;                    /* I U D T, B (bulk), E (key computation failed), X (unreadable) */
     const char *const *columns; /* registry's columns as text; NULL for SQL NULL */
 } tp_outbox_row;
 

@@ -105,6 +105,11 @@ int32_t tp_pg_error(trigperf_error **err, const PGconn *connection, const PGresu
     return code;
 }
 
+bool tp_pg_unreadable(const PGresult *result) {
+    const char *state = field(result, PG_DIAG_SQLSTATE);
+    return strcmp(state, "22021") == 0 || strcmp(state, "22P05") == 0;
+}
+
 void tp_pg_notice(void *log, const PGresult *result) {
     char text[512];
     snprintf(text, sizeof text, "%s", PQresultErrorMessage(result));

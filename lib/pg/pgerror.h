@@ -3,6 +3,7 @@
 #define TP_PG_PGERROR_H
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -13,6 +14,10 @@
  * Retriable: lost connections, 40001, 40P01, 55P03, 53300, 57014. */
 int32_t tp_pg_error(trigperf_error **err, const PGconn *connection, const PGresult *result,
                     const char *what);
+
+/* Whether the server had to send a text that the encoding of the connection cannot spell, or that
+ * is none in the encoding of the database. */
+bool tp_pg_unreadable(const PGresult *result);
 
 /* A receiver of notices, whose user pointer is the log (a const tp_log *). */
 void tp_pg_notice(void *log, const PGresult *result);

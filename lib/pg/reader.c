@@ -107,6 +107,7 @@ void tp_reader_reset(tp_reader *reader) {
     reader->state = READER_IDLE;
     reader->registry = NULL;
     reader->query.prepared = false;
+    reader->query.keyless = false;
     reader->asked = false;
     reader->big_xid = 0;
     reader->met = false;
@@ -277,15 +278,38 @@ static void page_arrives(tp_reader *reader, tp_page *page) {
     go_on(reader);
 }
 
+/* The server could not spell a key in UTF-8. So what is asked for again is less, at last without
+ * keys: every row is told as its table then. Otherwise the one row would be in the way of all
+ * others for ever. False: something else has failed. */
+static bool ask_less(tp_reader *reader, const PGresult *result) {
+    if (!tp_pg_unreadable(result) || reader->query.keyless) {
+        return false;
+    }
+    if (reader->limit > LEAST_ROWS && reader->big_xid == 0) {
+        reader->limit = LEAST_ROWS;
+    } else {
+        reader->query.keyless = true;
+        tp_log_write(reader->log, TP_LOG_WARNING,
+                     "a key in the outbox is no text that UTF-8 can spell: tables are resynced "
+                     "instead (%s)",
+                     PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    }
+    go_on(reader);
+    return true;
+}
+
 static void on_page(void *user, PGresult *result) {
     tp_reader *reader = user;
     trigperf_error *error = NULL;
     reader->asked = false;
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-        finish_result(reader, result, "reading the outbox");
+        if (!ask_less(reader, result)) {
+            finish_result(reader, result, "reading the outbox");
+        }
         PQclear(result);
         return;
     }
+    reader->query.keyless = false;
     tp_page *page = tp_page_new(result, reader->limit);
     if (page == NULL) {
         tp_error_nomem(&error);
@@ -353,6 +377,7 @@ static void pass_big(tp_reader *reader) {
                                          old ? reader->big_xid : TP_SNAPSHOT_NOTHING,
                                          old ? TP_SNAPSHOT_NOTHING : reader->big_xid, &to, &error);
     reader->big_xid = 0;
+    reader->query.keyless = false;
     reader->state = READER_PAGING;
     if (status == TRIGPERF_OK && !announce(reader, (tp_reader_page){.to = &to})) {
         tp_snapshot_free(&to);
@@ -380,7 +405,7 @@ static void on_big(void *user, PGresult *result) {
         }
     } else if (kind == PGRES_TUPLES_OK) {
         pass_big(reader);
-    } else {
+    } else if (!ask_less(reader, result)) {
         finish_result(reader, result, "reading a large transaction from the outbox");
     }
 }

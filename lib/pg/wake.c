@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "core/lsn.h"
+#include "pg/outbox_query.h"
 
 #define FIXED_COLUMNS 4
 
@@ -63,10 +65,23 @@ static void encode(const tp_reader_page *page, const tp_registry *registry, bool
     tp_strbuf_free(&lsn);
 }
 
+/* What is no text in UTF-8 would arrive as another one. */
+static bool is_text(const tp_reader_page *page) {
+    for (int row = 0; row < (int)page->rows; row++) {
+        for (int column = TP_OUTBOX_FIXED_COLUMNS; column < PQnfields(page->result); column++) {
+            if (!tp_text_is_utf8(PQgetvalue(page->result, row, column),
+                                 (size_t)PQgetlength(page->result, row, column))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 void tp_wake_encode(const tp_reader_page *page, const tp_registry *registry, tp_strbuf *out) {
     if (page->complete) {
         encode(page, registry, true, out);
-        if (out->length <= TP_WAKE_PAYLOAD_MAX) {
+        if (out->length <= TP_WAKE_PAYLOAD_MAX && is_text(page)) {
             return;
         }
         tp_strbuf_reset(out);

@@ -87,6 +87,33 @@ static void test_lookup(void **state) {
     assert_lookup("host=db hostaddr=127.0.0.1", 0);
 }
 
+static const char *value_of(const char *const *keywords, const char *const *values,
+                            const char *keyword) {
+    const char *found = NULL;
+    for (uint32_t i = 0; keywords[i] != NULL; i++) {
+        if (strcmp(keywords[i], keyword) == 0) {
+            assert_null(found);
+            found = values[i];
+        }
+    }
+    return found;
+}
+
+static void test_place(void **state) {
+    (void)state;
+    const char *keywords[TP_CONNINFO_MAX];
+    const char *values[TP_CONNINFO_MAX];
+    tp_conninfo_place place = {"db,db", "10.0.0.1,10.0.0.2", "6000,6000"};
+    tp_conninfo *info = NULL;
+    assert_int_equal(make("host=db port=6000 dbname=app", &info, NULL), TRIGPERF_OK);
+    tp_conninfo_at(info, &place, keywords, values);
+    assert_string_equal(value_of(keywords, values, "host"), "db,db");
+    assert_string_equal(value_of(keywords, values, "hostaddr"), "10.0.0.1,10.0.0.2");
+    assert_string_equal(value_of(keywords, values, "port"), "6000,6000");
+    assert_string_equal(value_of(keywords, values, "dbname"), "app");
+    tp_conninfo_free(info);
+}
+
 static void test_malformed(void **state) {
     (void)state;
     tp_conninfo *info = NULL;
@@ -98,9 +125,11 @@ static void test_malformed(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conninfo_and_uri), cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_service), cmocka_unit_test(test_lookup),
-        cmocka_unit_test(test_malformed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_conninfo_and_uri),
+                                       cmocka_unit_test(test_environment),
+                                       cmocka_unit_test(test_service),
+                                       cmocka_unit_test(test_lookup),
+                                       cmocka_unit_test(test_place),
+                                       cmocka_unit_test(test_malformed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

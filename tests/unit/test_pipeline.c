@@ -229,6 +229,84 @@ static void test_truncate(void **state) {
     finish(&b);
 }
 
+static tp_pipeline_counters counted(const bench *b) {
+    tp_pipeline_counters counters;
+    tp_pipeline_counters_get(b->pipeline, &counters);
+    return counters;
+}
+
+static void test_a_key_that_is_no_text_resyncs_its_table(void **state) {
+    (void)state;
+    bench b = start(defaults());
+    uint64_t token = tp_fence_begin(b.fence);
+    change(&b, TP_OP_UPDATE, "7",
+           "Stra\xC3\x9F"
+           "e");
+    change(&b, TP_OP_UPDATE, "7",
+           "Stra\xDF"
+           "e");
+    change(&b, TP_OP_UPDATE, "7",
+           "Stra\xDF"
+           "e");
+    assert_int_equal(try_change(&b, b.plain, TP_OP_DELETE, "\xED\xA0\x80", NULL, 0), TRIGPERF_OK);
+    assert_false(tp_fence_check(b.fence, token, "call:anything", 13));
+    pass(&b, 100);
+    expect_ack(&b, "resync: | | calls plain");
+    expect_ack(&b, "window: call:Stra\xC3\x9F"
+                   "e dash:7 | calls/8/1 |");
+    assert_true(tp_pipeline_idle(b.pipeline));
+    assert_int_equal(counted(&b).unreadable, 3);
+    assert_int_equal(counted(&b).changes, 4);
+    assert_int_equal(counted(&b).collapsed, 0);
+    const tp_samples *samples = tp_pipeline_unreadable_samples(b.pipeline);
+    assert_int_equal(samples->count, 3);
+    assert_string_equal(tp_samples_at(samples, 0)->origin, "calls");
+    assert_string_equal(tp_samples_at(samples, 0)->text, "Stra\xDF"
+                                                         "e");
+    assert_string_equal(tp_samples_at(samples, 2)->origin, "plain");
+    finish(&b);
+}
+
+static void test_what_a_source_cannot_read(void **state) {
+    (void)state;
+    bench b = start(defaults());
+    tp_value nothing = {"", 0};
+    tp_pipeline_unreadable(b.pipeline, b.now, b.calls, &nothing, 9);
+    pass(&b, 100);
+    tp_batch *batch = expect(&b, "resync: | | calls");
+    assert_int_equal(tp_batch_lsn(batch), 9);
+    tp_pipeline_ack(b.pipeline, batch);
+    assert_int_equal(counted(&b).unreadable, 1);
+    finish(&b);
+}
+
+/* Without memory it is told as everything: never not at all. */
+static void test_unreadable_without_memory(void **state) {
+    (void)state;
+    for (unsigned fail = 1;; fail++) {
+        bench b = start(defaults());
+        oom_fail_at(fail);
+        int32_t status = try_change(&b, b.calls, TP_OP_UPDATE, "7", "\xFF", 0);
+        bool failed = oom_reset();
+        assert_int_equal(status, status == TRIGPERF_OK ? TRIGPERF_OK : TRIGPERF_E_NOMEM);
+        pass(&b, 100);
+        if (status == TRIGPERF_OK) {
+            tp_batch *batch = tp_pipeline_next(b.pipeline);
+            assert_non_null(batch);
+            assert_int_equal(tp_batch_resync_count(batch), 1);
+            tp_pipeline_ack(b.pipeline, batch);
+            assert_int_equal(counted(&b).unreadable, 1);
+        } else {
+            expect_nothing(&b);
+            assert_int_equal(counted(&b).unreadable, 0);
+        }
+        finish(&b);
+        if (!failed) {
+            return;
+        }
+    }
+}
+
 static void test_generations(void **state) {
     (void)state;
     bench b = start(defaults());
@@ -371,6 +449,9 @@ int main(void) {
         cmocka_unit_test(test_resync_swallows_until_handed_out),
         cmocka_unit_test(test_resync_of_a_table_comes_before_the_keys),
         cmocka_unit_test(test_truncate),
+        cmocka_unit_test(test_a_key_that_is_no_text_resyncs_its_table),
+        cmocka_unit_test(test_what_a_source_cannot_read),
+        cmocka_unit_test(test_unreadable_without_memory),
         cmocka_unit_test(test_generations),
         cmocka_unit_test(test_fence_is_marked_at_arrival),
         cmocka_unit_test(test_works_without_a_fence),

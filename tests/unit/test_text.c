@@ -38,6 +38,25 @@ static void test_utf8(void **state) {
     }
 }
 
+/* A wrong byte is found wherever it stands, within the eight bytes that are looked at once or not.
+ */
+static void test_utf8_at_every_place(void **state) {
+    (void)state;
+    for (size_t length = 1; length < 40; length++) {
+        char text[64];
+        memset(text, 'a', sizeof text);
+        assert_true(tp_text_is_utf8(text, length));
+        for (size_t at = 0; at < length; at++) {
+            text[at] = '\xDF';
+            assert_false(tp_text_is_utf8(text, length));
+            text[at] = 'a';
+        }
+        memcpy(text + length, "\xE2\x82\xAC", 3);
+        assert_true(tp_text_is_utf8(text, length + 3));
+        assert_false(tp_text_is_utf8(text, length + 2));
+    }
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     oom_fail_at(1);
@@ -49,6 +68,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8_at_every_place),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
