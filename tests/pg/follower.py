@@ -110,4 +110,5 @@ def turn_all(followers, predicate, what, timeout=None):
         harness.check(time.monotonic() < deadline,
                       f"{what}: not within the time; {[f.status() for f in followers]}")
         for follower in followers:
-            follower.turn(5)
+            follower.turn(0)
+        time.sleep(0.005)

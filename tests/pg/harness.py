@@ -59,7 +59,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("TRIGPERF_BUILD", os.path.join(ROOT, "build"))
 TOOL = os.environ.get("TRIGPERF_TOOL", os.path.join(BUILD, "tools", "trigperf"))
 LIBRARY = os.environ.get("TRIGPERF_LIBRARY", os.path.join(BUILD, "lib", "libtrigperf.so.0"))
-PATIENCE = float(os.environ.get("TRIGPERF_TEST_PATIENCE", "60"))
+PATIENCE = float(os.environ.get("TRIGPERF_TEST_PATIENCE", "180"))
 # Debian's psql on the PATH is a wrapper that takes longer to start than most statements to run.
 PSQL = next(iter(glob.glob("/usr/lib/postgresql/*/bin/psql")), "psql")
 
@@ -349,7 +349,7 @@ class Database:
 
     def env(self, **more):
         return {**os.environ, **self.cluster.env, "PGDATABASE": self.name, "PGUSER": self.user,
-                "PGCONNECT_TIMEOUT": "20", **more}
+                "PGCONNECT_TIMEOUT": "60", **more}
 
     def conninfo(self):
         env = self.env()
