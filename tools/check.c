@@ -10,7 +10,7 @@
 
 #include "command.h"
 #include "duration.h"
-#include "report_chart.h"
+#include "report_period.h"
 #include "say.h"
 #include "settings.h"
 
@@ -218,8 +218,8 @@ static void put_perfdata(const figure *figures, size_t measured) {
 static const char *blindness(const json_t *report, size_t measured) {
     const json_t *database = json_object_get(report, "database");
     const char *hint = string_of(database, "track_functions_hint");
-    double age = chart_time(string_of(report, "generated_at")) -
-                 chart_time(string_of(database, "collected_at"));
+    double age = report_time(string_of(report, "generated_at")) -
+                 report_time(string_of(database, "collected_at"));
     if (!(age <= OLD_S)) {
         return isnan(age) ? "nothing was measured yet: a context of the library measures, or "
                             "trigperf collect"

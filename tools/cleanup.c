@@ -1,8 +1,9 @@
 /* trigperf cleanup: retention by hand.
  *
- * The library removes a batch of each table a call. Before the first, what is due is counted: that
- * is the whole of a dry run, and otherwise what progress is measured against. A signal ends the
- * work between two batches; what was removed stays so.
+ * The library removes a batch of each table a call, and then merges batches of hours into days.
+ * Before the first, what is due is counted: that is the whole of a dry run, and otherwise what
+ * progress is measured against. A signal ends the work between two batches; what was removed stays
+ * so.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,6 +91,7 @@ static void count(work *w, const json_t *step) {
         add(json_array_get(tables, i), "removed", number(json_array_get(done, i), "removed"));
     }
     w->removed = total(tables, "removed");
+    add(w->plan, "merged_hours", number(step, "merged_hours"));
     add(w->plan, "removed_names", number(step, "unused_names"));
     add(w->plan, "removed_outbox_bytes", number(step, "outbox_bytes"));
     tell(w);
@@ -161,6 +163,9 @@ static void print_text(const work *w, bool dry_run) {
     printf("\nolder than %" JSON_INTEGER_FORMAT " days: %" JSON_INTEGER_FORMAT " rows%s\n",
            number(w->plan, "older_than_days"), dry_run ? w->due : w->removed,
            dry_run ? " would be removed, nothing was changed" : " removed");
+    printf("hours of closed days: %" JSON_INTEGER_FORMAT "%s\n",
+           number(w->plan, dry_run ? "unmerged_hours" : "merged_hours"),
+           dry_run ? " would be merged into days" : " merged into days");
     printf("names of series that nothing uses: %" JSON_INTEGER_FORMAT "%s\n",
            number(w->plan, dry_run ? "unused_names" : "removed_names"), dry_run ? "" : " removed");
     char size[40];
@@ -232,6 +237,7 @@ const command command_cleanup = {
     .details =
         "Contexts that are connected do it by themselves, by metrics.retention_days; without any,\n"
         "a cron job can. It goes in batches, each a transaction of its own, and may be stopped.\n"
+        "What was measured by hour becomes one row a day when the day was over for three days.\n"
         "Also goes what is unused: names of series, and parts of the outbox that every consumer\n"
         "has read. Consumers, positions, rules and KPIs are not touched.",
     .options = options,

@@ -12,6 +12,7 @@
 #include "duration.h"
 #include "render.h"
 #include "report_html.h"
+#include "report_period.h"
 #include "say.h"
 #include "settings.h"
 
@@ -21,8 +22,10 @@ static const char *const formats[] = {"text", "json", "csv", "html", NULL};
 
 static const args_option options[] = {
     {"format", "FORMAT", "text (default), json, csv or html", 0},
-    {"since", "TIME", "how long ago the time begins: 12h, 7d (default 1d); whole hours", 0},
-    {"until", "TIME", "how long ago it ends (default 0: now); whole hours", 0},
+    {"since", "TIME",
+     "how long ago the time begins: 12h, 7d (default 1d); whole hours, after three days whole days",
+     0},
+    {"until", "TIME", "how long ago it ends (default 0: now); rounded likewise", 0},
     {"compare", NULL, "show the period of the same length before it beside it", 0},
     {NULL, NULL, NULL, 0},
 };
@@ -66,21 +69,23 @@ static void add_advice(trigperf_admin *admin, json_t *report) {
     json_decref(answer);
 }
 
-static int fetch(trigperf_admin *admin, const period *time, json_t **report) {
+/* The time before ends where the report begins, which the database has rounded. */
+static int add_previous(trigperf_admin *admin, const period *time, json_t *report) {
     json_t *previous = NULL;
-    int64_t length = time->since - time->until;
-    int code = fetch_one(admin, time->since, time->until, report);
-    if (code != EXIT_FINE) {
-        return code;
-    }
-    add_advice(admin, *report);
-    if (time->compare) {
-        code = fetch_one(admin, time->since + length, time->since, &previous);
-        if (code == EXIT_FINE) {
-            json_object_set_new(*report, "previous", previous);
-        }
+    int64_t until = report_begins_ago(report);
+    int code = fetch_one(admin, until + (time->since - time->until), until, &previous);
+    if (code == EXIT_FINE) {
+        json_object_set_new(report, "previous", previous);
     }
     return code;
+}
+
+static int fetch(trigperf_admin *admin, const period *time, json_t **report) {
+    int code = fetch_one(admin, time->since, time->until, report);
+    if (code == EXIT_FINE) {
+        add_advice(admin, *report);
+    }
+    return code == EXIT_FINE && time->compare ? add_previous(admin, time, *report) : code;
 }
 
 /* --- text --------------------------------------------------------------------------------------*/
@@ -166,9 +171,15 @@ static void print_text(const json_t *report) {
     static const char *const advice[] = {"severity", "id", "object", NULL};
     const json_t *database = json_object_get(report, "database");
     const char *hint = json_string_value(json_object_get(database, "track_functions_hint"));
-    printf("%s, %s to %s\n\n", json_string_value(json_object_get(database, "name")),
+    printf("%s, %s to %s\n", json_string_value(json_object_get(database, "name")),
            json_string_value(json_object_get(report, "since")),
            json_string_value(json_object_get(report, "until")));
+    if (report_is_rounded(report)) {
+        const json_t *asked = json_object_get(report, "asked");
+        printf("asked for %s to %s: %s\n", json_string_value(json_object_get(asked, "since")),
+               json_string_value(json_object_get(asked, "until")), report_rounded_why);
+    }
+    putchar('\n');
     print_triggers(report);
     print_chosen(report, "slowest", slowest);
     print_chosen(report, "errors", errors);
@@ -190,6 +201,9 @@ static int show(const json_t *report, const char *format) {
         puts(text);
         free(text);
     } else if (strcmp(format, "csv") == 0) {
+        if (report_is_rounded(report)) {
+            say_note("the time is %s", report_rounded_why);
+        }
         csv_print(json_object_get(report, "triggers"));
     } else if (strcmp(format, "html") == 0) {
         report_html(stdout, report);

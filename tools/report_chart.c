@@ -8,29 +8,12 @@
 #include "report_chart.h"
 
 #include <math.h>
-#include <string.h>
 #include <time.h>
 
 #include "html.h"
+#include "report_period.h"
 
 enum { ROW = 44, HEIGHT = 170, PLOT = 130 };
-
-double chart_time(const char *text) {
-    struct tm when;
-    memset(&when, 0, sizeof when);
-    const char *rest = text == NULL ? NULL : strptime(text, "%Y-%m-%dT%H:%M:%S", &when);
-    if (rest == NULL) {
-        return (double)NAN;
-    }
-    rest += strspn(rest, ".0123456789");
-    int hours = 0;
-    int minutes = 0;
-    if (*rest == '+' || *rest == '-') {
-        sscanf(rest + 1, "%2d:%2d", &hours, &minutes);
-    }
-    double offset = (hours * 60.0 + minutes) * 60;
-    return (double)timegm(&when) - (*rest == '-' ? -offset : offset);
-}
 
 static void begin(FILE *out, const char *id, const char *title, int height) {
     fprintf(out,
@@ -72,7 +55,8 @@ void chart_bars(FILE *out, const char *id, const char *title, const chart_bar *b
 static const struct {
     const char *member;
     const char *class;
-} lines[] = {{"p50_ms", "p50"}, {"p95_ms", "p95"}, {"p99_ms", "p99"}};
+    const char *label;
+} lines[] = {{"p50_ms", "p50", "median"}, {"p95_ms", "p95", "95 %"}, {"p99_ms", "p99", "99 %"}};
 
 static double highest(const json_t *const *rows, size_t count) {
     double most = 0;
@@ -84,23 +68,39 @@ static double highest(const json_t *const *rows, size_t count) {
     return most;
 }
 
-/* A line breaks where an hour was not measured; a single hour is a dot. */
+static double hours_of(const json_t *row) {
+    const json_t *hours = json_object_get(row, "hours");
+    return json_is_number(hours) ? json_number_value(hours) : 1;
+}
+
+static double end_of(const json_t *row) {
+    return report_time_of(row, "at") + 3600 * hours_of(row);
+}
+
+static bool has_percentiles(const json_t *row) {
+    return json_is_number(json_object_get(row, lines[0].member));
+}
+
+/* A point stands in the middle of its hour or day. A line breaks where one was not measured; a
+ * single one is a dot. */
 static void put_line(FILE *out, size_t which, const json_t *const *rows, size_t count, double since,
                      double until, double most) {
     double before = (double)NAN;
     fprintf(out, "<path class=\"line %s\" d=\"", lines[which].class);
     for (size_t i = 0; i < count; i++) {
         const json_t *value = json_object_get(rows[i], lines[which].member);
-        double at = chart_time(html_string(rows[i], "at"));
+        double at = report_time_of(rows[i], "at");
+        double end = end_of(rows[i]);
         if (!json_is_number(value) || isnan(at)) {
             before = (double)NAN;
             continue;
         }
-        double x = until > since ? (at - since) / (until - since) * 1000 : 0;
+        double middle = (at + fmin(end, until)) / 2;
+        double x = until > since ? (middle - since) / (until - since) * 1000 : 0;
         double y = most > 0 ? 100 - json_number_value(value) / most * 100 : 100;
-        bool joins = at - before < 5400;
+        bool joins = at - before < 1800;
         fprintf(out, "%s%.2f %.2f%s", joins ? "L" : "M", x, y, joins ? "" : "h0");
-        before = at;
+        before = end;
     }
     fputs("\"/>\n", out);
 }
@@ -115,8 +115,8 @@ void chart_moment(FILE *out, double seconds) {
     }
 }
 
-void chart_lines(FILE *out, const char *id, const char *title, const json_t *const *rows,
-                 size_t count, double since, double until) {
+static void put_lines(FILE *out, const char *id, const char *title, const json_t *const *rows,
+                      size_t count, double since, double until) {
     double most = highest(rows, count);
     begin(out, id, title, HEIGHT);
     for (int i = 0; i <= 2; i++) {
@@ -138,4 +138,51 @@ void chart_lines(FILE *out, const char *id, const char *title, const json_t *con
     fprintf(out, "</text><text class=\"axis v\" x=\"100%%\" y=\"%d\">", HEIGHT - 10);
     chart_moment(out, until);
     fputs("</text></svg>\n", out);
+}
+
+/* A line of one point would be an empty chart. */
+static void put_one(FILE *out, const char *id, const char *title, const json_t *row) {
+    chart_bar bars[sizeof lines / sizeof lines[0]];
+    for (size_t k = 0; k < sizeof lines / sizeof lines[0]; k++) {
+        double value = json_number_value(json_object_get(row, lines[k].member));
+        bars[k] = (chart_bar){lines[k].label, value, -1};
+    }
+    fprintf(out, "<p class=\"dim one\">Sampled in one %s only, from ",
+            hours_of(row) > 1 ? "day" : "hour");
+    chart_moment(out, report_time_of(row, "at"));
+    fputs(" on.</p>\n", out);
+    chart_bars(out, id, title, bars, sizeof bars / sizeof bars[0], html_duration);
+}
+
+void chart_percentiles(FILE *out, const char *id, const char *title, const json_t *const *rows,
+                       size_t count, double since, double until) {
+    const json_t *only = NULL;
+    size_t measured = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (has_percentiles(rows[i])) {
+            only = rows[i];
+            measured++;
+        }
+    }
+    if (measured == 1) {
+        put_one(out, id, title, only);
+    } else {
+        put_lines(out, id, title, rows, count, since, until);
+    }
+}
+
+void chart_span(const json_t *rows, double *since, double *until) {
+    double first = *until;
+    double last = *since;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (has_percentiles(row)) {
+            first = fmin(first, report_time_of(row, "at"));
+            last = fmax(last, end_of(row));
+        }
+    }
+    if (first < last) {
+        *since = fmax(*since, first);
+        *until = fmin(*until, last);
+    }
 }

@@ -16,14 +16,15 @@ typedef struct chart_bar {
 void chart_bars(FILE *out, const char *id, const char *title, const chart_bar *bars, size_t count,
                 void (*how)(FILE *out, double value));
 
-/* Lines of p50_ms, p95_ms and p99_ms over rows (objects with `at`) from one time to another. */
-void chart_lines(FILE *out, const char *id, const char *title, const json_t *const *rows,
-                 size_t count, double since, double until);
+/* p50_ms, p95_ms and p99_ms of rows (objects with `at`, and `hours` that they are of): lines from
+ * one time to another, or bars where a single row has some. */
+void chart_percentiles(FILE *out, const char *id, const char *title, const json_t *const *rows,
+                       size_t count, double since, double until);
 
-/* Seconds since 1970 of an ISO time as the server writes it; NaN when it is none. */
-double chart_time(const char *text);
+/* Narrows a time to what rows have percentiles of, if any has. */
+void chart_span(const json_t *rows, double *since, double *until);
 
-/* Such a time for people, in UTC. */
+/* Seconds since 1970 for people, in UTC. */
 void chart_moment(FILE *out, double seconds);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "html.h"
 #include "report_chart.h"
+#include "report_period.h"
 #include "report_style.h"
 #include "say.h"
 
@@ -58,7 +59,7 @@ static void put_time(const page *p, const char *text) {
     fputs("<time datetime=\"", p->out);
     html_text(p->out, text);
     fputs("\">", p->out);
-    chart_moment(p->out, chart_time(text));
+    chart_moment(p->out, report_time(text));
     fputs("</time>", p->out);
 }
 
@@ -329,12 +330,15 @@ static const json_t **hours_of(const page *p, const json_t *trigger, size_t *cou
 }
 
 static void put_percentiles(const page *p) {
-    static const column columns[] = {{"at", "hour", 0},           {"executions", "executions", 1},
-                                     {"total_ms", "total ms", 1}, {"p50_ms", "p50 ms", 1},
-                                     {"p95_ms", "p95 ms", 1},     {"p99_ms", "p99 ms", 1},
-                                     {"errors", "errors", 1},     {NULL, NULL, 0}};
+    static const column columns[] = {
+        {"at", "from", 0},       {"executions", "executions", 1}, {"total_ms", "total ms", 1},
+        {"p50_ms", "p50 ms", 1}, {"p95_ms", "p95 ms", 1},         {"p99_ms", "p99 ms", 1},
+        {"errors", "errors", 1}, {"hours", "hours", 1},           {NULL, NULL, 0}};
     const json_t *triggers = rows_of(p, "triggers");
     size_t drawn = 0;
+    double since = p->since;
+    double until = p->until;
+    chart_span(rows_of(p, "timeline"), &since, &until);
     begin_section(p, "percentiles", "Percentiles over time");
     fputs("<p class=\"legend\"><span><svg width=\"34\" height=\"8\" aria-hidden=\"true\"><path "
           "class=\"line p50\" d=\"M2 4h30\"/></svg> median</span><span><svg width=\"34\" "
@@ -355,13 +359,13 @@ static void put_percentiles(const page *p) {
             html_name(p->out, label);
             fputs("</h3>\n", p->out);
             snprintf(id, sizeof id, "chart-lines-%zu", drawn);
-            chart_lines(p->out, id, label, hours, count, p->since, p->until);
+            chart_percentiles(p->out, id, label, hours, count, since, until);
             json_t *rows = say_allocated(json_array());
             for (size_t k = 0; k < count; k++) {
                 json_array_append_new(rows, json_deep_copy(hours[k]));
             }
             snprintf(id, sizeof id, "table-hours-%zu", drawn++);
-            put_table(p, id, "Hours", rows, columns);
+            put_table(p, id, "Hours and days", rows, columns);
             json_decref(rows);
         }
         free(hours);
@@ -525,6 +529,10 @@ static void put_head(const page *p) {
     html_text(p->out, name);
     fputs("</h1>\n", p->out);
     put_period(p, "", p->report);
+    if (report_is_rounded(p->report)) {
+        put_period(p, "asked for ", json_object_get(p->report, "asked"));
+        fprintf(p->out, "<p>%s</p>\n", report_rounded_why);
+    }
     if (p->previous != NULL) {
         put_period(p, "compared with ", p->previous);
     }
@@ -539,8 +547,8 @@ void report_html(FILE *out, const json_t *report) {
     page p = {.out = out,
               .report = report,
               .previous = json_object_get(report, "previous"),
-              .since = chart_time(html_string(report, "since")),
-              .until = chart_time(html_string(report, "until"))};
+              .since = report_time_of(report, "since"),
+              .until = report_time_of(report, "until")};
     put_head(&p);
     put_figures(&p);
     put_triggers(&p);

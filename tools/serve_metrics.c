@@ -1,6 +1,7 @@
 /* A family is written in one piece: its head when the first sample comes, then the samples. What
  * was not measured has no sample. Times of triggers are summaries: the sum and the number are
- * counters since the server began, quantiles those of the sampled executions in that time. */
+ * counters since the day in which the server began, quantiles those of the sampled executions in
+ * that time. */
 #include "serve_metrics.h"
 
 #include <stdbool.h>

@@ -1,9 +1,10 @@
 /* Everything is asked on one blocking connection and rendered once, however many look at it.
  *
  * Counters for Prometheus must not fall, but a report of the last day forgets an hour every hour.
- * So they are counted from the hour in which this server began: asked for by its middle, since the
- * database rounds down to whole hours. After three weeks they begin anew, before the database
- * forgets the first of them: to Prometheus, that looks like a restart. */
+ * So they are counted from the day (UTC) in which this server began, whose hours may become one row
+ * meanwhile: asked for by the middle of its first hour, since the database rounds down to whole
+ * hours. After three weeks they begin anew, before the database forgets the first of them: to
+ * Prometheus, that looks like a restart. */
 #include "serve_source.h"
 
 #include <errno.h>
@@ -43,12 +44,12 @@ static int64_t clock_ms(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Seconds back to the middle of the hour in which counting began. */
+/* Seconds back to the first hour of the day in which counting began. */
 static int64_t counting_since(serve_source *source) {
     int64_t now = clock_ms(CLOCK_REALTIME) / 1000;
     if (source->counted_from == 0 || now - source->counted_from > ANEW_S ||
         now < source->counted_from - HOUR_S) {
-        source->counted_from = now / HOUR_S * HOUR_S + HOUR_S / 2;
+        source->counted_from = now / DAY_S * DAY_S + HOUR_S / 2;
     }
     return now > source->counted_from ? now - source->counted_from : 1;
 }

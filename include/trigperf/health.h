@@ -41,10 +41,12 @@ int32_t trigperf_admin_collect(trigperf_admin *admin, char **json, trigperf_erro
  * @brief What was measured in a time, as one JSON document, which the command's report, the page
  *        and a host all show. Hours are whole: the first one is that in which the time begins,
  *        and a time that ends before now ends where an hour begins, so that two times in a row
- *        have no hour in common.
+ *        have no hour in common. Hours of days that ended three days ago are kept as whole days: a
+ *        time that begins or ends within one is rounded outward, `since` and `until` say to what.
  *
- * `{"format":1,"generated_at","since","until","database":{..},"triggers":[..],"timeline":[..],
- * "slowest":[..],"errors":[..],"series":[..],"alerts":[..],"delivery":{..},"overhead":{..}}`;
+ * `{"format":1,"generated_at","since","until","asked":{"since","until"},"database":{..},
+ * "triggers":[..],"timeline":[..],"slowest":[..],"errors":[..],"series":[..],"alerts":[..],
+ * "delivery":{..},"overhead":{..}}`;
  * doc/metrics.md lists the members. What was not measured is null, never 0.
  * @param admin   the handle; its role needs the rights of `metrics`.
  * @param since_s how many seconds ago, by the server's clock, the time begins; 1 to 3,660 days.
@@ -83,10 +85,12 @@ int32_t trigperf_admin_bracket(trigperf_admin *admin, const char *table, int32_t
  *        batch of each table, in one transaction, so that it can be stopped between two.
  *
  * A dry run reads each table once and gives `{"format":1,"older_than_days","before","tables",
- * "unused_names","outbox_bytes"}`, of each table `table`, `holds`, `rows`, `due` (rows that would
- * go), `oldest`, `bytes` (of its files, indexes too) and `due_bytes` (estimated by the share of
- * rows). Otherwise `{"format":1,"older_than_days","tables":[{"table","removed"}],"unused_names",
- * "outbox_bytes","more"}`: call again while `more` is true. The last call also removes names of
+ * "unmerged_hours","unused_names","outbox_bytes"}`, of each table `table`, `holds`, `rows`, `due`
+ * (rows that would go), `oldest`, `bytes` (of its files, indexes too) and `due_bytes` (estimated by
+ * the share of rows). Otherwise `{"format":1,"older_than_days","tables":[{"table","removed"}],
+ * "merged_hours","unused_names","outbox_bytes","more"}`: call again while `more` is true. When
+ * nothing is left to remove, calls merge the hours of closed days into days, about a batch of rows
+ * of each table (`merged_hours` rows were taken). The last call also removes names of
  * series that nothing uses any more (`unused_names`), and empties parts of the outbox that every
  * position has passed (`outbox_bytes` less), as contexts do while one is connected.
  * @param admin   the handle; its role owns the schema, or has the rights of `consumer`; those of

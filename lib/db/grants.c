@@ -76,6 +76,7 @@ static const right rights[] = {
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.metrics_cleanup"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.series_merge"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.series_sweep"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.days_merge"},
     {METRICS, "SELECT ON trigperf.job"},
     {METRICS, "SELECT ON trigperf.job_lease"},
     {METRICS, "SELECT ON trigperf.job_run"},

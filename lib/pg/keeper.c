@@ -84,6 +84,8 @@ static void add_jobs(tp_keeper *keeper) {
         MINUTE_MS, MINUTE_MS, number);
     add(keeper, "series_merge", "SELECT trigperf.series_merge(), NULL::text, false", 15 * MINUTE_MS,
         MINUTE_MS, "");
+    add(keeper, "days_merge", "SELECT d.merged, NULL::text, d.more FROM trigperf.days_merge() AS d",
+        60 * MINUTE_MS, MINUTE_MS, "");
     add(keeper, "series_sweep", "SELECT trigperf.series_sweep(), NULL::text, false",
         24 * 60 * MINUTE_MS, MINUTE_MS, "");
 }

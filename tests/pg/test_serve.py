@@ -208,7 +208,7 @@ def _(installed):
         text = served.metrics()
         promtool("check", "metrics", stdin=text)
         got = samples(text)
-        report = json.loads(installed.value("select trigperf.report(now(), now())"))
+        report = json.loads(installed.value("select trigperf.report(date_trunc('day', now(), 'UTC'), now())"))
         counted = 0
         for one in report["triggers"]:
             labels = tuple(sorted((name, one[name]) for name in ("table", "trigger", "function") if one[name]))

@@ -8,7 +8,12 @@ DROP FUNCTION trigperf.update_trigger_performance_metrics();
 DROP FUNCTION trigperf.update_trigger_performance_metrics(text, text, double precision, text, boolean, bigint,
                                                           text, double precision, text);
 DROP FUNCTION trigperf.series_sweep();
+DROP FUNCTION trigperf.days_merge(int);
+DROP FUNCTION trigperf.series_days_merge(int);
+DROP FUNCTION trigperf.trigger_days_merge(int);
+DROP FUNCTION trigperf.hours_kept_since();
 DROP FUNCTION trigperf.series_merge();
+DROP FUNCTION trigperf.series_give_up();
 DROP FUNCTION trigperf.series_flush(uuid, text, bigint, timestamptz, double precision, text[], text[], text[],
                                     text[], bigint[], bigint[], bigint[], double precision[], text[]);
 DROP FUNCTION trigperf.collect(int);

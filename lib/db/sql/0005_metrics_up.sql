@@ -6,7 +6,7 @@
 -- ---------------------------------------------------------------------------------------------
 -- Tables
 
--- One row for each measured thing and hour (UTC; day is the hour's). A function that serves one
+-- One row for each measured thing and hour, later day (UTC; day is the hour's). A function that serves one
 -- trigger is measured as that trigger; one that serves several is measured as a whole, since the
 -- server counts by function: trigger_name is null and shared_by says how many.
 --
@@ -35,8 +35,12 @@ CREATE TABLE trigperf.trigger_performance_metrics (
     errors        bigint,
     skipped       bigint,
     updated_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    whole_day     boolean NOT NULL DEFAULT false,
     UNIQUE NULLS NOT DISTINCT (hour, table_name, trigger_name, function_name)
 ) WITH (fillfactor = 70);
+CREATE INDEX trigger_performance_metrics_by_hour ON trigperf.trigger_performance_metrics (hour) WHERE NOT whole_day;
+COMMENT ON COLUMN trigperf.trigger_performance_metrics.whole_day IS
+    'the row is of the day that begins with its hour, in place of those of the day''s hours';
 COMMENT ON COLUMN trigperf.trigger_performance_metrics.estimated IS
     'executions and total_ms are extrapolated from samples';
 COMMENT ON COLUMN trigperf.trigger_performance_metrics.max_ms IS 'the longest one that was sampled';
@@ -131,8 +135,12 @@ CREATE TABLE trigperf.host_series (
     histogram  bigint[],
     encoding   smallint NOT NULL DEFAULT 1 CHECK (encoding = 1),
     flushed_at timestamptz NOT NULL,
+    whole_day  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (hour, series_id, instance)
 ) WITH (fillfactor = 70);
+CREATE INDEX host_series_by_hour ON trigperf.host_series (hour) WHERE NOT whole_day;
+COMMENT ON COLUMN trigperf.host_series.whole_day IS
+    'the row is of the day that begins with its hour; its value is that of the last hour';
 COMMENT ON COLUMN trigperf.host_series.count IS
     'increase of a counter, or durations of a histogram, in this hour; null for gauges';
 
@@ -671,15 +679,21 @@ BEGIN
 END
 $$;
 
--- Merges rows of hours that their processes have left. Whoever was silent for two days is given up.
+-- Whoever was silent for two days is given up.
+CREATE FUNCTION trigperf.series_give_up() RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE trigperf.host_process h SET hour = NULL
+    WHERE h.hour IS NOT NULL AND h.seen_at < clock_timestamp() - interval '2 days'
+$$;
+
+-- Merges rows of hours that their processes have left.
 CREATE FUNCTION trigperf.series_merge() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
     nobody constant uuid := '00000000-0000-0000-0000-000000000000';
     merged bigint;
 BEGIN
-    UPDATE trigperf.host_process h SET hour = NULL
-    WHERE h.hour IS NOT NULL AND h.seen_at < clock_timestamp() - interval '2 days';
+    PERFORM trigperf.series_give_up();
     WITH left_behind AS MATERIALIZED (
         SELECT s.series_id, s.hour, s.instance
         FROM (SELECT s.*, count(*) OVER (PARTITION BY s.hour, s.series_id) AS rows
@@ -723,6 +737,139 @@ BEGIN
                 flushed_at = GREATEST(s.flushed_at, EXCLUDED.flushed_at))
     SELECT count(*) INTO merged FROM taken;
     RETURN merged;
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------
+-- The hours of closed days become days, so that a month of measurements is thirty rows of a trigger or
+-- series and not seven hundred. Three whole days (UTC) stay by hour. Merging adds up what a report would add
+-- up: counts and sums, the maximum, histograms bucket by bucket, of gauges the last hour. Each call merges
+-- some series of one day, all of their hours at once, in one transaction: what an interruption leaves is
+-- merged by the next call. An hour that comes late, from a transaction that was open for days, is a row of
+-- its own until the next call adds it to its day.
+
+CREATE FUNCTION trigperf.hours_kept_since() RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT date_trunc('day', clock_timestamp(), 'UTC') - interval '72 hours'
+$$;
+
+-- About p_rows rows are taken; the result is how many. Not while somebody collects, who writes to the same rows.
+CREATE FUNCTION trigperf.trigger_days_merge(p_rows int) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    midnight timestamptz;
+    merged   bigint;
+BEGIN
+    SELECT date_trunc('day', min(m.hour), 'UTC') INTO midnight FROM trigperf.trigger_performance_metrics m
+    WHERE NOT m.whole_day AND m.hour < trigperf.hours_kept_since();
+    IF midnight IS NULL OR NOT pg_try_advisory_xact_lock(7460391845612005) THEN
+        RETURN 0;
+    END IF;
+    WITH numbered AS MATERIALIZED (
+        SELECT m.ctid AS place, m.whole_day,
+               dense_rank() OVER (ORDER BY m.table_name COLLATE "C", m.trigger_name COLLATE "C",
+                                           m.function_name COLLATE "C") AS number
+        FROM trigperf.trigger_performance_metrics m
+        WHERE m.hour >= midnight AND m.hour < midnight + interval '24 hours'),
+    chosen AS (
+        SELECT n.number FROM numbered n GROUP BY 1 HAVING NOT bool_and(n.whole_day)
+        ORDER BY 1 LIMIT GREATEST(p_rows / 24, 1)),
+    taken AS (
+        DELETE FROM trigperf.trigger_performance_metrics m
+        WHERE m.ctid = ANY (ARRAY(SELECT n.place FROM numbered n WHERE n.number IN (SELECT c.number FROM chosen c)))
+        RETURNING m.*),
+    histograms AS (
+        SELECT t.table_name, t.trigger_name, t.function_name,
+               trigperf.histogram_merge(array_agg(e), '{}') AS histogram
+        FROM taken t CROSS JOIN LATERAL unnest(t.histogram) AS e GROUP BY 1, 2, 3),
+    sums AS (
+        SELECT t.table_name, t.trigger_name, t.function_name, min(t.measured) AS measured,
+               max(t.shared_by) AS shared_by, bool_or(t.ours) AS ours, bool_or(t.estimated) AS estimated,
+               sum(t.executions) AS executions, sum(t.total_ms) AS total_ms, sum(t.self_ms) AS self_ms,
+               max(t.max_ms) AS max_ms, sum(t.samples) AS samples, sum(t.errors) AS errors,
+               sum(t.skipped) AS skipped, max(t.updated_at) AS updated_at
+        FROM taken t GROUP BY 1, 2, 3),
+    written AS (
+        INSERT INTO trigperf.trigger_performance_metrics
+            (hour, whole_day, measured, table_name, trigger_name, function_name, shared_by, ours, executions,
+             estimated, total_ms, self_ms, max_ms, samples, histogram, errors, skipped, updated_at)
+        SELECT midnight, true, s.measured, s.table_name, s.trigger_name, s.function_name, s.shared_by, s.ours,
+               s.executions, s.estimated, s.total_ms, s.self_ms, s.max_ms, s.samples, h.histogram, s.errors,
+               s.skipped, s.updated_at
+        FROM sums s LEFT JOIN histograms h
+          ON h.table_name IS NOT DISTINCT FROM s.table_name
+         AND h.trigger_name IS NOT DISTINCT FROM s.trigger_name
+         AND h.function_name IS NOT DISTINCT FROM s.function_name)
+    SELECT count(*) INTO merged FROM taken;
+    RETURN merged;
+END
+$$;
+
+-- Not while a process may still write to that day. Nor do two merge at once, who would make two rows.
+CREATE FUNCTION trigperf.series_days_merge(p_rows int) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    nobody   constant uuid := '00000000-0000-0000-0000-000000000000';
+    midnight timestamptz;
+    merged   bigint;
+BEGIN
+    SELECT date_trunc('day', min(s.hour), 'UTC') INTO midnight FROM trigperf.host_series s
+    WHERE NOT s.whole_day AND s.hour < trigperf.hours_kept_since();
+    IF midnight IS NULL OR NOT pg_try_advisory_xact_lock(7460391845612013) THEN
+        RETURN 0;
+    END IF;
+    PERFORM trigperf.series_give_up();
+    IF EXISTS (SELECT FROM trigperf.host_process h WHERE h.hour < midnight + interval '24 hours') THEN
+        RETURN 0;
+    END IF;
+    WITH chosen AS (
+        SELECT DISTINCT s.series_id FROM trigperf.host_series s
+        WHERE s.hour >= midnight AND s.hour < midnight + interval '24 hours' AND NOT s.whole_day
+        ORDER BY 1 LIMIT GREATEST(p_rows / 24, 1)),
+    taken AS (
+        DELETE FROM trigperf.host_series s
+        WHERE s.hour >= midnight AND s.hour < midnight + interval '24 hours'
+          AND s.series_id IN (SELECT c.series_id FROM chosen c)
+        RETURNING s.*),
+    histograms AS (
+        SELECT t.series_id, trigperf.histogram_merge(array_agg(e), '{}') AS histogram
+        FROM taken t CROSS JOIN LATERAL unnest(t.histogram) AS e GROUP BY 1),
+    latest AS (
+        SELECT l.series_id, sum(l.value) AS value
+        FROM (SELECT t.series_id, t.value,
+                     rank() OVER (PARTITION BY t.series_id ORDER BY t.whole_day DESC, t.hour DESC) AS age
+              FROM taken t WHERE t.value IS NOT NULL) AS l
+        WHERE l.age = 1 GROUP BY 1),
+    -- LEAST leaves NULL out, so that what is not counted must make its other argument NULL as well.
+    sums AS (
+        SELECT t.series_id, LEAST(sum(t.count), sum(0 * t.count) + 9223372036854775807)::bigint AS count,
+               LEAST(sum(t.sum_ns), sum(0 * t.sum_ns) + 9223372036854775807)::bigint AS sum_ns,
+               CASE WHEN bool_and(t.max_ns > 0 OR t.count = 0) THEN max(t.max_ns) ELSE 0 END AS max_ns,
+               max(t.flushed_at) AS flushed_at
+        FROM taken t GROUP BY 1),
+    written AS (
+        INSERT INTO trigperf.host_series
+            (series_id, hour, whole_day, instance, sequence, count, sum_ns, max_ns, value, histogram, flushed_at)
+        SELECT s.series_id, midnight, true, nobody, 0, s.count, s.sum_ns, s.max_ns, l.value, h.histogram,
+               s.flushed_at
+        FROM sums s
+        LEFT JOIN histograms h ON h.series_id = s.series_id
+        LEFT JOIN latest l ON l.series_id = s.series_id)
+    SELECT count(*) INTO merged FROM taken;
+    RETURN merged;
+END
+$$;
+
+-- What the elected context calls every hour, until there is no more.
+CREATE FUNCTION trigperf.days_merge(p_rows int DEFAULT 10000, OUT merged bigint, OUT more boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+BEGIN
+    IF p_rows < 1 OR p_rows IS NULL THEN
+        RAISE EXCEPTION 'expected a batch of at least one row, got %', p_rows
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'the default is 10000';
+    END IF;
+    merged := trigperf.trigger_days_merge(p_rows) + trigperf.series_days_merge(p_rows);
+    more := merged > 0;
 END
 $$;
 

@@ -3,14 +3,21 @@
 -- What is kept for so many days: the table, the column that tells how old a row is, what it holds.
 CREATE FUNCTION trigperf.retained() RETURNS TABLE (relation text, moment text, holds text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    VALUES ('trigger_performance_metrics', 'hour', 'what triggers cost, by hour'),
+    VALUES ('trigger_performance_metrics', 'hour', 'what triggers cost, by hour, and by day'),
            ('trigger_execution_log', 'at', 'sampled executions'),
            ('trigger_error_log', 'occurred_at', 'errors of triggers'),
-           ('host_series', 'hour', 'series of hosts, by hour'),
+           ('host_series', 'hour', 'series of hosts, by hour, and by day'),
            ('host_process', 'seen_at', 'processes that wrote series'),
            ('alert_history', 'at', 'alerts that were raised and ended'),
            ('collect_run', 'at', 'what measuring itself took'),
            ('job_run', 'begun_at', 'runs of jobs')
+$$;
+
+-- What is kept by hour or day goes by whole days: a day goes when its last hour is too old.
+CREATE FUNCTION trigperf.retained_since(p_moment text, p_days int) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN p_moment = 'hour' THEN date_trunc('day', k.since, 'UTC') ELSE k.since END
+    FROM (SELECT clock_timestamp() - make_interval(days => p_days)) AS k(since)
 $$;
 
 -- One batch of one table; whether there is more. Rows are taken in the order of their places, so two
@@ -19,7 +26,7 @@ CREATE FUNCTION trigperf.retained_remove(p_relation text, p_moment text, p_days 
     OUT removed bigint, OUT more boolean)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    kept timestamptz := clock_timestamp() - make_interval(days => p_days);
+    kept timestamptz := trigperf.retained_since(p_moment, p_days);
 BEGIN
     EXECUTE format('DELETE FROM trigperf.%1$I WHERE ctid = ANY (ARRAY('
                    'SELECT ctid FROM trigperf.%1$I WHERE %2$I < $1 LIMIT $2))', p_relation, p_moment)
@@ -75,7 +82,6 @@ $$;
 CREATE FUNCTION trigperf.cleanup_plan(p_days int) RETURNS json
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    kept   timestamptz := clock_timestamp() - make_interval(days => p_days);
     tables json[] := '{}';
     place  record;
     found  record;
@@ -85,25 +91,34 @@ BEGIN
                  FROM trigperf.retained() AS r LOOP
         EXECUTE format('SELECT count(*) AS rows, count(*) FILTER (WHERE %2$I < $1) AS due, min(%2$I) AS oldest '
                        'FROM trigperf.%1$I', place.relation, place.moment)
-        INTO found USING kept;
+        INTO found USING trigperf.retained_since(place.moment, p_days);
         tables := tables || json_build_object('table', place.relation, 'holds', place.holds, 'rows', found.rows,
             'due', found.due, 'oldest', found.oldest, 'bytes', place.bytes,
             'due_bytes', CASE WHEN found.rows > 0 THEN (place.bytes::numeric * found.due / found.rows)::bigint ELSE 0 END);
     END LOOP;
-    RETURN json_build_object('format', 1, 'older_than_days', p_days, 'before', kept, 'tables', array_to_json(tables),
+    RETURN json_build_object('format', 1, 'older_than_days', p_days, 'before', trigperf.retained_since('', p_days),
+        'tables', array_to_json(tables),
+        'unmerged_hours', (SELECT count(*) FROM trigperf.trigger_performance_metrics m
+                           WHERE NOT m.whole_day AND m.hour >= trigperf.retained_since('hour', p_days)
+                             AND m.hour < trigperf.hours_kept_since())
+                          + (SELECT count(*) FROM trigperf.host_series s
+                             WHERE NOT s.whole_day AND s.hour >= trigperf.retained_since('hour', p_days)
+                               AND s.hour < trigperf.hours_kept_since()),
         'unused_names', (SELECT count(*) FROM trigperf.host_series_name n
                          WHERE NOT EXISTS (SELECT FROM trigperf.host_series s WHERE s.series_id = n.id)),
         'outbox_bytes', trigperf.outbox_bytes());
 END
 $$;
 
--- One step of a cleanup: a batch of each table, and when nothing is left of them, what is unused: names
--- of series, and parts of the outbox that every position has passed. To be called until "more" is false.
+-- One step of a cleanup: a batch of each table; when nothing is left of them, a batch of hours that become
+-- days; and when nothing is left of those, what is unused: names of series, and parts of the outbox that every
+-- position has passed. To be called until "more" is false.
 CREATE FUNCTION trigperf.cleanup_step(p_days int, p_batch int DEFAULT 10000) RETURNS json
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
     tables json;
     more   boolean;
+    merged bigint := 0;
     names  bigint := 0;
     outbox bigint := 0;
 BEGIN
@@ -113,13 +128,16 @@ BEGIN
     FROM trigperf.retained() AS r
     CROSS JOIN LATERAL trigperf.retained_remove(r.relation, r.moment, p_days, p_batch) AS d;
     IF NOT more THEN
+        SELECT d.merged, d.more INTO merged, more FROM trigperf.days_merge(p_batch) AS d;
+    END IF;
+    IF NOT more THEN
         names := trigperf.series_sweep();
         outbox := trigperf.outbox_bytes();
         PERFORM trigperf.outbox_rotate();
         outbox := outbox - trigperf.outbox_bytes();
     END IF;
-    RETURN json_build_object('format', 1, 'older_than_days', p_days, 'tables', tables, 'unused_names', names,
-                             'outbox_bytes', GREATEST(outbox, 0), 'more', more);
+    RETURN json_build_object('format', 1, 'older_than_days', p_days, 'tables', tables, 'merged_hours', merged,
+                             'unused_names', names, 'outbox_bytes', GREATEST(outbox, 0), 'more', more);
 END
 $$;
 

@@ -1,6 +1,29 @@
 -- Version 11: the report. It merges by sorting: the entries of all rows of a series are brought into order,
 -- and nothing is added up but their number.
 
+-- What a report of a time is of: whole hours, and of days that were merged all.
+CREATE FUNCTION trigperf.day_is_merged(p_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    midnight timestamptz := date_trunc('day', p_at, 'UTC');
+BEGIN
+    RETURN EXISTS (SELECT FROM trigperf.trigger_performance_metrics m WHERE m.hour = midnight AND m.whole_day)
+        OR EXISTS (SELECT FROM trigperf.host_series s WHERE s.hour = midnight AND s.whole_day);
+END
+$$;
+
+CREATE FUNCTION trigperf.report_period(p_since timestamptz, p_until timestamptz,
+    OUT since timestamptz, OUT until timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    midnight timestamptz := date_trunc('day', p_until, 'UTC');
+BEGIN
+    since := date_trunc(CASE WHEN trigperf.day_is_merged(p_since) THEN 'day' ELSE 'hour' END, p_since, 'UTC');
+    until := CASE WHEN p_until > midnight AND trigperf.day_is_merged(p_until)
+                  THEN midnight + interval '24 hours' ELSE p_until END;
+END
+$$;
+
 -- What was skipped is extrapolated from samples, executions may be counted: chance can put the one above
 -- the other.
 CREATE FUNCTION trigperf.report_triggers(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
@@ -85,18 +108,36 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY 1 DESC LIMIT 50
 $$;
 
+-- What was measured, in the order of time.
+CREATE FUNCTION trigperf.report_timeline(p_since timestamptz, p_until timestamptz) RETURNS json
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT COALESCE(json_agg(json_build_object(
+               'at', m.hour, 'hours', CASE WHEN m.whole_day THEN 24 ELSE 1 END, 'table', m.table_name,
+               'trigger', m.trigger_name, 'function', m.function_name,
+               'executions', m.executions, 'total_ms', m.total_ms, 'p50_ms', q.q[1]::float8 / 1e6::float8,
+               'p95_ms', q.q[2]::float8 / 1e6::float8, 'p99_ms', q.q[3]::float8 / 1e6::float8, 'errors', m.errors)
+               ORDER BY m.hour, m.table_name, m.trigger_name, m.function_name), '[]')
+    FROM trigperf.trigger_performance_metrics m
+    LEFT JOIN LATERAL (
+        SELECT trigperf.histogram_quantiles(m.histogram, ARRAY[0.5, 0.95, 0.99], round(m.max_ms * 1000000)::bigint)
+        WHERE m.histogram IS NOT NULL) AS q(q) ON true
+    WHERE m.hour >= p_since AND m.hour < p_until
+$$;
+
 CREATE FUNCTION trigperf.report(p_since timestamptz, p_until timestamptz) RETURNS json
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    since timestamptz := date_trunc('hour', p_since, 'UTC');
-    state trigperf.collect_state;
+    period record;
+    state  trigperf.collect_state;
 BEGIN
+    SELECT * INTO STRICT period FROM trigperf.report_period(p_since, p_until);
     SELECT * INTO STRICT state FROM trigperf.collect_state;
     RETURN json_build_object(
         'format', 1,
         'generated_at', clock_timestamp(),
-        'since', since,
-        'until', p_until,
+        'since', period.since,
+        'until', period.until,
+        'asked', json_build_object('since', p_since, 'until', p_until),
         'database', json_build_object(
             'name', current_database(), 'server_version', current_setting('server_version'),
             'schema_version', (SELECT max(version) FROM trigperf.migration),
@@ -116,38 +157,28 @@ BEGIN
                 'skipped_estimated', t.skipped IS NOT NULL AND t.samples IS DISTINCT FROM t.executions,
                 'no_op_share', t.skipped::float8 / NULLIF(t.sampled_executions, 0))
                 ORDER BY t.total_ms DESC NULLS LAST, t.table_name, t.trigger_name), '[]')
-            FROM trigperf.report_triggers(since, p_until) t),
-        'timeline', (SELECT COALESCE(json_agg(json_build_object(
-                'at', m.hour, 'table', m.table_name, 'trigger', m.trigger_name, 'function', m.function_name,
-                'executions', m.executions, 'total_ms', m.total_ms, 'p50_ms', q.q[1]::float8 / 1e6::float8,
-                'p95_ms', q.q[2]::float8 / 1e6::float8, 'p99_ms', q.q[3]::float8 / 1e6::float8, 'errors', m.errors)
-                ORDER BY m.hour, m.table_name, m.trigger_name, m.function_name), '[]')
-            FROM trigperf.trigger_performance_metrics m
-            LEFT JOIN LATERAL (
-                SELECT trigperf.histogram_quantiles(m.histogram, ARRAY[0.5, 0.95, 0.99],
-                                                    round(m.max_ms * 1000000)::bigint)
-                WHERE m.histogram IS NOT NULL) AS q(q) ON true
-            WHERE m.hour >= since AND m.hour < p_until),
+            FROM trigperf.report_triggers(period.since, period.until) t),
+        'timeline', trigperf.report_timeline(period.since, period.until),
         'slowest', (SELECT COALESCE(json_agg(json_build_object(
                 'at', l.at, 'source', l.source, 'table', l.table_name, 'trigger', l.trigger_name,
                 'function', l.function_name, 'operation', l.operation, 'duration_ms', l.duration_ms,
                 'rows', l.row_count, 'skipped', l.skipped, 'sqlstate', l.error_sqlstate,
                 'error', l.error_message) ORDER BY l.duration_ms DESC, l.at), '[]')
-            FROM (SELECT * FROM trigperf.trigger_execution_log x WHERE x.at >= since AND x.at < p_until
+            FROM (SELECT * FROM trigperf.trigger_execution_log x WHERE x.at >= period.since AND x.at < period.until
                   ORDER BY x.duration_ms DESC LIMIT 20) AS l),
         'errors', (SELECT COALESCE(json_agg(row_to_json(e) ORDER BY e.at DESC), '[]')
-            FROM trigperf.report_errors(since, p_until) e),
+            FROM trigperf.report_errors(period.since, period.until) e),
         'series', (SELECT COALESCE(json_agg(json_build_object(
                 'name', s.name, 'labels', s.labels, 'kind', s.kind, 'count', s.count,
                 'sum', s.sum_ns::float8 / 1e9::float8, 'p50', s.quantiles[1]::float8 / 1e9::float8,
                 'p95', s.quantiles[2]::float8 / 1e9::float8, 'p99', s.quantiles[3]::float8 / 1e9::float8,
                 'value', s.value) ORDER BY s.name, s.labels::text), '[]')
-            FROM trigperf.report_series(since, p_until) s),
+            FROM trigperf.report_series(period.since, period.until) s),
         'alerts', (SELECT COALESCE(json_agg(json_build_object(
                 'at', a.at, 'rule', a.rule, 'subject', a.subject, 'labels', a.labels, 'level', a.level,
                 'previous', a.previous, 'value', a.value, 'threshold', a.threshold, 'usual', a.usual,
                 'samples', a.samples, 'message', a.message, 'source', a.source) ORDER BY a.id DESC), '[]')
-            FROM (SELECT * FROM trigperf.alert_history x WHERE x.at >= since AND x.at < p_until
+            FROM (SELECT * FROM trigperf.alert_history x WHERE x.at >= period.since AND x.at < period.until
                   ORDER BY x.id DESC LIMIT 200) AS a),
         'delivery', json_build_object(
             'outbox_bytes', (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i
@@ -161,8 +192,8 @@ BEGIN
                       FROM trigperf.wal_slots() w)),
         'overhead', json_build_object(
             'collect_ms', (SELECT avg(r.duration_ms) FROM trigperf.collect_run r
-                           WHERE r.at >= since AND r.at < p_until),
-            'flush_ms', (SELECT avg(h.flush_ms) FROM trigperf.host_process h WHERE h.seen_at >= since),
+                           WHERE r.at >= period.since AND r.at < period.until),
+            'flush_ms', (SELECT avg(h.flush_ms) FROM trigperf.host_process h WHERE h.seen_at >= period.since),
             'per_execution_us', state.execution_us,
             'sample_rate', (SELECT value::float8 FROM trigperf.setting WHERE name = 'sample_rate')));
 END

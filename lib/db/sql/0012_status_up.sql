@@ -163,9 +163,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         SELECT m.function_name, m.table_name, sum(m.executions)::bigint AS executions,
                sum(m.total_ms) AS total_ms, sum(m.errors)::bigint AS errors,
                trigperf.histogram_sum(m.histogram) AS histogram
-        FROM trigperf.trigger_performance_metrics m
-        WHERE m.hour >= date_trunc('hour', clock_timestamp() - make_interval(hours => p_hours), 'UTC')
-          AND m.measured IN ('trigger', 'function')
+        FROM trigperf.report_period(clock_timestamp() - make_interval(hours => p_hours), clock_timestamp()) AS p
+        JOIN trigperf.trigger_performance_metrics m ON m.hour >= p.since
+        WHERE m.measured IN ('trigger', 'function')
         GROUP BY 1, 2)
     SELECT g.table_name, g.trigger_name, CASE WHEN g.captured_id IS NULL THEN 'notify' ELSE 'outbox' END,
            g.enabled,
