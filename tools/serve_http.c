@@ -1,7 +1,11 @@
 /* libwebsockets calls back for each step of each connection, all on one thread. What is sent is cut
  * into pieces, the next of which is written when the socket has room: a slow reader holds one text,
- * which it shares with the others, and a few kilobytes of its own. Connections are limited by
- * number; those above wait until one is free, and who takes nothing for a while is cut off.
+ * which it shares with the others, and a few kilobytes of its own; who takes nothing for a while is
+ * cut off. Connections are limited by number: browsers have their own places, so that many of them
+ * leave room for requests, and of all others the newest are served.
+ *
+ * libwebsockets upgrades whoever asks to the first protocol where no other is named. So every
+ * upgrade is judged, whatever protocol it ends in, and only browsers' own one is left.
  *
  * A browser gets the view whenever there is a new one (the newest alone), and in between the
  * messages of the feed. */
@@ -20,9 +24,11 @@
 #include "page.h"
 #include "say.h"
 #include "serve_metrics.h"
+#include "serve_places.h"
 
 enum {
-    CONNECTIONS_MAX = 128,
+    BROWSERS_MAX = 64,
+    CONNECTIONS_MAX = BROWSERS_MAX + SERVE_PLACES_MAX + 16, /* those that end, and our own */
     PIECE = 8192,
     SEND_PATIENCE_S = 20,
     HEADER_MAX = 2048,
@@ -36,6 +42,7 @@ struct serve_http {
     serve_source *source;
     serve_feed *feed;
     lws_sorted_usec_list_t timer;
+    serve_places places;
     uint64_t requests;
     uint64_t refused;
     uint64_t clients;
@@ -271,11 +278,20 @@ static bool has_host(const serve_http *http, struct lws *wsi) {
     return serve_access_host(http->access, header(wsi, WSI_TOKEN_HOST, host, (int)sizeof host));
 }
 
+/* Came, or asks for something: the newest have a place. */
+static void take_place(serve_http *http, struct lws *wsi) {
+    struct lws *loser = serve_places_take(&http->places, wsi);
+    if (loser != NULL) {
+        lws_set_timeout(loser, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    }
+}
+
 static int answer_request(serve_http *http, struct lws *wsi, session *own) {
     char *path = NULL;
     int length = 0;
     char name[32];
     int method = lws_http_get_uri_and_method(wsi, &path, &length);
+    take_place(http, wsi);
     http->requests++;
     if (!has_host(http, wsi)) {
         http->refused++;
@@ -299,7 +315,7 @@ static bool may_watch(serve_http *http, struct lws *wsi) {
     char origin[160];
     const char *name = header(wsi, WSI_TOKEN_HOST, host, (int)sizeof host);
     bool fine =
-        has_host(http, wsi) && has_token(http, wsi) &&
+        http->clients < BROWSERS_MAX && has_host(http, wsi) && has_token(http, wsi) &&
         serve_access_origin(header(wsi, WSI_TOKEN_ORIGIN, origin, (int)sizeof origin), name);
     http->refused += fine ? 0 : 1;
     return fine;
@@ -371,6 +387,7 @@ static void begin_watching(serve_http *http, struct lws *wsi, session *own) {
     own->browser = true;
     own->place = serve_feed_end(http->feed);
     http->clients++;
+    serve_places_leave(&http->places, wsi);
     lws_callback_on_writable(wsi);
 }
 
@@ -388,9 +405,31 @@ static serve_http *http_of(struct lws *wsi) {
     return lws_context_user(lws_get_context(wsi));
 }
 
+/* WebSockets are judged once their protocol is known; HTTP/2 is not spoken, and would go past what
+ * is checked here. */
+static int confirm_upgrade(struct lws *wsi, const char *protocol) {
+    if (strcasecmp(protocol, "websocket") == 0) {
+        return 0;
+    }
+    http_of(wsi)->refused++;
+    bool two = strcasecmp(protocol, "h2c") == 0; /* others have been answered */
+    return two && lws_return_http_status(wsi, HTTP_STATUS_NOT_IMPLEMENTED, NULL) == 0 ? 1 : -1;
+}
+
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                    size_t length) {
     switch ((int)reason) {
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+        take_place(http_of(wsi), wsi);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        serve_places_leave(&http_of(wsi)->places, wsi);
+        return 0;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return confirm_upgrade(wsi, in);
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        http_of(wsi)->refused++; /* a WebSocket that names no protocol, or this one */
+        return 1;
     case LWS_CALLBACK_HTTP:
         return answer_request(http_of(wsi), wsi, user);
     case LWS_CALLBACK_HTTP_WRITEABLE:

@@ -84,16 +84,17 @@ class Served:
 class Socket:
     """A WebSocket, frame by frame; `status` is that of the handshake. Pings are answered while it is read."""
 
-    def __init__(self, served, path="/live", origin=None, host=None, receive=None):
+    def __init__(self, served, path="/live", origin=None, host=None, receive=None, protocol="trigperf", upgrade="websocket"):
         self.raw = socket.socket()
         if receive:
             self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         self.raw.settimeout(harness.PATIENCE)
         self.raw.connect((served.host, int(served.port)))
-        lines = [f"GET {path} HTTP/1.1", f"Host: {host or served.host + ':' + served.port}", "Upgrade: websocket",
-                 "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: trigperf",
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host or served.host + ':' + served.port}", f"Upgrade: {upgrade}",
+                 "Connection: Upgrade", "Sec-WebSocket-Version: 13",
                  "Sec-WebSocket-Key: " + base64.b64encode(b"0123456789abcdef").decode()]
         lines += [f"Origin: {origin}"] if origin else []
+        lines += [f"Sec-WebSocket-Protocol: {protocol}"] if protocol else []
         self.raw.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.rest = b""
         head = b""
@@ -371,6 +372,19 @@ def _(installed):
         check(Socket(served, origin="http://evil.example", host="evil.example").status != 101, "both the same, but foreign")
 
 
+@test("no connection is upgraded past the checks, whatever protocol it names")
+def _(installed, tmp):
+    token = token_file(tmp)
+    for args, path in (([], "/live"), (["--token-file", token], "/live"), (["--token-file", token], "/live?token=s3cret-token-0123")):
+        with Served(installed, *args) as served:
+            for protocol in (None, "http", "nonsense", "http, trigperf"):
+                for origin in ("http://evil.example", f"http://{served.host}:{served.port}", None):
+                    check(Socket(served, path, origin, protocol=protocol).status != 101, f"{protocol}, from {origin}")
+            for upgrade in ("h2c", "HTTP/2.0", "nonsense"):
+                check(Socket(served, path, upgrade=upgrade).status != 101, upgrade)
+            equal(served.ask("/healthz")[0] in (200, 503), True, "after all of it")
+
+
 @test("bad requests are answered or ended, and harm nobody")
 def _(installed):
     with Served(installed).ready() as served:
@@ -442,17 +456,33 @@ def _(installed):
         eventually(lambda: samples(served.metrics())["trigperf_serve_clients", ()] == 1, "they are gone")
 
 
-@test("more connections than it takes wait, and go on when others left")
+@test("however many connections are open, health and metrics are answered")
 def _(installed):
-    with Served(installed).ready() as served:
-        idle = []
-        for _ in range(200):
-            one = socket.create_connection((served.host, int(served.port)), timeout=harness.PATIENCE)
-            idle.append(one)
-        check(len(os.listdir(f"/proc/{served.process.pid}/fd")) < 200, "descriptors")
-        for one in idle:
-            one.close()
-        eventually(lambda: served.ask("/healthz")[0] == 200, "an answer")
+    def silent(served):
+        return socket.create_connection((served.host, int(served.port)), timeout=harness.PATIENCE)
+
+    def unfinished(served):
+        one = silent(served)
+        one.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ")
+        return one
+
+    def kept(served):
+        one = silent(served)
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return one
+
+    for kind in (silent, unfinished, kept, Socket):
+        with Served(installed).ready() as served:
+            opened = [kind(served) for _ in range(200)]
+            equal(served.ask("/healthz")[0], 200, f"{kind.__name__}: health")
+            equal(served.ask("/metrics")[0], 200, f"{kind.__name__}: metrics")
+            check(len(os.listdir(f"/proc/{served.process.pid}/fd")) < 200, "descriptors")
+            if kind is Socket:
+                equal(sum(one.status == 101 for one in opened), 64, "browsers")
+                opened.pop(0).close()
+                eventually(lambda s=served: Socket(s).status == 101, "a browser's place is free again")
+            for one in opened:
+                one.close()
 
 
 # --- its life --------------------------------------------------------------------------------------
