@@ -3,10 +3,11 @@
  *
  * The first takes one transaction in ten, those that began at a whole ten microseconds; it calls
  * one function. The second takes of the executions in those ten times the rate, by a hash of the
- * clock, and so a statement of a million rows does not log them all. Each execution is as likely as
- * any other, whatever it takes, but those of a transaction are taken or left together. Where a
- * tenth or more is wanted there is only the second. random() would take numbers out of the sequence
- * of a session that has called setseed().
+ * clock, and so a statement of a million rows does not log them all. What was decided is asked
+ * again at the end, of a boolean: a bare variable is the least that can be prepared, 850. Each
+ * execution is as likely as any other, whatever it takes, but those of a transaction are taken or
+ * left together. Where a tenth or more is wanted there is only the second. random() would take
+ * numbers out of the sequence of a session that has called setseed().
  *
  * The row is written outside the block that catches failures: a subtransaction that writes takes a
  * transaction id. Rights are asked for, not assumed, so that a new owner of the table without them
@@ -24,7 +25,8 @@ static bool samples(const tp_capture *capture) {
 
 void tp_capture_sample_variables(const tp_capture *capture, tp_strbuf *out) {
     if (samples(capture)) {
-        tp_strbuf_puts(out, "    tp_begun pg_catalog.timestamptz;\n");
+        tp_strbuf_puts(out, "    tp_timed boolean;\n"
+                            "    tp_begun pg_catalog.timestamptz;\n");
     }
 }
 
@@ -32,7 +34,10 @@ void tp_capture_sample_variables(const tp_capture *capture, tp_strbuf *out) {
 static void begin_for_share(double share, const char *indent, tp_strbuf *out) {
     double bound = -2147483648.0 + share * 4294967296.0;
     if (bound >= 2147483647.0) {
-        tp_strbuf_printf(out, "%stp_begun := pg_catalog.clock_timestamp();\n", indent);
+        tp_strbuf_printf(out,
+                         "%stp_timed := true;\n"
+                         "%stp_begun := pg_catalog.clock_timestamp();\n",
+                         indent, indent);
         return;
     }
     tp_strbuf_printf(out,
@@ -40,9 +45,10 @@ static void begin_for_share(double share, const char *indent, tp_strbuf *out) {
                      "%s    OPERATOR(pg_catalog.-) '2000-01-01 00:00:00+00'::pg_catalog."
                      "timestamptz)\n"
                      "%s    OPERATOR(pg_catalog.<) (%ld) THEN\n"
+                     "%s    tp_timed := true;\n"
                      "%s    tp_begun := pg_catalog.clock_timestamp();\n"
                      "%sEND IF;\n",
-                     indent, indent, indent, lround(bound), indent, indent);
+                     indent, indent, indent, lround(bound), indent, indent, indent);
 }
 
 void tp_capture_sample_begin(const tp_capture *capture, tp_strbuf *out) {
@@ -68,11 +74,11 @@ void tp_capture_sample_label(const tp_capture *capture, tp_strbuf *out) {
 void tp_capture_skip(const tp_capture *capture, const char *indent, tp_strbuf *out) {
     if (samples(capture)) {
         tp_strbuf_printf(out,
-                         "%sIF tp_begun IS NULL THEN\n"
-                         "%s    RETURN NEW;\n"
+                         "%sIF tp_timed THEN\n"
+                         "%s    tp_slot := 6;\n"
+                         "%s    EXIT tp_keys;\n"
                          "%sEND IF;\n"
-                         "%stp_slot := 6;\n"
-                         "%sEXIT tp_keys;\n",
+                         "%sRETURN NEW;\n",
                          indent, indent, indent, indent, indent);
     } else {
         tp_strbuf_printf(out, "%sRETURN NEW;\n", indent);
@@ -92,7 +98,7 @@ void tp_capture_sample_end(const tp_capture *capture, tp_strbuf *out) {
     }
     tp_strbuf_printf(
         out,
-        "    IF tp_begun IS NOT NULL THEN\n"
+        "    IF tp_timed THEN\n"
         "        IF pg_catalog.has_table_privilege('trigperf.trigger_execution_log', 'INSERT') "
         "THEN\n"
         "            INSERT INTO trigperf.trigger_execution_log (source, table_name, "

@@ -339,7 +339,8 @@ static void test_a_share_of_the_executions_is_timed(void **state) {
         capture.sample_rate = 1;
         text = function_of(&capture);
         assert_lacks(text, "interval_hash");
-        assert_has(text, "BEGIN\n    tp_begun := pg_catalog.clock_timestamp();\n");
+        assert_has(text,
+                   "BEGIN\n    tp_timed := true;\n    tp_begun := pg_catalog.clock_timestamp();\n");
         free(text);
     }
 }
