@@ -22,7 +22,8 @@
 static const args_option options[] = {
     {"dry-run", NULL, "only show the plan", 0},
     {"prune", NULL, "also detach tables and remove scope rules that the file does not name", 0},
-    {"undo", "FILE", "where the former state goes; without it, to standard output", 0},
+    {"undo", "FILE",
+     "where the former state goes, with --dry-run too; without it, to standard output", 0},
     {NULL, NULL, NULL, 0},
 };
 
@@ -284,11 +285,12 @@ static int apply(const args *given, work *w, const desired *wanted) {
         return code;
     }
     print_plan(w);
-    if (args_has(given, "dry-run") || w->changes == 0) {
-        return EXIT_FINE;
+    const char *undo = args_get(given, "undo", NULL);
+    bool doing = w->changes > 0 && !args_has(given, "dry-run");
+    if (doing || undo != NULL) {
+        code = write_undo(w, undo);
     }
-    code = write_undo(w, args_get(given, "undo", NULL));
-    return code == EXIT_FINE ? do_all(w) : code;
+    return code == EXIT_FINE && doing ? do_all(w) : code;
 }
 
 static void release(work *w) {
@@ -324,7 +326,9 @@ const command command_apply = {
     .details =
         "Shows a plan, as comments, then the former state as a file of the same format, and does\n"
         "what is planned, a transaction for each table. Applied twice, a file changes nothing the\n"
-        "second time. FILE may be - for standard input.\n\n"
+        "second time. FILE may be - for standard input. --undo writes its file with --dry-run "
+        "too,\n"
+        "so this tells what is there: trigperf apply - --dry-run --undo tables.ini </dev/null\n\n"
         "example:\n"
         "  [table public.calls]\n"
         "  keys = user_id, id\n"

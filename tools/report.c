@@ -163,6 +163,25 @@ static void print_chosen(const json_t *report, const char *name, const char *con
     json_decref(out);
 }
 
+/* What measuring itself costs, as far as it is known. */
+static void print_overhead(const json_t *overhead) {
+    const json_t *each = json_object_get(overhead, "per_execution_us");
+    if (!json_is_number(each)) {
+        return;
+    }
+    printf("\nmeasuring costs %.3f us for an execution of a trigger of ours",
+           json_number_value(each));
+    const json_t *triggers = json_object_get(overhead, "share_of_triggers");
+    const json_t *statements = json_object_get(overhead, "share_of_statements");
+    if (json_is_number(triggers)) {
+        printf(", %.2f %% of their time", 100 * json_number_value(triggers));
+    }
+    if (json_is_number(statements)) {
+        printf(", %.2f %% of that of all statements", 100 * json_number_value(statements));
+    }
+    printf("\n");
+}
+
 static void print_text(const json_t *report) {
     static const char *const slowest[] = {"at",       "duration_ms", "table", "trigger",
                                           "function", "operation",   NULL};
@@ -185,11 +204,7 @@ static void print_text(const json_t *report) {
     print_chosen(report, "errors", errors);
     print_chosen(report, "alerts", alerts);
     print_chosen(report, "advice", advice);
-    const json_t *each = json_object_get(json_object_get(report, "overhead"), "per_execution_us");
-    if (json_is_number(each)) {
-        printf("\nmeasuring costs %.3f us for an execution of a trigger of ours\n",
-               json_number_value(each));
-    }
+    print_overhead(json_object_get(report, "overhead"));
     if (hint != NULL) {
         say_hint("times of triggers are not measured: %s", hint);
     }

@@ -473,6 +473,38 @@ static void put_advice(const page *p) {
 
 /* --- delivery and the rest ---------------------------------------------------------------------*/
 
+static void put_overhead_figure(const page *p, const char *id, const json_t *number,
+                                double factor) {
+    fprintf(p->out, "<span id=\"%s\" data-value=\"%.17g\">", id, json_number_value(number));
+    html_figure(p->out, number, factor);
+    fputs("</span>", p->out);
+}
+
+/* What measuring itself costs, as far as it is known. */
+static void put_overhead(const page *p, const json_t *overhead) {
+    const json_t *each = json_object_get(overhead, "per_execution_us");
+    const json_t *triggers = json_object_get(overhead, "share_of_triggers");
+    const json_t *statements = json_object_get(overhead, "share_of_statements");
+    if (!json_is_number(each)) {
+        fputs("<p class=\"dim\">What measuring costs was not gauged yet.</p>\n", p->out);
+        return;
+    }
+    fputs("<p class=\"dim\">Measuring costs ", p->out);
+    put_overhead_figure(p, "overhead", each, 1);
+    fputs(" \xC2\xB5s for an execution of a trigger of ours on average", p->out);
+    if (json_is_number(triggers)) {
+        fputs(", ", p->out);
+        put_overhead_figure(p, "overhead-triggers", triggers, 100);
+        fputs(" % of their time", p->out);
+    }
+    if (json_is_number(statements)) {
+        fputs(", ", p->out);
+        put_overhead_figure(p, "overhead-statements", statements, 100);
+        fputs(" % of that of all statements", p->out);
+    }
+    fputs(".</p>\n", p->out);
+}
+
 static void put_delivery(const page *p) {
     static const column consumers[] = {{"name", "consumer", 0},       {"source", "source", 0},
                                        {"lag_seconds", "lag s", 1},   {"lag_bytes", "lag bytes", 1},
@@ -485,16 +517,7 @@ static void put_delivery(const page *p) {
     put_table(p, "table-consumers", "Consumers",
               json_object_get(rows_of(p, "delivery"), "consumers"), consumers);
     put_table(p, "table-series", "Series of hosts", rows_of(p, "series"), series);
-    const json_t *overhead = rows_of(p, "overhead");
-    fputs("<p class=\"dim\">Measuring costs ", p->out);
-    const json_t *each = json_object_get(overhead, "per_execution_us");
-    if (json_is_number(each)) {
-        fprintf(p->out, "<span id=\"overhead\" data-value=\"%.17g\">", json_number_value(each));
-        html_figure(p->out, each, 1);
-        fputs("</span> \xC2\xB5s for an execution of a trigger of ours on average.</p>\n", p->out);
-    } else {
-        fputs("what was not gauged yet.</p>\n", p->out);
-    }
+    put_overhead(p, rows_of(p, "overhead"));
     fputs("</section>\n", p->out);
 }
 

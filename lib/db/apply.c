@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "core/change.h"
 #include "db/attach.h"
+#include "db/capture.h"
 #include "db/detach.h"
 #include "db/migrate.h"
 #include "db/relation.h"
@@ -45,14 +46,15 @@ enum column {
     REPLICATED,
     SUBSCRIBED,
     WHERE,
-    SAMPLE_RATE
+    SAMPLE_RATE,
+    GENERATOR
 };
 
 static const char rows_sql[] =
     "SELECT c.id, format('%I.%I', c.schema_name, c.table_name), c.function_name, c.granularity,"
     " starts_with(c.granularity_reason, 'auto:'), c.max_keys, s.state, c.isolate,"
     " c.replicated, trigperf.table_subscribed(c.relid), COALESCE(c.row_filter, ''), "
-    "c.sample_rate::numeric::text "
+    "c.sample_rate::numeric::text, c.generator "
     "FROM trigperf.captured_table c JOIN trigperf.status_tables() s ON s.id = c.id "
     "WHERE c.relid = $1::oid OR (c.schema_name = $2 AND c.table_name = $3) "
     "ORDER BY c.relid = $1::oid DESC, c.id";
@@ -196,6 +198,10 @@ static void compare_settings(work *w) {
     }
     if (other_sample_rate(w)) {
         add(&w->reasons, "other sample_rate");
+    }
+    if (strtol(PQgetvalue(w->rows, 0, GENERATOR), NULL, 10) != TP_CAPTURE_GENERATOR &&
+        strcmp(PQgetvalue(w->rows, 0, SHAPE), "wal") != 0) {
+        add(&w->reasons, "its capture function was made by another version");
     }
     bool replicated = w->spec->replicated || PQgetvalue(w->rows, 0, SUBSCRIBED)[0] == 't';
     if (replicated != (PQgetvalue(w->rows, 0, REPLICATED)[0] == 't')) {

@@ -391,7 +391,7 @@ static void put_registry(const work *w, tp_strbuf *sql) {
                      "    (id, schema_name, table_name, relid, key_names, key_columns, key_exprs, "
                      "key_slots,\n"
                      "     watch, granularity, granularity_reason, isolate, replicated, max_keys, "
-                     "function_name,\n     row_filter, sample_rate)\n"
+                     "function_name,\n     row_filter, sample_rate, generator)\n"
                      "OVERRIDING SYSTEM VALUE VALUES (\n    %d, ",
                      w->capture.id);
     put_element(sql, 0, w->relation.schema);
@@ -417,9 +417,10 @@ static void put_registry(const work *w, tp_strbuf *sql) {
     put_element(sql, 0, w->spec->where);
     tp_strbuf_puts(sql, ", ");
     if (is_wal(w)) {
-        tp_strbuf_puts(sql, "NULL");
+        tp_strbuf_puts(sql, "NULL, NULL");
     } else {
         tp_json_digits(sql, w->capture.sample_rate);
+        tp_strbuf_printf(sql, ", %d", TP_CAPTURE_GENERATOR);
     }
     tp_strbuf_puts(sql, ");\n");
 }

@@ -26,6 +26,10 @@ enum tp_rendering {
 
 #define TP_CAPTURE_KEYS_MAX 32
 
+/* Raised whenever the text of capture functions or triggers becomes another: functions stay as they
+ * were made until their table is attached anew, and by this number they are known. */
+#define TP_CAPTURE_GENERATOR 1
+
 typedef struct tp_capture_key {
     const char *name;
     const char *column;     /* NULL: an expression */

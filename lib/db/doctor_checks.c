@@ -2,7 +2,14 @@
  * well; it runs under search_path = pg_catalog, pg_temp and changes nothing. */
 #include "db/doctor_checks.h"
 
+#include "db/capture.h"
 #include "db/doctor_look.h"
+#include "db/kpi_text.h"
+
+#define DIGITS(number) #number
+#define DIGITS_OF(macro) DIGITS(macro)
+#define CAPTURE_GENERATOR DIGITS_OF(TP_CAPTURE_GENERATOR)
+#define KPI_GENERATOR DIGITS_OF(TP_KPI_GENERATOR)
 
 /* Whether tables, or consumers, of the write-ahead log are there. */
 #define USES_WAL                                                                                   \
@@ -54,6 +61,19 @@ static const char tables_sql[] =
     " columns are watched: updates come as resyncs'"
     " ELSE 'its state is ' || s.state END, s.fix"
     " FROM trigperf.status_tables() s WHERE s.state <> 'ok'";
+
+static const char generated_sql[] =
+    "SELECT 'info', g.name, g.what || CASE WHEN g.generator > g.ours THEN ' was made by a newer"
+    " version' ELSE ' was made by an older version, and does as that one did' END,"
+    " CASE WHEN g.generator > g.ours THEN 'use the newer library' ELSE g.fix END"
+    " FROM (SELECT format('%I.%I', c.schema_name, c.table_name), 'its capture function',"
+    " c.generator, " CAPTURE_GENERATOR ", 'trigperf apply with the file of your tables; trigperf"
+    " apply - --dry-run --undo tables.ini </dev/null writes one'"
+    " FROM trigperf.captured_table c WHERE c.granularity <> 'wal' UNION ALL"
+    " SELECT format('%I.%I', k.target_schema, k.target_table), 'the KPI',"
+    " k.generator, " KPI_GENERATOR ", format('trigperf kpi drop %I.%I, then add it anew',"
+    " k.target_schema, k.target_table) FROM trigperf.kpi k) AS g(name, what, generator, ours, fix)"
+    " WHERE g.generator IS DISTINCT FROM g.ours ORDER BY 2";
 
 static const char strays_sql[] = "SELECT 'warn', s.relation, 'it has the capture trigger ' || "
                                  "s.trigger || ', and is not attached',"
@@ -313,6 +333,12 @@ const tp_doctor_check tp_doctor_checks[] = {
      .fine = "all attached tables are captured",
      .schema = true,
      .sql = tables_sql},
+    {.name = "generated",
+     .area = DELIVERY,
+     .why = "what a version improves holds for tables that are attached by it",
+     .fine = "all generated functions are of this version",
+     .schema = true,
+     .sql = generated_sql},
     {.name = "strays",
      .area = DELIVERY,
      .why = "they write rows that mean nothing to anybody, or fail",

@@ -209,7 +209,7 @@ static void put_registry(const work *w, tp_strbuf *sql) {
                      "INSERT INTO trigperf.kpi (id, target_schema, target_table, source_schema, "
                      "source_table,\n    group_names, group_exprs, value_names, aggregates, "
                      "row_filter, mode, interval_ms,\n    granularity, reason, triggers, "
-                     "update_of)\nOVERRIDING SYSTEM VALUE VALUES (%d, ",
+                     "update_of, generator)\nOVERRIDING SYSTEM VALUE VALUES (%d, ",
                      plan->id);
     tp_sql_literal(sql, PQgetvalue(w->target, 0, 1));
     tp_strbuf_puts(sql, ", ");
@@ -232,7 +232,8 @@ static void put_registry(const work *w, tp_strbuf *sql) {
     tp_strbuf_printf(sql, ", '%s', %u, '%s', ", w->spec->trailing ? "trailing" : "immediate",
                      w->spec->interval_ms, plan->by_row ? "row" : "statement");
     tp_sql_literal(sql, w->reason);
-    tp_strbuf_printf(sql, ", 4, %s);\n", plan->by_row && plan->update_of ? "true" : "false");
+    tp_strbuf_printf(sql, ", 4, %s, %d);\n", plan->by_row && plan->update_of ? "true" : "false",
+                     TP_KPI_GENERATOR);
 }
 
 static void put_owner(const work *w, tp_strbuf *sql) {

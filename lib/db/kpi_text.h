@@ -6,6 +6,10 @@
 #include "base/strbuf.h"
 #include "db/kpi.h"
 
+/* Raised whenever the text of the functions or triggers becomes another: they stay as they were
+ * made until the KPI is added anew, and by this number they are known. */
+#define TP_KPI_GENERATOR 1
+
 /* A column of the source that the KPI depends on. */
 typedef struct tp_kpi_used {
     const char *name;

@@ -140,6 +140,39 @@ def _(installed):
     contains({one["subject"] for one in found(installed, "strays")}, "public.copy", "strays")
 
 
+@test("functions that another version generated: named, and made anew by apply")
+def _(installed, tmp):
+    attached(installed)
+    installed.sql("create table logged (id int primary key)")
+    installed.attach("public.logged", "--key", "id", "--granularity", "wal")
+    installed.trigperf("kpi", "add", "public.daily", "--from", "public.calls", "--by", "user_id", "--value", "n=count(*)")
+    equal(found(installed, "generated"), [], "of this version")
+    body = "select prosrc from pg_proc where oid = 'trigperf.capture_1'::regproc"
+    fresh = installed.value(body)
+    installed.sql("""create or replace function trigperf.capture_1() returns trigger language plpgsql security definer
+                       as 'begin return null; end';
+                     update trigperf.captured_table set generator = generator - 1; update trigperf.kpi set generator = 0""")
+    told = {finding["subject"]: finding for finding in found(installed, "generated")}
+    equal({name: finding["severity"] for name, finding in told.items()}, {"public.calls": "info", "public.daily": "info"}, "subjects")
+    contains(told["public.calls"]["found"], "older version", "found")
+    contains(told["public.daily"]["fix"], "trigperf kpi drop public.daily", "fix")
+    path = os.path.join(tmp, "tables.ini")
+    contains(told["public.calls"]["fix"], "trigperf apply - --dry-run --undo", "fix")
+    installed.trigperf("apply", "-", "--dry-run", "--undo", path)
+    plan = installed.trigperf("apply", path, "--dry-run").out
+    contains(plan, "made by another version", "plan")
+    contains(plan, "1 of 2 would change", "a table of the log has no function")
+    installed.trigperf("apply", path)
+    number = installed.value("select id from trigperf.captured_table where table_name = 'calls'")
+    equal(installed.value(body.replace("capture_1'", f"capture_{number}'")),
+          fresh.replace("VALUES (1,", f"VALUES ({number},").replace("outbox_coarse(1,", f"outbox_coarse({number},")
+          .replace("trigperf.capture_1'", f"trigperf.capture_{number}'"), "the function, made anew")
+    equal([finding["subject"] for finding in found(installed, "generated")], ["public.daily"], "after apply")
+    contains(installed.trigperf("apply", path).out, "nothing would change", "again")
+    installed.sql("update trigperf.captured_table set generator = 1000 where granularity <> 'wal'")
+    contains([finding for finding in found(installed, "generated") if finding["subject"] == "public.calls"][0]["found"], "newer version", "newer")
+
+
 @test("a rule that was spoilt")
 def _(installed):
     attached(installed)

@@ -259,6 +259,10 @@ def _(installed):
     equal(figures, {"guessed": (15462, True), "all_seen": (10, False), "unknown": (None, False)}, "skipped")
 
 
+def close(actual, expected, what):
+    check(abs(actual - expected) <= 1e-9 * abs(expected), f"{what}: expected {expected!r}, got {actual!r}")
+
+
 # --- sampling -------------------------------------------------------------------------------------
 
 @test("samples: every execution at a rate of 1, with what it did; none at 0")
@@ -345,8 +349,38 @@ def _(installed):
     equal(none, 0, "without sampling")
     check(0 < some < all_, f"one in a hundred costs {some} us, all of them {all_} us")
     equal(report(installed)["overhead"]["per_execution_us"], all_, "gauged once an hour")
-    contains(installed.trigperf("report").out, f"measuring costs {all_:.3f} us for an execution", "text")
+    contains(installed.trigperf("report").out, f"measuring costs {all_:.3f} us for an execution of a trigger of ours\n", "text")
     equal(installed.value("select count(*) from trigperf.trigger_execution_log"), "0", "rows left by gauging")
+
+
+@test("samples: their cost beside the time of the triggers and of all statements, as far as it is known")
+def _(installed):
+    installed.sql(f"alter database {installed.name} set track_functions = 'pl'")
+    for table, rate in (("half", "0.01"), ("none", "0")):
+        installed.sql(f"create table {table}(id bigint primary key)")
+        installed.attach(table, "--key", "id", "--granularity", "row", "--sample-rate", rate)
+    collect(installed)
+    equal([report(installed)["overhead"][name] for name in ("executions", "measuring_ms", "share_of_triggers", "transactions",
+          "per_transaction_us", "statements_ms", "share_of_statements")], [None] * 7, "before anything was measured")
+    installed.sql("insert into half select generate_series(1, 300); insert into none select generate_series(1, 100);"
+                  "select pg_stat_force_next_flush()")
+    collect(installed)
+    told = report(installed)
+    overhead, each = told["overhead"], told["overhead"]["per_execution_us"]
+    by_function = {row["function"]: row for row in told["triggers"] if row["executions"]}
+    sampled, quiet = by_function["trigperf.capture_1"], by_function["trigperf.capture_2"]
+    equal((overhead["executions"], sampled["executions"], quiet["executions"]), (400, 300, 100), "executions")
+    close(overhead["measuring_ms"], each * 300 / 1000, "time that measuring took")
+    close(overhead["share_of_triggers"], overhead["measuring_ms"] / (sampled["total_ms"] + quiet["total_ms"]), "of the triggers")
+    close(sampled["measuring_share"], overhead["measuring_ms"] / sampled["total_ms"], "of its own")
+    equal(quiet["measuring_share"], 0, "without sampling")
+    check(overhead["transactions"] >= 2 and overhead["statements_ms"] >= sampled["total_ms"], f"of the database: {overhead}")
+    close(overhead["share_of_statements"], overhead["measuring_ms"] / overhead["statements_ms"], "of all statements")
+    close(overhead["per_transaction_us"], overhead["measuring_ms"] * 1000 / overhead["transactions"], "of a transaction")
+    contains(installed.trigperf("report").out, f" % of their time, {100 * overhead['share_of_statements']:.2f} % of that of all statements", "text")
+    installed.sql("update trigperf.captured_table set sample_rate = 0.5 where table_name = 'half'")
+    told = report(installed)
+    equal([told["overhead"]["measuring_ms"], told["overhead"]["share_of_statements"]], [None, None], "gauged at another rate")
 
 
 @test("samples: an owner without rights goes unmeasured, and his statements succeed")

@@ -578,5 +578,21 @@ def _(installed):
     equal(installed.trigperf("kpi", "--format", "json").out, "[]\n", "the list")
 
 
+@test("another text of its functions is another generation")
+def _(installed):
+    installed.sql("create table calls(id int primary key, user_id int, amount numeric)")
+    for number, more in enumerate((["--granularity", "row"], ["--granularity", "statement"], ["--trailing", "60s"])):
+        installed.trigperf("kpi", "add", f"kpi{number}", "--from", "calls", "--by", "user_id", "--value", "n=count(*)",
+                           "--value", "total=sum(amount)", "--value", "most=max(amount)", *more)
+    text = installed.value("""select md5(string_agg(p.prosrc || pg_get_triggerdef(g.oid), '' order by g.tgname, c.relname))
+        from pg_trigger g join pg_proc p on p.oid = g.tgfoid join pg_class c on c.oid = g.tgrelid
+        where g.tgrelid = 'calls'::regclass""")
+    refresh = installed.value("""select md5(string_agg(prosrc, '' order by proname)) from pg_proc
+        where pronamespace = 'trigperf'::regnamespace and proname ~ '^kpi_.*[0-9]$'""")
+    generator = installed.value("select distinct generator from trigperf.kpi")
+    equal([generator, text, refresh], ["1", "af5c3c40be9b72ec9af1fb5e93d10a17", "116cb59072efafd6f3108b6cc98e3f1f"],
+          "the text of a KPI's functions became another: raise TP_KPI_GENERATOR, and put all three here")
+
+
 if __name__ == "__main__":
     harness.main()

@@ -86,6 +86,14 @@ def _(installed):
     contains(shown, "public.t8", "text")
     contains(shown, f"{one['mean_ms']:.3f}", "mean in the text")
     contains(shown, "notify_on_write_path", "advice in the text")
+    fill_overhead(installed)
+    answer = report(installed)
+    equal([answer["overhead"][name] for name in ("measuring_ms", "share_of_triggers", "share_of_statements", "per_transaction_us")],
+          [1.5, 0.0125, 0.000025, 0.75], "what measuring costs")
+    contains(installed.trigperf("report").out, "measuring costs 0.375 us for an execution of a trigger of ours, 1.25 % of their time, "
+             "0.00 % of that of all statements\n", "text")
+    rows = csv.DictReader(io.StringIO(installed.trigperf("report", "--format", "csv").out, newline=""))
+    equal([row["measuring_share"] for row in rows if row["function"] == "trigperf.capture_1" and row["executions"]], ["0.0125"], "CSV")
     compared = report(installed, "--compare", "--since", "24h")
     equal([row["executions"] for row in compared["previous"]["triggers"] if row["table"] == "public.t1"], [500], "the day before")
     contains(installed.trigperf("report", "--compare", "--since", "24h").out, f"{777 / 500:.3f}", "before, in the text")
@@ -98,9 +106,21 @@ def _(installed):
         installed.trigperf("report", *wrong, ok=2)
 
 
+def fill_overhead(db):
+    """What makes the cost of measuring known."""
+    db.sql("create table measured(id bigint primary key)")
+    db.attach("measured", "--key", "id")
+    db.sql("""update trigperf.collect_state set execution_us = 0.375;
+        insert into trigperf.collect_run(at, next_xid, duration_ms, functions, samples, transactions, active_ms)
+        values (now(), '1', 5, 1, 0, 2000, 60000);
+        insert into trigperf.trigger_performance_metrics(hour, measured, table_name, function_name, shared_by, ours, executions, total_ms)
+        values (date_trunc('hour', now(), 'UTC'), 'function', 'public.measured', 'trigperf.capture_1', 2, true, 4000, 120)""")
+
+
 @test("the page has the figures of the JSON, loads nothing and complains of nothing")
 def _(installed, tmp):
     fill(installed)
+    fill_overhead(installed)
     path = page_of(installed, tmp, "--compare")
     answer = report(installed, "--compare")
     with opened(path, width=1200, height=900) as window:
@@ -132,6 +152,9 @@ def _(installed, tmp):
         equal([round(bar / bars[0], 2) for bar in bars], [round(one / wanted[0], 2) for one in wanted], "lengths of the bars")
         equal(page.evaluate("document.querySelectorAll('#advice article').length"), len(answer["advice"]), "advice")
         contains(page.evaluate("document.querySelector('#advice').textContent"), '"<b>calls</b>"', "a name in the advice")
+        equal([page.evaluate(f"document.querySelector('#{name}').dataset.value * 1") for name in (
+              "overhead", "overhead-triggers", "overhead-statements")], [answer["overhead"][name] for name in (
+                  "per_execution_us", "share_of_triggers", "share_of_statements")], "what measuring costs")
         equal(page.evaluate("document.querySelectorAll('script, b, [onclick], [src]').length"), 0, "markup that came with names")
         lines = page.evaluate("[...document.querySelectorAll('#chart-lines-0 path')].map(one => one.getAttribute('d'))")
         check(len(lines) == 3 and all(line.count("M") == 2 for line in lines), f"lines break where an hour is missing: {lines!r}")

@@ -345,6 +345,38 @@ static void test_a_share_of_the_executions_is_timed(void **state) {
     }
 }
 
+static uint64_t hash_of(uint64_t hash, char *text) {
+    for (const char *at = text; *at != '\0'; at++) {
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3); /* FNV-1a */
+    }
+    free(text);
+    return hash;
+}
+
+/* Functions that were made before are known by the number of their generation only. */
+static void test_another_text_is_another_generation(void **state) {
+    (void)state;
+    static const char *const hint = "the text of capture functions became another: raise "
+                                    "TP_CAPTURE_GENERATOR, and put both numbers here";
+    tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT},
+                             {.name = "e", .expression = "lower(status)", .kind = TP_KEY_TEXT}};
+    tp_strbuf triggers = TP_STRBUF_INIT;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (unsigned i = 0; i < 16; i++) {
+        tp_capture capture = calls(keys, 1 + i % 2);
+        capture.by_row = (i & 2) != 0;
+        capture.isolate_full = (i & 4) != 0;
+        capture.sample_rate = (i & 8) != 0 ? 0.01 : 0;
+        capture.watch_count = i % 3;
+        hash = hash_of(hash, function_of(&capture));
+        tp_capture_triggers(&capture, "public.calls", TP_PLACE_ROOT, &triggers);
+    }
+    hash = hash_of(hash, tp_strbuf_take(&triggers));
+    if (TP_CAPTURE_GENERATOR != 1 || hash != UINT64_C(0x1931a28bf126dc3c)) {
+        fail_msg("%s; it is 0x%llx", hint, (unsigned long long)hash);
+    }
+}
+
 static void test_short_memory_is_noticed(void **state) {
     (void)state;
     tp_capture_key keys[] = {{.name = "id", .column = "id", .kind = TP_KEY_INT},
@@ -389,6 +421,7 @@ int main(void) {
         cmocka_unit_test(test_triggers),
         cmocka_unit_test(test_triggers_for_replicated_rows),
         cmocka_unit_test(test_a_share_of_the_executions_is_timed),
+        cmocka_unit_test(test_another_text_is_another_generation),
         cmocka_unit_test(test_short_memory_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

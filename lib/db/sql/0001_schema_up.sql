@@ -52,6 +52,7 @@ CREATE TABLE trigperf.captured_table (
     row_filter         text,
     filter_columns     text[],
     sample_rate        double precision,
+    generator          int,
     fingerprint        text,
     attached_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     attached_by        text NOT NULL DEFAULT CURRENT_USER,
@@ -65,6 +66,8 @@ COMMENT ON COLUMN trigperf.captured_table.filter_columns IS
     'columns of row_filter, which a replica identity must hold';
 COMMENT ON COLUMN trigperf.captured_table.sample_rate IS
     'share of the executions of the capture function that is timed; null: none ever was';
+COMMENT ON COLUMN trigperf.captured_table.generator IS
+    'which generation of the text the capture function is; null where there is none';
 COMMENT ON COLUMN trigperf.captured_table.fingerprint IS
     'what table_check_all() saw last; null: not looked at yet';
 

@@ -90,6 +90,7 @@ CREATE TABLE trigperf.collect_state (
     database_reset  timestamptz,
     shared_reset    timestamptz,
     commits         bigint,
+    active_ms       double precision,
     sampled         pg_snapshot,
     execution_us    double precision,
     gauged_at       timestamptz,
@@ -98,18 +99,27 @@ CREATE TABLE trigperf.collect_state (
 ) WITH (fillfactor = 50);
 COMMENT ON COLUMN trigperf.collect_state.commits IS
     'pg_stat_database.xact_commit: it only goes back when the server lost its statistics';
+COMMENT ON COLUMN trigperf.collect_state.active_ms IS
+    'pg_stat_database.active_time: what sessions spent executing statements';
 COMMENT ON COLUMN trigperf.collect_state.execution_us IS
     'what sampling costs a trigger execution on average, as last gauged';
 INSERT INTO trigperf.collect_state DEFAULT VALUES;
 
--- What collecting itself cost; and which transaction ids had been given out at what time.
+-- What collecting itself cost; which transaction ids had been given out at what time; and what the
+-- database did since the look before, which the cost of measuring is compared with.
 CREATE TABLE trigperf.collect_run (
-    at          timestamptz PRIMARY KEY,
-    next_xid    xid8 NOT NULL,
-    duration_ms double precision NOT NULL,
-    functions   int NOT NULL,
-    samples     bigint NOT NULL
+    at           timestamptz PRIMARY KEY,
+    next_xid     xid8 NOT NULL,
+    duration_ms  double precision NOT NULL,
+    functions    int NOT NULL,
+    samples      bigint NOT NULL,
+    transactions bigint,
+    active_ms    double precision
 );
+COMMENT ON COLUMN trigperf.collect_run.transactions IS
+    'commits since the look before; null: there was none';
+COMMENT ON COLUMN trigperf.collect_run.active_ms IS
+    'what sessions spent executing statements since the look before; null: there was none';
 
 -- Series of hosts. Each process writes one row a series and hour, which it overwrites: values since
 -- the hour began for it, so that writing them twice changes nothing and hours add up. Rows of hours
@@ -530,6 +540,7 @@ DECLARE
     least_of double precision[] := ARRAY['Infinity', 'Infinity', 'Infinity', 'Infinity'];
     started timestamptz;
     begun   timestamptz;
+    timed   boolean;
 BEGIN
     FOR turn IN 1 .. 3 LOOP
         started := clock_timestamp();
@@ -542,7 +553,7 @@ BEGIN
             IF CURRENT_TIMESTAMP(5) OPERATOR(pg_catalog.=) '2000-01-01 00:00:00+00'::pg_catalog.timestamptz THEN
                 begun := started;
             END IF;
-            IF begun IS NOT NULL THEN
+            IF timed THEN
                 NULL;
             END IF;
         END LOOP;
@@ -582,6 +593,7 @@ DECLARE
     here     oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
     state    trigperf.collect_state;
     present  pg_snapshot;
+    database pg_stat_database;
     lost     boolean;
     first    boolean;
     active   int;
@@ -611,14 +623,16 @@ BEGIN
         state.execution_us := trigperf.sampling_cost();
         state.gauged_at := begun;
     END IF;
+    SELECT * INTO STRICT database FROM pg_stat_database d WHERE d.datname = current_database();
     UPDATE trigperf.collect_state c
     SET in_database = here, measured_since = CASE WHEN first THEN begun ELSE c.measured_since END,
         collected_at = begun, sampled = present, execution_us = state.execution_us, gauged_at = state.gauged_at,
-        database_reset = d.stats_reset, commits = d.xact_commit,
-        shared_reset = (SELECT stats_reset FROM pg_stat_bgwriter)
-    FROM pg_stat_database d WHERE d.datname = current_database();
-    INSERT INTO trigperf.collect_run (at, next_xid, duration_ms, functions, samples)
-    VALUES (begun, pg_snapshot_xmax(present), EXTRACT(epoch FROM clock_timestamp() - begun) * 1000, active, samples)
+        database_reset = database.stats_reset, commits = database.xact_commit, active_ms = database.active_time,
+        shared_reset = (SELECT stats_reset FROM pg_stat_bgwriter);
+    INSERT INTO trigperf.collect_run (at, next_xid, duration_ms, functions, samples, transactions, active_ms)
+    VALUES (begun, pg_snapshot_xmax(present), EXTRACT(epoch FROM clock_timestamp() - begun) * 1000, active, samples,
+            CASE WHEN NOT first THEN database.xact_commit - CASE WHEN lost THEN 0 ELSE state.commits END END,
+            CASE WHEN NOT first THEN database.active_time - CASE WHEN lost THEN 0 ELSE state.active_ms END END)
     ON CONFLICT DO NOTHING;
     RETURN json_build_object('collected', true, 'at', begun, 'first', first, 'statistics_lost', lost,
         'functions', active, 'samples', samples,

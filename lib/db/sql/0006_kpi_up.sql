@@ -18,10 +18,14 @@ CREATE TABLE trigperf.kpi (
     reason        text NOT NULL,
     triggers      int NOT NULL,
     update_of     boolean NOT NULL,
+    generator     int,
     added_at      timestamptz NOT NULL DEFAULT pg_catalog.now(),
     added_by      text NOT NULL DEFAULT CURRENT_USER,
     UNIQUE (target_schema, target_table)
 );
+
+COMMENT ON COLUMN trigperf.kpi.generator IS
+    'which generation of the text its functions are';
 
 -- The state of each: triggers that are there and fire. A row trigger with UPDATE OF does not see what
 -- a BEFORE trigger made later changes in other columns.

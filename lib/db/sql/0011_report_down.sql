@@ -1,6 +1,8 @@
 -- Takes version 11 back.
 
 DROP FUNCTION trigperf.report(timestamptz, timestamptz);
+DROP FUNCTION trigperf.report_overhead(timestamptz, timestamptz);
+DROP FUNCTION trigperf.report_measuring();
 DROP FUNCTION trigperf.report_timeline(timestamptz, timestamptz);
 DROP FUNCTION trigperf.report_errors(timestamptz, timestamptz);
 DROP FUNCTION trigperf.report_series(timestamptz, timestamptz);

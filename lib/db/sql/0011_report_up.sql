@@ -124,6 +124,41 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE m.hour >= p_since AND m.hour < p_until
 $$;
 
+-- What measuring costs an execution of our own functions: as gauged, which is at the rate of the setting; nothing
+-- where a table is not sampled; null at another rate.
+CREATE FUNCTION trigperf.report_measuring() RETURNS TABLE (function_name text, execution_us double precision)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('trigperf.%I', c.function_name),
+           CASE WHEN c.sample_rate = 0 THEN 0
+                WHEN c.sample_rate = (SELECT value::float8 FROM trigperf.setting WHERE name = 'sample_rate')
+                THEN (SELECT s.execution_us FROM trigperf.collect_state s) END
+    FROM trigperf.captured_table c WHERE c.granularity <> 'wal'
+$$;
+
+-- The same of all of them together, beside the time of these triggers and that of all statements, both as they were
+-- read by the looks of that time.
+CREATE FUNCTION trigperf.report_overhead(p_since timestamptz, p_until timestamptz) RETURNS json
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH ours AS (
+        SELECT sum(m.executions)::bigint AS executions, sum(m.total_ms) AS total_ms,
+               CASE WHEN bool_and(f.execution_us IS NOT NULL) THEN sum(m.executions * f.execution_us) / 1000 END AS measuring_ms
+        FROM trigperf.trigger_performance_metrics m JOIN trigperf.report_measuring() f USING (function_name)
+        WHERE m.hour >= p_since AND m.hour < p_until AND m.measured IN ('trigger', 'function') AND m.executions > 0),
+    looks AS (
+        SELECT avg(r.duration_ms) AS collect_ms, sum(r.transactions)::bigint AS transactions, sum(r.active_ms) AS active_ms
+        FROM trigperf.collect_run r WHERE r.at >= p_since AND r.at < p_until)
+    SELECT json_build_object(
+        'collect_ms', l.collect_ms,
+        'flush_ms', (SELECT avg(h.flush_ms) FROM trigperf.host_process h WHERE h.seen_at >= p_since),
+        'per_execution_us', s.execution_us,
+        'sample_rate', (SELECT value::float8 FROM trigperf.setting WHERE name = 'sample_rate'),
+        'executions', o.executions, 'measuring_ms', o.measuring_ms,
+        'share_of_triggers', o.measuring_ms / NULLIF(o.total_ms, 0),
+        'transactions', l.transactions, 'per_transaction_us', o.measuring_ms * 1000 / NULLIF(l.transactions, 0),
+        'statements_ms', l.active_ms, 'share_of_statements', o.measuring_ms / NULLIF(l.active_ms, 0))
+    FROM ours o, looks l, trigperf.collect_state s
+$$;
+
 CREATE FUNCTION trigperf.report(p_since timestamptz, p_until timestamptz) RETURNS json
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -155,9 +190,11 @@ BEGIN
                 'errors', t.errors, 'error_rate', t.errors::float8 / NULLIF(t.executions, 0),
                 'skipped', t.skipped,
                 'skipped_estimated', t.skipped IS NOT NULL AND t.samples IS DISTINCT FROM t.executions,
-                'no_op_share', t.skipped::float8 / NULLIF(t.sampled_executions, 0))
+                'no_op_share', t.skipped::float8 / NULLIF(t.sampled_executions, 0),
+                'measuring_share', t.executions * o.execution_us / 1000 / NULLIF(t.total_ms, 0))
                 ORDER BY t.total_ms DESC NULLS LAST, t.table_name, t.trigger_name), '[]')
-            FROM trigperf.report_triggers(period.since, period.until) t),
+            FROM trigperf.report_triggers(period.since, period.until) t
+            LEFT JOIN trigperf.report_measuring() o ON o.function_name = t.function_name),
         'timeline', trigperf.report_timeline(period.since, period.until),
         'slowest', (SELECT COALESCE(json_agg(json_build_object(
                 'at', l.at, 'source', l.source, 'table', l.table_name, 'trigger', l.trigger_name,
@@ -190,12 +227,7 @@ BEGIN
                           FROM trigperf.report_consumers() c),
             'slots', (SELECT COALESCE(json_agg(row_to_json(w) ORDER BY w.slot), '[]')
                       FROM trigperf.wal_slots() w)),
-        'overhead', json_build_object(
-            'collect_ms', (SELECT avg(r.duration_ms) FROM trigperf.collect_run r
-                           WHERE r.at >= period.since AND r.at < period.until),
-            'flush_ms', (SELECT avg(h.flush_ms) FROM trigperf.host_process h WHERE h.seen_at >= period.since),
-            'per_execution_us', state.execution_us,
-            'sample_rate', (SELECT value::float8 FROM trigperf.setting WHERE name = 'sample_rate')));
+        'overhead', trigperf.report_overhead(period.since, period.until));
 END
 $$;
 
