@@ -177,7 +177,7 @@ static void add_row(tp_waldecoder *decoder, tp_waltx *tx, uint32_t subxid, uint3
         return;
     }
     for (uint32_t i = 0; i < spec->key_count; i++) {
-        values[i] = render(&from->keys[i], spec->forms[i], space[i]);
+        values[i] = render(&from->keys[i], from->rel->forms[i], space[i]);
     }
     tp_waltx_add(tx, subxid, spec, op, values, &decoder->scratch);
 }

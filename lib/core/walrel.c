@@ -1,6 +1,9 @@
 /* The description of a relation is kept as it came: it tells whether a later one differs, and it is
  * matched anew when other tables are wanted. Columns are matched by name, so that one that was
- * dropped and added again is found, and one that was renamed is not. */
+ * dropped and added again is found, and one that was renamed is not. What is wanted was read from
+ * other catalogs than those that the description is of, earlier or later ones: so the form of a key
+ * goes by the type that stands in the description, and where a watched column is not found any
+ * column may be the one that was meant. */
 #include "core/walrel.h"
 
 #include <stdlib.h>
@@ -56,25 +59,44 @@ static const tp_walspec *find_spec(const tp_walrels *rels, uint32_t relid) {
                : bsearch(&wanted, rels->specs, rels->spec_count, sizeof wanted, by_relid);
 }
 
+#define FIRST_USER_OID 16384
+
+/* Types that come with the server have fixed ids; of others nothing is known but what was read. */
+static uint8_t form_of(const tp_walspec *spec, uint32_t key, uint32_t type) {
+    if (type == spec->types[key]) {
+        return spec->forms[key];
+    }
+    switch (type) {
+    case 16:
+        return TP_WAL_BOOL;
+    case 1042:
+        return TP_WAL_BLANKS;
+    case 869:
+        return TP_WAL_INET;
+    default:
+        return type < FIRST_USER_OID ? TP_WAL_PLAIN : TP_WAL_UNKNOWN;
+    }
+}
+
 static bool is_watched(const tp_walspec *spec, const char *name) {
     for (uint32_t i = 0; i < spec->watch_count; i++) {
         if (strcmp(spec->watch[i], name) == 0) {
             return true;
         }
     }
-    return spec->watch_count == 0;
+    return false;
 }
 
 /* Marks what a column means; returns the number of keys that it is. */
-static uint32_t match_column(tp_walrel *rel, uint32_t column, const tp_pgo_attribute *attribute) {
+static uint32_t match_key(tp_walrel *rel, uint32_t column, const tp_pgo_attribute *attribute) {
     uint32_t keys = 0;
-    rel->compared[column] = is_watched(rel->spec, attribute->name);
     for (uint32_t i = 0; i < rel->spec->key_count; i++) {
         if (strcmp(rel->spec->keys[i], attribute->name) == 0) {
             rel->key_at[i] = column;
+            rel->forms[i] = form_of(rel->spec, i, attribute->type);
             rel->compared[column] = 1;
             rel->identity_covers = rel->identity_covers && attribute->identity;
-            keys++;
+            keys += rel->forms[i] == TP_WAL_UNKNOWN ? 0 : 1;
         }
     }
     return keys;
@@ -83,6 +105,7 @@ static uint32_t match_column(tp_walrel *rel, uint32_t column, const tp_pgo_attri
 static void match(const tp_walrels *rels, tp_walrel *rel) {
     const unsigned char *at = rel->attributes;
     uint32_t keys = 0;
+    uint32_t watched = 0;
     rel->spec = find_spec(rels, rel->relid);
     rel->told = false;
     rel->keys_known = false;
@@ -92,7 +115,12 @@ static void match(const tp_walrels *rels, tp_walrel *rel) {
     rel->identity_covers = true;
     for (uint32_t i = 0; i < rel->column_count; i++) {
         tp_pgo_attribute attribute = tp_pgo_attribute_next(&at);
-        keys += match_column(rel, i, &attribute);
+        rel->compared[i] = is_watched(rel->spec, attribute.name);
+        watched += rel->compared[i];
+        keys += match_key(rel, i, &attribute);
+    }
+    if (watched == 0 || watched < rel->spec->watch_count) {
+        memset(rel->compared, 1, rel->column_count);
     }
     rel->keys_known = keys == rel->spec->key_count;
     rel->identity_covers = rel->identity_covers && rel->keys_known;

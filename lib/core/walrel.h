@@ -14,10 +14,11 @@ typedef struct tp_walrel {
     uint32_t relid;
     const tp_walspec *spec; /* NULL: not wanted */
     bool told;              /* for the owner: that it is not known was acted upon */
-    bool keys_known;        /* every key is among its columns */
+    bool keys_known;        /* every key is among its columns, and how its text becomes a key */
     bool identity_covers;   /* and part of the replica identity: old keys are sent */
     uint32_t column_count;
     uint32_t key_at[TP_WAL_KEYS_MAX]; /* column of each key */
+    uint8_t forms[TP_WAL_KEYS_MAX];   /* tp_wal_form of each key */
     unsigned char *compared;          /* by column: whether its change counts */
     unsigned char *attributes;        /* as they came */
     uint32_t attribute_bytes;

@@ -13,6 +13,7 @@
 
 typedef struct owned {
     char **keys;
+    uint32_t *types;
     uint8_t *forms;
     char **watch;
 } owned;
@@ -39,6 +40,7 @@ void tp_wal_specs_free(tp_wal_specs *specs) {
     for (uint32_t i = 0; i < specs->count; i++) {
         free_names(specs->owned[i].keys);
         free_names(specs->owned[i].watch);
+        free(specs->owned[i].types);
         free(specs->owned[i].forms);
     }
     free(specs->list);
@@ -74,8 +76,23 @@ static bool read_names(const char *text, char ***out, uint32_t *count) {
     return true;
 }
 
+static bool read_types(const char *text, uint32_t count, uint32_t **out) {
+    char **words = NULL;
+    uint32_t found = 0;
+    if (!read_names(text, &words, &found)) {
+        return false;
+    }
+    uint32_t *types = calloc((size_t)count + 1, sizeof *types);
+    for (uint32_t i = 0; types != NULL && i < found && i < count; i++) {
+        types[i] = (uint32_t)strtoul(words[i], NULL, 10);
+    }
+    free_names(words);
+    *out = types;
+    return types != NULL;
+}
+
 static bool read_forms(const char *text, uint32_t count, uint8_t **out) {
-    static const char *const names[] = {"plain", "bool", "blanks", "inet"};
+    static const char *const names[] = {"plain", "bool", "blanks", "inet", "unknown"};
     char **words = NULL;
     uint32_t found = 0;
     if (!read_names(text, &words, &found)) {
@@ -83,7 +100,7 @@ static bool read_forms(const char *text, uint32_t count, uint8_t **out) {
     }
     uint8_t *forms = calloc((size_t)count + 1, 1);
     for (uint32_t i = 0; forms != NULL && i < found && i < count; i++) {
-        for (uint8_t form = 0; form < 4; form++) {
+        for (uint8_t form = 0; form <= TP_WAL_UNKNOWN; form++) {
             forms[i] = strcmp(words[i], names[form]) == 0 ? form : forms[i];
         }
     }
@@ -98,8 +115,10 @@ static bool read_spec(const PGresult *result, int row, tp_walspec *spec, owned *
                          .max_keys = (uint32_t)strtoul(PQgetvalue(result, row, 5), NULL, 10)};
     bool fine = read_names(PQgetvalue(result, row, 2), &own->keys, &spec->key_count) &&
                 read_forms(PQgetvalue(result, row, 3), spec->key_count, &own->forms) &&
-                read_names(PQgetvalue(result, row, 4), &own->watch, &spec->watch_count);
+                read_names(PQgetvalue(result, row, 4), &own->watch, &spec->watch_count) &&
+                read_types(PQgetvalue(result, row, 6), spec->key_count, &own->types);
     spec->keys = (const char *const *)own->keys;
+    spec->types = own->types;
     spec->forms = own->forms;
     spec->watch = (const char *const *)own->watch;
     return fine;

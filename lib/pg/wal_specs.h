@@ -8,7 +8,8 @@
 #include "base/error.h"
 #include "core/walspec.h"
 
-#define TP_WAL_SPECS_SQL "SELECT id, relid, keys, forms, watch, max_keys FROM trigperf.wal_specs()"
+#define TP_WAL_SPECS_SQL                                                                           \
+    "SELECT id, relid, keys, forms, watch, max_keys, types FROM trigperf.wal_specs()"
 
 typedef struct tp_wal_specs tp_wal_specs;
 

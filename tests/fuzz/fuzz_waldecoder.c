@@ -45,12 +45,14 @@ static void feed_all(tp_waldecoder *decoder, const uint8_t *data, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const keys[] = {"user_id", "id"};
+    static const uint32_t types[] = {23, 25};
     static const uint8_t forms[] = {TP_WAL_INET, TP_WAL_BLANKS};
     static const char *const watch[] = {"note"};
     tp_walspec spec = {.relid = 16400,
                        .id = 7,
                        .key_count = 2,
                        .keys = keys,
+                       .types = types,
                        .forms = forms,
                        .watch_count = 1,
                        .watch = watch,

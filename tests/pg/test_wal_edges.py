@@ -10,6 +10,11 @@ from follower import LIB, READY, Follower
 from harness import check, contains, equal, eventually, test
 
 
+# Waits for a look of the context, which would keep this one from looking.
+LOOK = ("begin; select pg_advisory_xact_lock(7460391845612003), pg_advisory_xact_lock(7460391845612004); "
+        "select trigperf.table_check_all(), trigperf.wal_check_all(); commit")
+
+
 class Wal(Follower):
     def __init__(self, database, consumer="", **settings):
         super().__init__(database, consumer, source="wal", **settings)
@@ -68,6 +73,71 @@ def _(installed):
         installed.sql("drop table moved; insert into kept values (1, 1)")
         follower.until_keys("kept:1")
         equal(follower.state(), READY, "state")
+        follower.close()
+
+
+@test("a watched column that is renamed: what changes under its new name is told as well")
+def _(installed):
+    installed.sql("create table calls (id int primary key, status text, note text); "
+                  "alter table calls replica identity full; insert into calls values (1, 'a', 'x'), (2, 'a', 'x')")
+    installed.attach("calls", "--key", "id", "--watch", "status", "--rule", "id:{id}", "--granularity", "wal")
+
+    def told(follower, sql, *keys):
+        before = len(follower.batches)
+        installed.sql(sql)
+        follower.until(lambda f: set(keys) <= {key for one in f.batches[before:] for key in one["keys"]}, sql)
+        return {key for one in follower.batches[before:] for key in one["keys"]}
+
+    with following(installed) as follower:
+        equal(told(follower, "update calls set note = 'y' where id = 1; update calls set status = 'b' where id = 2",
+                   "id:2"), {"id:2"}, "before: by the watched column alone")
+        before = len(follower.resyncs())
+        installed.sql("alter table calls rename status to state; update calls set state = 'c'; " + LOOK)
+        follower.until(lambda f: "public.calls" in f.resyncs()[before:], "the resync")
+        told(follower, "update calls set state = 'd' where id = 1", "id:1")
+        told(follower, "update calls set state = 'e' where id = 1", "id:1")
+        before = len(follower.resyncs())
+        installed.sql("alter table calls rename state to status; " + LOOK)
+        follower.until(lambda f: "public.calls" in f.resyncs()[before:], "the resync")
+        installed.sql("update calls set status = 'f' where id = 1")
+        equal(told(follower, "update calls set note = 'z' where id = 1; update calls set status = 'g' where id = 2",
+                   "id:2"), {"id:2"}, "by the watched column alone again")
+        follower.close()
+
+
+# For a type: how a value of it becomes a key.
+KEYS_OF_TYPES = (("boolean", "true", "true"), ("text", "'t'", "t"), ("char(10)", "'ab'", "ab"), ("text", "'ab'", "ab"),
+                 ("inet", "'127.0.0.1'", "127.0.0.1/32"), ("text", "'127.0.0.1'", "127.0.0.1"),
+                 ("yes", "true", "true"), ("boolean", "true", "true"), ("filled", "'ab'", "ab"),
+                 ("bigint", "7", "7"), ("named", "'ab'", None))
+
+
+@test("a key that becomes one of another type: the key of that type, or a resync, and never another one")
+def _(installed):
+    installed.sql("create domain yes as boolean; create domain filled as char(8); create type named as enum ('ab'); "
+                  "create function named_text(named) returns text language sql immutable as $$select 'own'$$; "
+                  "create cast (named as text) with function named_text(named); "
+                  "create table calls (id int primary key, k boolean); alter table calls replica identity full")
+    installed.attach("calls", "--key", "id", "--key", "k", "--rule", "k:{id}:{k}", "--granularity", "wal")
+    installed.sql("create table marks (id serial primary key)")
+    installed.attach("marks", "--key", "id", "--rule", "mark:{id}", "--granularity", "wal")
+    with following(installed) as follower:
+        def told(sql):
+            """What was told until all of it was read: keys, and whether there was a resync."""
+            keys, before = follower.keys(), len(follower.resyncs())
+            installed.sql(sql)
+            follower.until_keys("mark:" + installed.value("insert into marks default values returning id"))
+            return ({key for key in follower.keys() - keys if key.startswith("k:")},
+                    "public.calls" in follower.resyncs()[before:])
+
+        for number, (kind, value, key) in enumerate(KEYS_OF_TYPES, 1):
+            right = {f"k:{row}:{key}" for row in (number, 100 + number)} if key else set()
+            keys, resynced = told(f"truncate calls; alter table calls alter k type {kind} using null;"
+                                  f"insert into calls values ({number}, {value})")
+            check(resynced and keys <= right, f"{value} as {kind} at once: {keys}, resynced {resynced}")
+            told(LOOK)
+            keys, resynced = told(f"insert into calls values ({100 + number}, {value})")
+            equal((keys, resynced), (right - {f"k:{number}:{key}"}, not key), f"{value} as {kind}")
         follower.close()
 
 

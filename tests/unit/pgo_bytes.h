@@ -52,8 +52,9 @@ static inline void pgo_tuple(pgo_bytes *out, char kind, uint32_t count, const ch
 }
 
 /* Attributes: a name that begins with '*' belongs to the replica identity. */
-static inline void pgo_relation(pgo_bytes *out, uint32_t xid, uint32_t relid, char identity,
-                                uint32_t count, const char *const *names) {
+static inline void pgo_relation_typed(pgo_bytes *out, uint32_t xid, uint32_t relid, char identity,
+                                      uint32_t count, const char *const *names,
+                                      const uint32_t *types) {
     pgo_begin_message(out, 'R', xid);
     pgo_number(out, relid, 4);
     pgo_text(out, "public");
@@ -63,9 +64,14 @@ static inline void pgo_relation(pgo_bytes *out, uint32_t xid, uint32_t relid, ch
     for (uint32_t i = 0; i < count; i++) {
         pgo_number(out, names[i][0] == '*', 1);
         pgo_text(out, names[i] + (names[i][0] == '*'));
-        pgo_number(out, 23, 4);
+        pgo_number(out, types == NULL ? 23 : types[i], 4);
         pgo_number(out, UINT32_MAX, 4);
     }
+}
+
+static inline void pgo_relation(pgo_bytes *out, uint32_t xid, uint32_t relid, char identity,
+                                uint32_t count, const char *const *names) {
+    pgo_relation_typed(out, xid, relid, identity, count, names, NULL);
 }
 
 static inline void pgo_begin(pgo_bytes *out, uint64_t lsn, uint32_t xid) {

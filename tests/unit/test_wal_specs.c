@@ -11,17 +11,17 @@
 #include "oom.h"
 #include "pg/wal_specs.h"
 
-static PGresult *result_of(const char *const (*rows)[6], int count) {
-    static char names[6][9] = {"id", "relid", "keys", "forms", "watch", "max_keys"};
-    PGresAttDesc columns[6];
+static PGresult *result_of(const char *const (*rows)[7], int count) {
+    static char names[7][9] = {"id", "relid", "keys", "forms", "watch", "max_keys", "types"};
+    PGresAttDesc columns[7];
     memset(columns, 0, sizeof columns);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         columns[i].name = names[i];
     }
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    assert_int_equal(PQsetResultAttrs(result, 6, columns), 1);
+    assert_int_equal(PQsetResultAttrs(result, 7, columns), 1);
     for (int row = 0; row < count; row++) {
-        for (int i = 0; i < 6; i++) {
+        for (int i = 0; i < 7; i++) {
             char value[200];
             snprintf(value, sizeof value, "%s", rows[row][i]);
             assert_int_equal(PQsetvalue(result, row, i, value, (int)strlen(value)), 1);
@@ -30,9 +30,10 @@ static PGresult *result_of(const char *const (*rows)[6], int count) {
     return result;
 }
 
-static const char *const rows[][6] = {{"1", "16400", "{user_id,\"my \\\"id\\\"\",flag,c,a}",
-                                       "{plain,plain,bool,blanks,inet}", "{note,seen}", "1000"},
-                                      {"7", "3000000000", "{id}", "{plain}", "{}", "5"}};
+static const char *const rows[][7] = {{"1", "16400", "{user_id,\"my \\\"id\\\"\",flag,c,a,own}",
+                                       "{plain,plain,bool,blanks,inet,unknown}", "{note,seen}",
+                                       "1000", "{20,25,16,1042,869,3000000001}"},
+                                      {"7", "3000000000", "{id}", "{plain}", "{}", "5", "{23}"}};
 
 static void test_read(void **state) {
     (void)state;
@@ -44,12 +45,15 @@ static void test_read(void **state) {
     const tp_walspec *list = tp_wal_specs_all(specs, &count);
     assert_int_equal(count, 2);
     assert_int_equal(list[0].relid, 16400);
-    assert_int_equal(list[0].key_count, 5);
+    assert_int_equal(list[0].key_count, 6);
     assert_string_equal(list[0].keys[1], "my \"id\"");
     assert_int_equal(list[0].forms[1], TP_WAL_PLAIN);
     assert_int_equal(list[0].forms[2], TP_WAL_BOOL);
     assert_int_equal(list[0].forms[3], TP_WAL_BLANKS);
     assert_int_equal(list[0].forms[4], TP_WAL_INET);
+    assert_int_equal(list[0].forms[5], TP_WAL_UNKNOWN);
+    assert_int_equal(list[0].types[3], 1042);
+    assert_int_equal(list[0].types[5], 3000000001u);
     assert_int_equal(list[0].watch_count, 2);
     assert_string_equal(list[0].watch[1], "seen");
     assert_int_equal(list[0].max_keys, 1000);
@@ -63,12 +67,12 @@ static void test_read(void **state) {
 /* Whatever their order in the result; several relations may mean one table. */
 static void test_order(void **state) {
     (void)state;
-    static const char *const mixed[][6] = {
-        {"7", "900", "{id,day}", "{plain,plain}", "{note}", "5"},
-        {"2", "3000000000", "{a}", "{plain}", "{}", "6"},
-        {"7", "100", "{id,day}", "{plain,plain}", "{note}", "5"},
-        {"9", "500", "{a,b,c,d}", "{plain,plain,plain,plain}", "{e,f}", "7"},
-        {"2", "200", "{a}", "{plain}", "{}", "6"}};
+    static const char *const mixed[][7] = {
+        {"7", "900", "{id,day}", "{plain,plain}", "{note}", "5", "{20,23}"},
+        {"2", "3000000000", "{a}", "{plain}", "{}", "6", "{20}"},
+        {"7", "100", "{id,day}", "{plain,plain}", "{note}", "5", "{20,23}"},
+        {"9", "500", "{a,b,c,d}", "{plain,plain,plain,plain}", "{e,f}", "7", "{20,20,20,20}"},
+        {"2", "200", "{a}", "{plain}", "{}", "6", "{20}"}};
     static const uint32_t relids[] = {100, 200, 500, 900, 3000000000u};
     static const int32_t ids[] = {7, 2, 9, 7, 2};
     PGresult *result = result_of(mixed, 5);
@@ -96,7 +100,7 @@ static void test_too_many_keys(void **state) {
         strcat(keys, ",k");
     }
     strcat(keys, "}");
-    const char *const many[][6] = {{"1", "5", keys, "{}", "{}", "10"}};
+    const char *const many[][7] = {{"1", "5", keys, "{}", "{}", "10", "{}"}};
     PGresult *result = result_of(many, 1);
     tp_wal_specs *specs = NULL;
     assert_int_equal(tp_wal_specs_new(result, &specs, NULL), TRIGPERF_E_VERSION);

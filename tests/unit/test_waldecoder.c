@@ -20,6 +20,7 @@
 #define RELID 16400u
 
 static const char *const keys[] = {"user_id", "id"};
+static const uint32_t types[] = {23, 23};
 static const uint8_t forms[] = {TP_WAL_PLAIN, TP_WAL_PLAIN};
 static const char *const watch[] = {"note"};
 static const char *const full_names[] = {"*id", "*user_id", "*note", "*seen"};
@@ -31,6 +32,7 @@ static tp_walspec spec_of(uint32_t watch_count, uint32_t max_keys) {
                         .id = 7,
                         .key_count = 2,
                         .keys = keys,
+                        .types = types,
                         .forms = forms,
                         .watch_count = watch_count,
                         .watch = watch,

@@ -13,9 +13,17 @@
 #include "pgo_bytes.h"
 
 static const char *const keys[] = {"user_id", "id"};
+static const uint32_t types[] = {23, 23};
+static const uint8_t forms[] = {TP_WAL_PLAIN, TP_WAL_PLAIN};
 
 static tp_walspec spec_of(uint32_t relid) {
-    return (tp_walspec){.relid = relid, .id = 1, .key_count = 2, .keys = keys, .max_keys = 10};
+    return (tp_walspec){.relid = relid,
+                        .id = 1,
+                        .key_count = 2,
+                        .keys = keys,
+                        .types = types,
+                        .forms = forms,
+                        .max_keys = 10};
 }
 
 static bool take(tp_walrels *rels, uint32_t relid, char identity, uint32_t count,
@@ -108,6 +116,72 @@ static void test_members(void **state) {
     tp_walrels_free(rels);
 }
 
+/* A watched column that is not there any more: any of the others may be the one that was meant. */
+static void test_watched(void **state) {
+    (void)state;
+    static const char *const watch[] = {"note", "seen"};
+    static const char *const both[] = {"*id", "*user_id", "*seen", "*extra", "*note"};
+    static const char *const renamed[] = {"*id", "*user_id", "*seen", "*extra", "*remark"};
+    static const unsigned char counts[] = {1, 1, 1, 0, 1};
+    static const unsigned char all[] = {1, 1, 1, 1, 1};
+    tp_walrels *rels = tp_walrels_new();
+    tp_walspec spec = spec_of(5);
+    bool altered;
+    spec.watch = watch;
+    spec.watch_count = 2;
+    tp_walrels_use(rels, &spec, 1);
+    assert_true(take(rels, 5, 'f', 5, both, &altered));
+    assert_memory_equal(tp_walrels_find(rels, 5)->compared, counts, 5);
+    assert_true(take(rels, 5, 'f', 5, renamed, &altered));
+    assert_true(altered);
+    assert_memory_equal(tp_walrels_find(rels, 5)->compared, all, 5);
+    spec.watch_count = 0;
+    tp_walrels_use(rels, &spec, 1);
+    assert_memory_equal(tp_walrels_find(rels, 5)->compared, all, 5);
+    tp_walrels_free(rels);
+}
+
+/* The type that the description tells counts, not the one of the catalogs that were read. */
+static void test_types(void **state) {
+    (void)state;
+    static const char *const names[] = {"*id", "*user_id"};
+    static const struct {
+        uint32_t read;
+        uint8_t form;
+        uint32_t told;
+        uint8_t expected;
+    } cases[] = {{16, TP_WAL_BOOL, 16, TP_WAL_BOOL},
+                 {16, TP_WAL_BOOL, 25, TP_WAL_PLAIN},
+                 {25, TP_WAL_PLAIN, 16, TP_WAL_BOOL},
+                 {25, TP_WAL_PLAIN, 1042, TP_WAL_BLANKS},
+                 {25, TP_WAL_PLAIN, 869, TP_WAL_INET},
+                 {869, TP_WAL_INET, 16383, TP_WAL_PLAIN},
+                 {16400, TP_WAL_BOOL, 16400, TP_WAL_BOOL},
+                 {16400, TP_WAL_BOOL, 16401, TP_WAL_UNKNOWN},
+                 {25, TP_WAL_PLAIN, 3000000000u, TP_WAL_UNKNOWN},
+                 {16400, TP_WAL_UNKNOWN, 16400, TP_WAL_UNKNOWN}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const uint32_t of_keys[] = {23, cases[i].read};
+        const uint8_t forms_of_keys[] = {TP_WAL_PLAIN, cases[i].form};
+        pgo_bytes bytes;
+        tp_pgo_message message;
+        const char *why = NULL;
+        bool altered;
+        tp_walrels *rels = tp_walrels_new();
+        tp_walspec spec = spec_of(5);
+        spec.types = of_keys;
+        spec.forms = forms_of_keys;
+        tp_walrels_use(rels, &spec, 1);
+        pgo_relation_typed(&bytes, 0, 5, 'f', 2, names, (const uint32_t[]){cases[i].told, 23});
+        assert_true(tp_pgo_parse(bytes.data, bytes.length, false, &message, &why));
+        assert_true(tp_walrels_take(rels, &message, &altered));
+        const tp_walrel *rel = tp_walrels_find(rels, 5);
+        assert_int_equal(rel->forms[1], cases[i].expected);
+        assert_int_equal(rel->keys_known, cases[i].expected != TP_WAL_UNKNOWN);
+        tp_walrels_free(rels);
+    }
+}
+
 static void test_oom(void **state) {
     (void)state;
     static const char *const names[] = {"*id", "*user_id"};
@@ -127,8 +201,9 @@ static void test_oom(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),
-                                       cmocka_unit_test(test_other_tables),
-                                       cmocka_unit_test(test_members), cmocka_unit_test(test_oom)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matching), cmocka_unit_test(test_other_tables),
+        cmocka_unit_test(test_members),  cmocka_unit_test(test_watched),
+        cmocka_unit_test(test_types),    cmocka_unit_test(test_oom)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,8 @@ EXCEPTION WHEN insufficient_privilege OR undefined_function THEN
 END
 $$;
 
--- Tables without capture triggers have no function to renew, and wal_check_all() reports their state.
+-- Tables without capture triggers have no function to renew, but readers that know the types of their columns;
+-- wal_check_all() reports their state.
 CREATE FUNCTION trigperf.table_check(p_table trigperf.captured_table) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -194,6 +195,7 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM trigperf.resync(p_table.id);
+    PERFORM trigperf.registry_bump() WHERE NOT has_triggers;
     SELECT s.state, s.fix INTO verdict FROM trigperf.status_tables() s
     WHERE s.id = p_table.id AND (has_triggers OR s.state IN ('dropped', 'renamed'));
     IF verdict.state <> 'ok' THEN

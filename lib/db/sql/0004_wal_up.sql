@@ -244,10 +244,10 @@ END
 $$;
 
 -- What a reader needs to know of each table: keys in the order of the registry, and how the server's
--- output of their types becomes the text of a key. One row for each table that holds rows, and one for
--- the attached table itself.
+-- output of their types becomes the text of a key, which nobody can say of a type that has a cast to text of
+-- its own. One row for each table that holds rows, and one for the attached table itself.
 CREATE FUNCTION trigperf.wal_specs() RETURNS TABLE (
-    id int, relid oid, keys text[], forms text[], watch text[], max_keys int)
+    id int, relid oid, keys text[], forms text[], watch text[], max_keys int, types oid[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH attached AS MATERIALIZED (
         SELECT c.*, ARRAY(
@@ -259,9 +259,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                        UNION ALL
                        SELECT u.place, t.oid, t.typtype, t.typbasetype
                        FROM under u JOIN pg_type t ON t.oid = u.typbasetype WHERE u.typtype = 'd')
-                   SELECT CASE u.oid WHEN 16 THEN 'bool' WHEN 1042 THEN 'blanks' WHEN 869 THEN 'inet'
-                                     ELSE 'plain' END
-                   FROM under u WHERE u.typtype IS DISTINCT FROM 'd' ORDER BY u.place) AS forms
+                   SELECT CASE WHEN EXISTS (SELECT FROM pg_cast x WHERE x.castsource = u.oid
+                                            AND x.oid >= 16384 AND x.casttarget = 'text'::regtype
+                                            AND x.castfunc <> 0) THEN 'unknown'
+                               ELSE CASE u.oid WHEN 16 THEN 'bool' WHEN 1042 THEN 'blanks' WHEN 869 THEN 'inet'
+                                               ELSE 'plain' END END
+                   FROM under u WHERE u.typtype IS DISTINCT FROM 'd' ORDER BY u.place) AS forms,
+               ARRAY(SELECT COALESCE(a.atttypid, 0::oid) FROM unnest(c.key_columns) WITH ORDINALITY AS k(name, place)
+                     LEFT JOIN pg_attribute a ON a.attrelid = c.relid AND a.attname = k.name
+                     ORDER BY k.place) AS types
         FROM trigperf.captured_table c WHERE c.granularity = 'wal'),
     parts AS (
         SELECT DISTINCT ON (p.relid) p.relid, p.id
@@ -270,7 +276,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
               SELECT m.relid, m.table_id, COALESCE(m.gone_at, clock_timestamp())
               FROM trigperf.wal_member m) AS p(relid, id, until)
         ORDER BY p.relid, p.until DESC, p.id)
-    SELECT c.id, p.relid, c.key_columns, c.forms, c.watch, c.max_keys
+    SELECT c.id, p.relid, c.key_columns, c.forms, c.watch, c.max_keys, c.types
     FROM attached c JOIN parts p ON p.id = c.id ORDER BY p.relid
 $$;
 
