@@ -8,13 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool reserve(tp_strbuf *buffer, size_t more) {
-    if (buffer->failed) {
-        return false;
-    }
-    if (more < buffer->capacity - buffer->length && buffer->data != NULL) {
-        return true;
-    }
+static bool grow(tp_strbuf *buffer, size_t more) {
     size_t capacity = buffer->capacity == 0 ? 64 : buffer->capacity;
     while (capacity - buffer->length <= more && capacity <= SIZE_MAX / 2) {
         capacity *= 2;
@@ -27,6 +21,10 @@ static bool reserve(tp_strbuf *buffer, size_t more) {
     buffer->data = data;
     buffer->capacity = capacity;
     return true;
+}
+
+static bool reserve(tp_strbuf *buffer, size_t more) {
+    return !buffer->failed && (more < buffer->capacity - buffer->length || grow(buffer, more));
 }
 
 void tp_strbuf_free(tp_strbuf *buffer) {
@@ -51,6 +49,20 @@ void tp_strbuf_add(tp_strbuf *buffer, const char *bytes, size_t length) {
     }
     buffer->length += length;
     buffer->data[buffer->length] = '\0';
+}
+
+void tp_strbuf_add_string(tp_strbuf *buffer, const char *bytes, size_t length) {
+    if (length == SIZE_MAX || !reserve(buffer, length + 1)) {
+        buffer->failed = true;
+        return;
+    }
+    char *end = buffer->data + buffer->length;
+    if (length > 0) {
+        memcpy(end, bytes, length);
+    }
+    end[length] = '\0';
+    end[length + 1] = '\0';
+    buffer->length += length + 1;
 }
 
 void tp_strbuf_puts(tp_strbuf *buffer, const char *string) {

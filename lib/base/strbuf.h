@@ -19,6 +19,8 @@ typedef struct tp_strbuf {
 void tp_strbuf_free(tp_strbuf *buffer);  /* leaves it empty and usable */
 void tp_strbuf_reset(tp_strbuf *buffer); /* keeps the memory, clears contents and flag */
 void tp_strbuf_add(tp_strbuf *buffer, const char *bytes, size_t length);
+/* With a NUL behind them that counts: for strings one after the other. */
+void tp_strbuf_add_string(tp_strbuf *buffer, const char *bytes, size_t length);
 void tp_strbuf_puts(tp_strbuf *buffer, const char *string);
 void tp_strbuf_putc(tp_strbuf *buffer, char byte);
 void tp_strbuf_putu(tp_strbuf *buffer, uint64_t number);

@@ -60,16 +60,18 @@ struct tp_batch {
     tp_strbuf json;
 };
 
+static bool reserve(tp_batch *batch, list *in, uint32_t more, size_t size) {
+    uint32_t wanted = in->count + more;
+    void *items = batch->failed ? NULL : tp_array_reserve(in->items, &in->capacity, wanted, size);
+    batch->failed = items == NULL;
+    in->items = items != NULL ? items : in->items;
+    return !batch->failed;
+}
+
 /* A new last item to be filled in; NULL, and a failed batch, when memory is short. */
 static void *push(tp_batch *batch, list *to, size_t size) {
-    void *items =
-        batch->failed ? NULL : tp_array_reserve(to->items, &to->capacity, to->count + 1, size);
-    if (items == NULL) {
-        batch->failed = true;
-        return NULL;
-    }
-    to->items = items;
-    return (char *)items + to->count++ * size;
+    bool fits = to->count < to->capacity && !batch->failed;
+    return fits || reserve(batch, to, 1, size) ? (char *)to->items + to->count++ * size : NULL;
 }
 
 static const void *item_at(const list *from, uint32_t i, size_t size) {
@@ -79,8 +81,7 @@ static const void *item_at(const list *from, uint32_t i, size_t size) {
 /* Copies bytes and a NUL; returns where they start. */
 static size_t put_bytes(tp_batch *batch, const char *bytes, size_t length) {
     size_t start = batch->bytes.length;
-    tp_strbuf_add(&batch->bytes, bytes, length);
-    tp_strbuf_add(&batch->bytes, "", 1);
+    tp_strbuf_add_string(&batch->bytes, bytes, length);
     batch->failed = batch->failed || batch->bytes.failed;
     return start;
 }
@@ -120,6 +121,15 @@ void tp_batch_free(tp_batch *batch) {
 }
 
 /* ---- making ---- */
+
+void tp_batch_expect(tp_batch *batch, uint32_t keys, uint32_t changes) {
+    if (keys > 0) {
+        reserve(batch, &batch->keys, keys, sizeof(span));
+    }
+    if (changes > 0) {
+        reserve(batch, &batch->changes, changes, sizeof(batch_change));
+    }
+}
 
 void tp_batch_add_key(tp_batch *batch, const char *bytes, size_t length) {
     span *key = push(batch, &batch->keys, sizeof *key);
@@ -223,12 +233,22 @@ static int compare_keys(const void *a, const void *b, void *batch) {
     return order != 0 ? order : (left->length > right->length) - (left->length < right->length);
 }
 
+/* They often are: rows are written, and told, in the order of their ids. */
+static bool is_sorted(tp_batch *batch) {
+    const span *keys = batch->keys.items;
+    uint32_t i = 1;
+    while (i < batch->keys.count && compare_keys(&keys[i - 1], &keys[i], batch) <= 0) {
+        i++;
+    }
+    return i >= batch->keys.count;
+}
+
 bool tp_batch_seal(tp_batch *batch, const char *position) {
     batch->position = put_text(batch, position);
     if (batch->failed) {
         return false;
     }
-    if (batch->keys.count > 1) {
+    if (!is_sorted(batch)) {
         qsort_r(batch->keys.items, batch->keys.count, sizeof(span), compare_keys, batch);
     }
     return true;

@@ -25,6 +25,8 @@ typedef struct tp_batch_link {
 
 /* Adding is done without looking; sealing tells whether memory sufficed. */
 tp_batch *tp_batch_new(tp_batch_reason reason); /* NULL when memory is short */
+/* Room for so many, so that they need not be moved as the batch grows. */
+void tp_batch_expect(tp_batch *batch, uint32_t keys, uint32_t changes);
 void tp_batch_add_key(tp_batch *batch, const char *bytes, size_t length);
 void tp_batch_add_delta(tp_batch *batch, const tp_delta *delta);
 /* A table to resync. Everything is copied; prefixes need not be distinct. */

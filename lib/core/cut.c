@@ -75,11 +75,22 @@ static bool seal_last(tp_cut *cut) {
     return cut->last == NULL || tp_batch_seal(cut->last, cut->position);
 }
 
+/* As much as is left of the window, if it is one batch's worth: each change has a key, mostly. */
+static void expect(const tp_cut *cut, tp_batch *batch) {
+    uint64_t gone = (uint64_t)cut->held_keys + cut->named_keys;
+    uint32_t all = tp_window_key_count(cut->window);
+    uint32_t keys = all > gone ? all - (uint32_t)gone : 0;
+    uint32_t changes = tp_window_delta_count(cut->window);
+    keys = keys < cut->max_keys ? keys : cut->max_keys;
+    tp_batch_expect(batch, keys, changes < keys ? changes : keys);
+}
+
 static bool begin_batch(tp_cut *cut) {
     tp_batch *batch = seal_last(cut) ? tp_batch_new(cut->reason) : NULL;
     if (batch == NULL) {
         return false;
     }
+    expect(cut, batch);
     if (cut->last == NULL) {
         cut->batches = batch;
     } else {

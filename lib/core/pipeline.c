@@ -266,12 +266,12 @@ static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_
     uint32_t more = tp_window_staged_weight(pipeline->window);
     if (weight > 0 && weight + more > pipeline->options.max_keys) {
         close_full(pipeline);
+        more = tp_window_staged_weight(pipeline->window);
     }
     const tp_delta *match = tp_window_match(pipeline->window);
     uint32_t keys = tp_window_staged_count(pipeline->window);
     bool keyless = keys == 0 && (match == NULL || match->ref_count == 0);
     bool merged = match != NULL;
-    more = tp_window_staged_weight(pipeline->window);
     if (!tp_window_commit(pipeline->window, addition, expanded)) {
         return tp_error_nomem(err);
     }

@@ -42,7 +42,6 @@ struct tp_waldecoder {
     uint64_t running_bytes;
     uint64_t end_lsn; /* of the newest committed one */
     uint64_t changes;
-    tp_strbuf scratch;
 };
 
 int32_t tp_waldecoder_new(const tp_hash_key *key, const char *instance, uint64_t max_bytes,
@@ -101,7 +100,6 @@ void tp_waldecoder_free(tp_waldecoder *decoder) {
             tp_waldecoder_reset(decoder);
         }
         tp_walrels_free(decoder->rels);
-        tp_strbuf_free(&decoder->scratch);
         free(decoder->instance);
         free(decoder);
     }
@@ -167,8 +165,7 @@ static void read_row(const tp_walrel *rel, tp_pgo_tuple tuple, const row *old, r
     }
 }
 
-static void add_row(tp_waldecoder *decoder, tp_waltx *tx, uint32_t subxid, uint32_t op,
-                    const row *from) {
+static void add_row(tp_waltx *tx, uint32_t subxid, uint32_t op, const row *from) {
     const tp_walspec *spec = from->rel->spec;
     char space[TP_WAL_KEYS_MAX][SPACE];
     tp_value values[TP_WAL_KEYS_MAX];
@@ -179,7 +176,20 @@ static void add_row(tp_waldecoder *decoder, tp_waltx *tx, uint32_t subxid, uint3
     for (uint32_t i = 0; i < spec->key_count; i++) {
         values[i] = render(&from->keys[i], from->rel->forms[i], space[i]);
     }
-    tp_waltx_add(tx, subxid, spec, op, values, &decoder->scratch);
+    tp_waltx_add(tx, subxid, spec, op, values);
+}
+
+static bool same_image(const tp_pgo_column *a, const tp_pgo_column *b) {
+    return a->kind == b->kind && a->length == b->length &&
+           (a->length == 0 || memcmp(a->data, b->data, a->length) == 0);
+}
+
+static bool same_keys(const row *a, const row *b) {
+    bool same = a->unknown == b->unknown;
+    for (uint32_t i = 0; same && i < a->rel->spec->key_count; i++) {
+        same = same_image(&a->keys[i], &b->keys[i]);
+    }
+    return same;
 }
 
 /* Whether a column that counts has another image in the new row. */
@@ -187,18 +197,14 @@ static bool differs(const tp_walrel *rel, tp_pgo_tuple before, tp_pgo_tuple afte
     for (uint32_t i = 0; i < before.count; i++) {
         tp_pgo_column old = tp_pgo_column_next(&before.at);
         tp_pgo_column new = tp_pgo_column_next(&after.at);
-        bool same =
-            new.kind == 'u' || (old.kind == new.kind &&old.length == new.length &&
-                                (old.length == 0 || memcmp(old.data, new.data, old.length) == 0));
-        if (rel->compared[i] != 0 && !same) {
+        if (rel->compared[i] != 0 && new.kind != 'u' && !same_image(&old, &new)) {
             return true;
         }
     }
     return false;
 }
 
-static void take_update(tp_waldecoder *decoder, tp_waltx *tx, const tp_walrel *rel,
-                        const tp_pgo_message *message) {
+static void take_update(tp_waltx *tx, const tp_walrel *rel, const tp_pgo_message *message) {
     if (!rel->identity_covers || (message->old_kind == 0 && rel->identity == 'f')) {
         tp_waltx_resync(tx, rel->spec->id);
         return;
@@ -210,23 +216,24 @@ static void take_update(tp_waldecoder *decoder, tp_waltx *tx, const tp_walrel *r
     row new;
     if (message->old_kind != 0) {
         read_row(rel, message->before, NULL, &old);
-        add_row(decoder, tx, message->xid, TP_OP_UPDATE, &old);
+        add_row(tx, message->xid, TP_OP_UPDATE, &old);
     }
     read_row(rel, message->after, message->old_kind == 0 ? NULL : &old, &new);
-    add_row(decoder, tx, message->xid, TP_OP_UPDATE, &new);
+    if (message->old_kind == 0 || !same_keys(&old, &new)) {
+        add_row(tx, message->xid, TP_OP_UPDATE, &new);
+    }
 }
 
-static void take_row(tp_waldecoder *decoder, tp_waltx *tx, const tp_walrel *rel,
-                     const tp_pgo_message *message) {
+static void take_row(tp_waltx *tx, const tp_walrel *rel, const tp_pgo_message *message) {
     row one;
     if (message->kind == TP_PGO_UPDATE) {
-        take_update(decoder, tx, rel, message);
+        take_update(tx, rel, message);
     } else if (message->kind == TP_PGO_INSERT) {
         read_row(rel, message->after, NULL, &one);
-        add_row(decoder, tx, message->xid, TP_OP_INSERT, &one);
+        add_row(tx, message->xid, TP_OP_INSERT, &one);
     } else if (rel->identity_covers) {
         read_row(rel, message->before, NULL, &one);
-        add_row(decoder, tx, message->xid, TP_OP_DELETE, &one);
+        add_row(tx, message->xid, TP_OP_DELETE, &one);
     } else {
         tp_waltx_resync(tx, rel->spec->id);
     }
@@ -264,7 +271,7 @@ static int32_t take_change(tp_waldecoder *decoder, tp_waltx *tx, const tp_pgo_me
     } else if (!rel->keys_known || is_crowded(decoder)) {
         tp_waltx_resync(tx, rel->spec->id);
     } else {
-        take_row(decoder, tx, rel, message);
+        take_row(tx, rel, message);
     }
     return TRIGPERF_OK;
 }

@@ -7,11 +7,10 @@
 #include "core/waltx.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
-#include "core/keyset.h"
 #include "core/tuple.h"
+#include "core/tupleset.h"
 
 #define PARTS_MAX 64u
 #define TABLE_BYTES_MAX (UINT64_C(16) << 20)
@@ -20,7 +19,7 @@
 
 typedef struct part {
     uint32_t subxid;
-    tp_keyset tuples; /* index of the table, and tuple; fate: operations */
+    tp_tupleset tuples; /* their tables: indexes in tables[] */
 } part;
 
 typedef struct state {
@@ -55,7 +54,7 @@ tp_waltx *tp_waltx_new(const tp_hash_key *key, uint32_t xid) {
 
 static void free_parts(tp_waltx *tx, uint32_t from) {
     for (uint32_t i = from; i < tx->part_made; i++) {
-        tp_keyset_free(&tx->parts[i].tuples);
+        tp_tupleset_free(&tx->parts[i].tuples);
     }
     tx->part_made = tx->part_made < from ? tx->part_made : from;
 }
@@ -93,7 +92,7 @@ tp_waltx **tp_waltx_link(tp_waltx *tx) {
 uint64_t tp_waltx_bytes(const tp_waltx *tx) {
     uint64_t bytes = sizeof *tx + tx->table_capacity * sizeof *tx->tables;
     for (uint32_t i = 0; i < tx->part_count; i++) {
-        bytes += sizeof tx->parts[i] + tp_keyset_bytes(&tx->parts[i].tuples);
+        bytes += sizeof tx->parts[i] + tp_tupleset_bytes(&tx->parts[i].tuples);
     }
     return bytes;
 }
@@ -145,7 +144,7 @@ static part *add_part(tp_waltx *tx, uint32_t subxid) {
     part *added = &parts[tx->part_count++];
     if (tx->part_count <= tx->part_made) {
         added->subxid = subxid;
-        tp_keyset_clear(&added->tuples);
+        tp_tupleset_clear(&added->tuples);
     } else {
         *added = (part){.subxid = subxid};
         tx->part_made = tx->part_count;
@@ -169,49 +168,40 @@ static part *find_part(tp_waltx *tx, uint32_t subxid) {
     return i == PARTS_MAX ? NULL : add_part(tx, subxid);
 }
 
-/* The table's index and the tuple as one string of bytes; NULL when it is too long. */
-static char *encode(uint32_t index, const tp_walspec *spec, const tp_value *values,
-                    tp_strbuf *scratch, uint32_t *length) {
-    uint64_t whole = sizeof index + tp_tuple_length(values, spec->key_count);
-    char *bytes = whole > TABLE_BYTES_MAX ? NULL : tp_strbuf_room(scratch, (size_t)whole);
-    if (bytes != NULL) {
-        memcpy(bytes, &index, sizeof index);
-        tp_tuple_encode(values, spec->key_count, bytes + sizeof index);
-        *length = (uint32_t)whole;
-    }
-    return bytes;
-}
-
 /* False: the table must be resynced. */
-static bool put(tp_waltx *tx, part *in, uint32_t index, const tp_walspec *spec, uint32_t op,
-                const char *bytes, uint32_t length) {
-    uint64_t hash = tp_hash64(tx->key, bytes, length);
-    uint32_t handle = tp_keyset_find(&in->tuples, bytes, length, hash);
-    state *table = &tx->tables[index];
-    if (handle == TP_KEY_NONE) {
+static bool put(const tp_waltx *tx, part *in, uint32_t index, const tp_walspec *spec, uint32_t op,
+                const tp_value *values) {
+    uint64_t length = tp_tuple_length(values, spec->key_count);
+    tp_tuple *staged =
+        length > TABLE_BYTES_MAX
+            ? NULL
+            : tp_tupleset_stage(&in->tuples, index, values, spec->key_count, (uint32_t)length);
+    if (staged == NULL) {
+        return false;
+    }
+    tp_tuple *tuple = tp_tupleset_find(&in->tuples, tx->key, staged);
+    if (tuple == NULL) {
+        state *table = &tx->tables[index];
         if (table->tuples >= spec->max_keys || table->bytes + length > TABLE_BYTES_MAX ||
-            !tp_keyset_reserve(&in->tuples, 1, length)) {
+            !tp_tupleset_keep(&in->tuples, tx->key, staged)) {
             return false;
         }
-        handle = tp_keyset_add(&in->tuples, bytes, length, hash);
-        tp_keyset_at(&in->tuples, handle)->fate = 0;
+        tuple = staged;
         table->tuples++;
         table->bytes += length;
     }
-    tp_keyset_at(&in->tuples, handle)->fate |= op;
+    tuple->ops |= op;
     return true;
 }
 
 void tp_waltx_add(tp_waltx *tx, uint32_t subxid, const tp_walspec *spec, uint32_t op,
-                  const tp_value *values, tp_strbuf *scratch) {
-    uint32_t length = 0;
+                  const tp_value *values) {
     uint32_t index = find_table(tx, spec->id);
     if (index == UINT32_MAX || tx->tables[index].public.resync) {
         return;
     }
     part *in = find_part(tx, subxid);
-    const char *bytes = encode(index, spec, values, scratch, &length);
-    if (in == NULL || bytes == NULL || !put(tx, in, index, spec, op, bytes, length)) {
+    if (in == NULL || !put(tx, in, index, spec, op, values)) {
         tx->tables[index].public.resync = true;
     }
 }
@@ -219,7 +209,7 @@ void tp_waltx_add(tp_waltx *tx, uint32_t subxid, const tp_walspec *spec, uint32_
 void tp_waltx_abort(tp_waltx *tx, uint32_t subxid) {
     for (uint32_t i = 0; i < tx->part_count; i++) {
         if (tx->parts[i].subxid == subxid) {
-            tp_keyset_free(&tx->parts[i].tuples);
+            tp_tupleset_free(&tx->parts[i].tuples);
         }
     }
 }
@@ -234,17 +224,15 @@ bool tp_waltx_table_at(const tp_waltx *tx, uint32_t i, tp_waltx_table *out) {
 
 bool tp_waltx_next(const tp_waltx *tx, tp_waltx_cursor *cursor, tp_waltx_change *out) {
     while (cursor->part < tx->part_count) {
-        const tp_key *key = tp_keyset_next(&tx->parts[cursor->part].tuples, cursor->at);
-        cursor->at = key;
-        if (key == NULL) {
+        const tp_tuple *tuple = tp_tupleset_next(&tx->parts[cursor->part].tuples, cursor->at);
+        cursor->at = tuple;
+        if (tuple == NULL) {
             cursor->part++;
             continue;
         }
-        uint32_t index;
-        memcpy(&index, key->bytes, sizeof index);
-        if (!tx->tables[index].public.resync) {
-            *out = (tp_waltx_change){tx->tables[index].public.table, key->fate,
-                                     key->bytes + sizeof index};
+        const tp_waltx_table *table = &tx->tables[tuple->table].public;
+        if (!table->resync) {
+            *out = (tp_waltx_change){table->table, tuple->ops, tuple->bytes};
             return true;
         }
     }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/hash.h"
-#include "base/strbuf.h"
+#include "core/change.h"
 #include "core/walspec.h"
 
 typedef struct tp_waltx tp_waltx;
@@ -33,7 +33,7 @@ uint64_t tp_waltx_bytes(const tp_waltx *tx);
 /* A change, by a subtransaction (0: by none). When memory is short, everything may have changed;
  * when there are too many tuples of a table, anything of it. */
 void tp_waltx_add(tp_waltx *tx, uint32_t subxid, const tp_walspec *spec, uint32_t op,
-                  const tp_value *values, tp_strbuf *scratch);
+                  const tp_value *values);
 /* Anything of a table may have changed. */
 void tp_waltx_resync(tp_waltx *tx, int32_t table);
 void tp_waltx_truncate(tp_waltx *tx, int32_t table);

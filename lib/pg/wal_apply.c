@@ -8,6 +8,7 @@
 #include "core/tuple.h"
 
 #define GROUP_MAX 64
+#define LOOK_AFTER 16u /* changes */
 
 typedef struct work {
     const tp_registry *registry;
@@ -15,7 +16,9 @@ typedef struct work {
     tp_pipeline *pipeline;
     uint64_t now_ms;
     uint64_t lsn;
-    /* looked up last, as most changes of a transaction are of one table */
+    uint64_t changes;
+    uint64_t look_at; /* after so many of them, whether there is room for more */
+    /* looked up last, as most changes are of one table */
     int32_t table; /* 0: none */
     const tp_walspec *spec;
     const tp_registry_table *known; /* NULL: not of this source, or detached */
@@ -30,12 +33,12 @@ static void look_up(work *w, int32_t table) {
 }
 
 static void apply_table(work *w, const tp_waltx_table *state) {
+    static const tp_value nulls[TP_REGISTRY_KEYS_MAX];
     look_up(w, state->table);
     const tp_registry_table *known = w->known;
     if (known == NULL || !(state->truncated || state->resync)) {
         return;
     }
-    tp_value nulls[TP_REGISTRY_KEYS_MAX] = {{NULL, 0}};
     tp_change change = {known->table, TP_OP_TRUNCATE, nulls, w->lsn};
     bool told = state->truncated &&
                 tp_pipeline_change(w->pipeline, w->now_ms, &change, NULL) == TRIGPERF_OK;
@@ -74,25 +77,29 @@ bool tp_wal_checkpoint(tp_pipeline *pipeline, uint64_t lsn) {
     return set;
 }
 
-static void apply(tp_waltx *tx, const tp_wal_group *group, tp_pipeline *pipeline) {
-    const tp_waltx_facts *facts = tp_waltx_facts_of(tx);
+static void apply(work *w, const tp_waltx *tx, const tp_waltx_facts *facts) {
     tp_waltx_cursor cursor = {0, NULL};
     tp_waltx_change change;
     tp_waltx_table state;
-    work w = {.registry = group->registry,
-              .specs = group->specs,
-              .pipeline = pipeline,
-              .now_ms = group->now_ms,
-              .lsn = facts->end_lsn};
+    w->lsn = facts->end_lsn;
     if (facts->everything) {
-        tp_pipeline_resync(pipeline, w.now_ms, NULL, 0, w.lsn);
+        tp_pipeline_resync(w->pipeline, w->now_ms, NULL, 0, w->lsn);
     }
     for (uint32_t i = 0; tp_waltx_table_at(tx, i, &state); i++) {
-        apply_table(&w, &state);
+        apply_table(w, &state);
     }
-    while (tp_waltx_next(tx, &cursor, &change)) {
-        apply_change(&w, &change);
+    for (; tp_waltx_next(tx, &cursor, &change); w->changes++) {
+        apply_change(w, &change);
     }
+}
+
+/* Asked now and then: what a few changes add does not matter. */
+static bool is_full(work *w) {
+    if (w->changes < w->look_at) {
+        return false;
+    }
+    w->look_at = w->changes + LOOK_AFTER;
+    return tp_pipeline_full(w->pipeline);
 }
 
 /* The oldest transaction that waits, if it may be applied now. */
@@ -105,14 +112,18 @@ static tp_waltx *next_visible(const tp_wal_group *group) {
 
 void tp_wal_apply_group(tp_wal_group *group, tp_pipeline *pipeline) {
     tp_waltx *tx;
-    while (group->count < GROUP_MAX && group->mark == 0 && !tp_pipeline_full(pipeline) &&
+    work w = {.registry = group->registry,
+              .specs = group->specs,
+              .pipeline = pipeline,
+              .now_ms = group->now_ms};
+    while (group->count < GROUP_MAX && group->mark == 0 && !is_full(&w) &&
            (tx = next_visible(group)) != NULL) {
         const tp_waltx_facts *facts = tp_waltx_facts_of(tx);
         group->mark = facts->mark;
         group->end_lsn = facts->end_lsn;
         group->loaded = false;
         group->count++;
-        apply(tx, group, pipeline);
+        apply(&w, tx, facts);
         tp_waldecoder_drop_first(group->decoder);
     }
     group->checkpointed = group->count > 0 && tp_wal_checkpoint(pipeline, group->end_lsn);

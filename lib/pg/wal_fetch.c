@@ -193,12 +193,12 @@ void tp_wal_fetch_begin(tp_wal_fetch *fetch, const char *slot, uint64_t now_ms) 
 
 /* ---- rows ---- */
 
-static uint32_t big_endian(const char *bytes, size_t count) {
-    uint32_t number = 0;
-    for (size_t i = 0; i < count; i++) {
-        number = number << 8 | (unsigned char)bytes[i];
-    }
-    return number;
+static uint32_t u16(const char *bytes) {
+    return (uint32_t)(unsigned char)bytes[0] << 8 | (unsigned char)bytes[1];
+}
+
+static uint32_t u32(const char *bytes) {
+    return u16(bytes) << 16 | u16(bytes + 2);
 }
 
 /* A row: the number of its fields, 65,535 at the end of all; of each, its length and its bytes. */
@@ -208,10 +208,10 @@ void tp_wal_fetch_take(tp_wal_fetch *fetch, const char *bytes, size_t length) {
         length -= HEADER;
         fetch->begun = true;
     }
-    if (length == 2 && big_endian(bytes, 2) == 0xFFFF) {
+    if (length == 2 && u16(bytes) == 0xFFFF) {
         return;
     }
-    bool fine = length >= 6 && big_endian(bytes, 2) == 1 && big_endian(bytes + 2, 4) == length - 6;
+    bool fine = length >= 6 && u16(bytes) == 1 && u32(bytes + 2) == length - 6;
     fetch->discards = fetch->discards || !fine;
     fetch->taken++;
     fetch->rows++;

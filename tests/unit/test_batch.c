@@ -29,6 +29,50 @@ static void test_keys_are_sorted_bytewise(void **state) {
     tp_batch_free(NULL);
 }
 
+static void test_keys_in_order_stay(void **state) {
+    (void)state;
+    static const char *const order[] = {"a", "a", "a:1", "a:10", "b"};
+    for (uint32_t swapped = 0; swapped < 5; swapped++) { /* with the one before; 0: none */
+        tp_batch *batch = tp_batch_new(TP_BATCH_SIZE);
+        for (uint32_t i = 0; i < 5; i++) {
+            uint32_t at = i == swapped && i > 0 ? i - 1 : i + (i + 1 == swapped ? 1 : 0);
+            tp_batch_add_key(batch, order[at], strlen(order[at]));
+        }
+        assert_true(tp_batch_seal(batch, ""));
+        for (uint32_t i = 0; i < 5; i++) {
+            assert_string_equal(tp_batch_key(batch, i, NULL), order[i]);
+        }
+        tp_batch_free(batch);
+    }
+}
+
+static void test_expected(void **state) {
+    (void)state;
+    tp_batch *batch = tp_batch_new(TP_BATCH_WINDOW);
+    tp_batch_expect(batch, 0, 0);
+    uint64_t before = tp_batch_bytes(batch);
+    tp_batch_expect(batch, 50, 20);
+    uint64_t expected = tp_batch_bytes(batch);
+    assert_true(expected > before);
+    tp_batch_expect(batch, 5, 2);
+    assert_true(tp_batch_bytes(batch) == expected);
+    for (int i = 0; i < 100; i++) {
+        tp_batch_add_key(batch, "k", 1);
+    }
+    assert_true(tp_batch_seal(batch, ""));
+    assert_int_equal(tp_batch_key_count(batch), 100);
+    tp_batch_free(batch);
+    for (unsigned n = 1; n <= 2; n++) {
+        batch = tp_batch_new(TP_BATCH_WINDOW);
+        oom_fail_at(n);
+        tp_batch_expect(batch, 50, 20);
+        assert_true(oom_reset());
+        assert_true(tp_batch_failed(batch));
+        assert_false(tp_batch_seal(batch, ""));
+        tp_batch_free(batch);
+    }
+}
+
 static void test_changes(void **state) {
     (void)state;
     tp_coalescer from = {0};
@@ -190,6 +234,8 @@ static void test_json_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_are_sorted_bytewise),
+        cmocka_unit_test(test_keys_in_order_stay),
+        cmocka_unit_test(test_expected),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_out_of_range),
         cmocka_unit_test(test_resyncs),

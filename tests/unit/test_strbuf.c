@@ -52,6 +52,34 @@ static void test_every_length_is_terminated(void **state) {
     tp_strbuf_free(&b);
 }
 
+static void test_strings_one_after_the_other(void **state) {
+    (void)state;
+    tp_strbuf b = TP_STRBUF_INIT;
+    char text[80];
+    memset(text, 'x', sizeof text);
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof text; i++) {
+        tp_strbuf_add_string(&b, i == 0 ? NULL : text, i);
+        length += i + 1;
+        assert_int_equal(b.length, length);
+        assert_true(b.capacity > b.length);
+        assert_int_equal(b.data[length], '\0');
+        assert_int_equal(strlen(b.data + length - i - 1), i);
+    }
+    oom_fail_at(1);
+    while (!b.failed) {
+        length = b.length;
+        tp_strbuf_add_string(&b, text, sizeof text);
+    }
+    oom_reset();
+    assert_int_equal(b.length, length);
+    tp_strbuf_reset(&b);
+    tp_strbuf_add_string(&b, text, SIZE_MAX);
+    assert_true(b.failed);
+    assert_int_equal(b.length, 0);
+    tp_strbuf_free(&b);
+}
+
 static void test_printf_longer_than_the_room(void **state) {
     (void)state;
     tp_strbuf b = TP_STRBUF_INIT;
@@ -139,6 +167,7 @@ int main(void) {
         cmocka_unit_test(test_appends),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_every_length_is_terminated),
+        cmocka_unit_test(test_strings_one_after_the_other),
         cmocka_unit_test(test_printf_longer_than_the_room),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_reset_keeps_memory),

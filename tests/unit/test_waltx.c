@@ -20,24 +20,22 @@ static tp_walspec spec_of(int32_t id) {
     return (tp_walspec){.id = id, .key_count = 1, .keys = keys, .max_keys = 1000};
 }
 
-static void add(tp_waltx *tx, uint32_t subxid, int32_t table, uint32_t op, const char *text,
-                tp_strbuf *scratch) {
+static void add(tp_waltx *tx, uint32_t subxid, int32_t table, uint32_t op, const char *text) {
     tp_walspec spec = spec_of(table);
     tp_value value = {text, text == NULL ? 0 : (uint32_t)strlen(text)};
-    tp_waltx_add(tx, subxid, &spec, op, &value, scratch);
+    tp_waltx_add(tx, subxid, &spec, op, &value);
 }
 
 static void test_walk(void **state) {
     (void)state;
     tp_hash_key key;
     tp_hash_key_seed(&key, 1);
-    tp_strbuf scratch = TP_STRBUF_INIT;
     tp_waltx *tx = tp_waltx_new(&key, 9);
-    add(tx, 0, 1, TP_OP_INSERT, "a", &scratch);
-    add(tx, 0, 2, TP_OP_INSERT, "a", &scratch);
-    add(tx, 5, 1, TP_OP_UPDATE, "b", &scratch);
-    add(tx, 0, 1, TP_OP_DELETE, "a", &scratch);
-    add(tx, 0, 1, TP_OP_DELETE, NULL, &scratch);
+    add(tx, 0, 1, TP_OP_INSERT, "a");
+    add(tx, 0, 2, TP_OP_INSERT, "a");
+    add(tx, 5, 1, TP_OP_UPDATE, "b");
+    add(tx, 0, 1, TP_OP_DELETE, "a");
+    add(tx, 0, 1, TP_OP_DELETE, NULL);
     char text[100] = "";
     tp_waltx_cursor cursor = {0, NULL};
     tp_waltx_change change;
@@ -56,7 +54,6 @@ static void test_walk(void **state) {
     cursor = (tp_waltx_cursor){0, NULL};
     assert_false(tp_waltx_next(tx, &cursor, &change));
     tp_waltx_free(tx);
-    tp_strbuf_free(&scratch);
 }
 
 /* 16 MB of keys are told, more are a resync. */
@@ -64,7 +61,6 @@ static void test_bytes(void **state) {
     (void)state;
     tp_hash_key key;
     tp_hash_key_seed(&key, 1);
-    tp_strbuf scratch = TP_STRBUF_INIT;
     tp_waltx *tx = tp_waltx_new(&key, 9);
     size_t length = (size_t)5 << 20;
     char *large = malloc(length + 1);
@@ -73,14 +69,13 @@ static void test_bytes(void **state) {
     tp_waltx_table table;
     for (int i = 0; i < 4; i++) {
         large[0] = (char)('a' + i);
-        add(tx, 0, 1, TP_OP_INSERT, large, &scratch);
+        add(tx, 0, 1, TP_OP_INSERT, large);
         assert_true(tp_waltx_table_at(tx, 0, &table));
         assert_int_equal(table.resync, i == 3);
     }
     assert_false(tp_waltx_table_at(tx, 1, &table));
     free(large);
     tp_waltx_free(tx);
-    tp_strbuf_free(&scratch);
 }
 
 /* A small one is used again as if it were new, a large one is not kept. */
@@ -88,7 +83,6 @@ static void test_renew(void **state) {
     (void)state;
     tp_hash_key key;
     tp_hash_key_seed(&key, 1);
-    tp_strbuf scratch = TP_STRBUF_INIT;
     tp_waltx_cursor cursor = {0, NULL};
     tp_waltx_change change;
     tp_waltx_table table;
@@ -96,8 +90,8 @@ static void test_renew(void **state) {
     uint64_t empty = tp_waltx_bytes(tx);
     assert_true(tp_waltx_renew(tx));
     for (int i = 0; i < 3; i++) {
-        add(tx, 5, 1, TP_OP_INSERT, "a", &scratch);
-        add(tx, 6, 1, TP_OP_INSERT, "b", &scratch);
+        add(tx, 5, 1, TP_OP_INSERT, "a");
+        add(tx, 6, 1, TP_OP_INSERT, "b");
         tp_waltx_resync(tx, 2);
         tp_waltx_facts_of(tx)->mark = 3;
         tp_waltx_facts_of(tx)->everything = true;
@@ -109,7 +103,7 @@ static void test_renew(void **state) {
         assert_false(tp_waltx_next(tx, &cursor, &change));
         assert_true(tp_waltx_bytes(tx) >= empty);
     }
-    add(tx, 0, 1, TP_OP_UPDATE, "c", &scratch);
+    add(tx, 0, 1, TP_OP_UPDATE, "c");
     cursor = (tp_waltx_cursor){0, NULL};
     assert_true(tp_waltx_next(tx, &cursor, &change));
     assert_string_equal(tp_tuple_value(change.tuple, 0).data, "c");
@@ -118,11 +112,10 @@ static void test_renew(void **state) {
     char text[24];
     for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof text, "%d", i);
-        add(tx, 0, 1, TP_OP_INSERT, text, &scratch);
+        add(tx, 0, 1, TP_OP_INSERT, text);
     }
     assert_false(tp_waltx_renew(tx));
     tp_waltx_free(tx);
-    tp_strbuf_free(&scratch);
 }
 
 static void test_oom(void **state) {
@@ -130,11 +123,10 @@ static void test_oom(void **state) {
     tp_hash_key key;
     tp_hash_key_seed(&key, 1);
     for (unsigned n = 1;; n++) {
-        tp_strbuf scratch = TP_STRBUF_INIT;
         oom_fail_at(n);
         tp_waltx *tx = tp_waltx_new(&key, 9);
         if (tx != NULL) {
-            add(tx, 0, 1, TP_OP_INSERT, "a", &scratch);
+            add(tx, 0, 1, TP_OP_INSERT, "a");
             tp_waltx_truncate(tx, 2);
             tp_waltx_resync(tx, 3);
         }
@@ -144,7 +136,6 @@ static void test_oom(void **state) {
                                      (tp_waltx_table_at(tx, 0, &table) && table.resync));
         assert_true(!failed || tx == NULL || resync);
         tp_waltx_free(tx);
-        tp_strbuf_free(&scratch);
         if (!failed) {
             assert_true(n > 4);
             return;
