@@ -155,6 +155,52 @@ def _(installed):
     equal(installed.value("select count(*) from trigperf.trigger_performance_metrics where executions < 1"), "0", "below one")
 
 
+def two_triggers(db):
+    """A second trigger on another table, both with a past; returns what inserts into the second."""
+    prepared(db)
+    db.sql("create table others(id int); " + SLEEPY.format(name="other") + "; create trigger other_one before insert "
+           "on others for each row execute function other()")
+    collect(db)
+    insert(db, 5)
+    db.sql("insert into others select g from generate_series(1, 7) g; select pg_stat_force_next_flush()")
+    collect(db)
+
+
+def both(db):
+    return [executions(db, "slow_one"), executions(db, "other_one")]
+
+
+@test("collect: what resets single counters, or others than these, resets no more than that")
+def _(installed):
+    two_triggers(installed)
+    equal(both(installed), ["5", "7"], "before")
+    shared = "pg_stat_reset_shared()" if int(installed.value("show server_version_num")) >= 170000 else "pg_stat_reset_shared('bgwriter'), pg_stat_reset_shared('archiver')"
+    for number, reset in enumerate(["pg_stat_reset_single_table_counters('public.others'::regclass)", shared,
+                                    "pg_stat_reset_single_function_counters('public.slow'::regproc)"], 1):
+        installed.sql(f"select {reset}")
+        insert(installed, 1)
+        equal(collect(installed)["statistics_lost"], False, reset)
+        equal(both(installed), [str(5 + number), "7"], reset)
+    collect(installed)
+    equal(both(installed), ["8", "7"], "afterwards")
+
+
+@test("collect: a reset of everything, with more calls since than before")
+def _(installed):
+    two_triggers(installed)
+    installed.sql("select pg_stat_reset()")
+    insert(installed, 9)
+    equal(collect(installed)["statistics_lost"], True, "reset")
+    equal(both(installed), ["14", "7"], "all that stands there is new")
+    collect(installed)
+    equal(both(installed), ["14", "7"], "afterwards")
+    installed.sql("select pg_stat_reset(); insert into others values (1); select pg_stat_force_next_flush()")
+    insert(installed, 20)
+    installed.sql("update trigperf.collect_state set counters = array_fill(0::bigint, array[cardinality(counters)])")
+    equal(collect(installed)["statistics_lost"], False, "a reset whose every trace was overtaken")
+    equal(both(installed), [str(14 + 20 - 9), "8"], "what was there before is missing, nothing is counted twice")
+
+
 @test("collect: a function that serves several triggers is told as such, and counted once")
 def _(installed):
     prepared(installed)

@@ -22,6 +22,7 @@ DROP FUNCTION trigperf.collect_errors(pg_snapshot, pg_snapshot);
 DROP FUNCTION trigperf.collect_samples(pg_snapshot, pg_snapshot);
 DROP FUNCTION trigperf.collect_functions(timestamptz, boolean, boolean);
 DROP FUNCTION trigperf.statistics_lost(trigperf.collect_state);
+DROP FUNCTION trigperf.statistics_counters();
 DROP FUNCTION trigperf.track_functions_hint();
 DROP FUNCTION trigperf.trigger_functions();
 DROP FUNCTION trigperf.triggers();

@@ -87,8 +87,9 @@ CREATE TABLE trigperf.collect_state (
     in_database     oid,
     measured_since  timestamptz,
     collected_at    timestamptz,
-    database_reset  timestamptz,
-    shared_reset    timestamptz,
+    looked_at       timestamptz,
+    incarnation     uuid,
+    counters        bigint[],
     commits         bigint,
     active_ms       double precision,
     sampled         pg_snapshot,
@@ -97,8 +98,11 @@ CREATE TABLE trigperf.collect_state (
     merged_at       timestamptz,
     swept_at        timestamptz
 ) WITH (fillfactor = 50);
+COMMENT ON COLUMN trigperf.collect_state.looked_at IS 'when the counters of functions had been read';
+COMMENT ON COLUMN trigperf.collect_state.counters IS
+    'counters of pg_stat_database: they only go back when all statistics of the database were lost or reset';
 COMMENT ON COLUMN trigperf.collect_state.commits IS
-    'pg_stat_database.xact_commit: it only goes back when the server lost its statistics';
+    'pg_stat_database.xact_commit';
 COMMENT ON COLUMN trigperf.collect_state.active_ms IS
     'pg_stat_database.active_time: what sessions spent executing statements';
 COMMENT ON COLUMN trigperf.collect_state.execution_us IS
@@ -355,28 +359,32 @@ $$;
 
 -- ---------------------------------------------------------------------------------------------
 -- Collecting. The server counts calls of functions since some moment; what was added since the last
--- look belongs to the present hour. A count is new, and all of it counts, when the server lost or
--- reset its statistics, when the function's own count went back, and when the function was not there
--- at the last look. The very first look only notes where the counters stand.
+-- look belongs to the present hour. A function's count is new, and all of it counts, when it went back,
+-- when the function was not there at the last look, and when all statistics began anew since then, which
+-- also tells of functions whose count has passed its old value. The very first look only notes where the
+-- counters stand.
 
--- Whether all counters began anew. After a crash the server dates all of its shared statistics at one and
--- the same moment, which resets of single ones never do: so it is told from them however many calls there
--- were since.
---
--- Statistics of the database are reset by pg_stat_reset(), which dates pg_stat_database, and lost in
--- a crash, which takes that date away, or, where there was none, is told by a count of commits that
--- went back. pg_stat_bgwriter alone does not tell: its own reset leaves functions as they are, so it
--- counts only together with a function whose calls became fewer or vanished.
-CREATE FUNCTION trigperf.statistics_lost(p_state trigperf.collect_state) RETURNS boolean
+-- Counters of the database that only grow. They are reset together with those of all its functions, and
+-- never by resetting single tables or functions, which dates pg_stat_database like a reset of everything.
+CREATE FUNCTION trigperf.statistics_counters() RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT d.stats_reset IS DISTINCT FROM p_state.database_reset
-           OR d.xact_commit < p_state.commits
-           OR (b.stats_reset IS DISTINCT FROM p_state.shared_reset
-               AND (b.stats_reset = a.stats_reset
-                    OR EXISTS (SELECT FROM trigperf.function_snapshot f
-                               WHERE COALESCE(pg_stat_get_function_calls(f.funcid), 0) < f.calls)))
-    FROM pg_stat_database d, pg_stat_bgwriter b, pg_stat_archiver a
-    WHERE d.datname = current_database()
+    SELECT ARRAY[d.xact_commit, d.xact_rollback, d.blks_hit, d.tup_returned, d.tup_fetched, d.tup_inserted,
+                 d.tup_updated, d.tup_deleted, d.sessions, d.session_time::bigint]
+    FROM pg_stat_database d WHERE d.datname = current_database()
+$$;
+
+-- Whether all counters began anew since the last look. After a crash they did, and that is told however many
+-- calls there were since: a crash empties UNLOGGED tables, and so the incarnation is another. A reset is told
+-- by the counters of the database, any of which went back. One whose date lies before the end of the last look
+-- may have come between reading the database's counters and those of functions; then each function tells for
+-- itself, as it does when all of these counters have passed their old values.
+CREATE FUNCTION trigperf.statistics_lost(p_state trigperf.collect_state) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT trigperf.incarnation_get() IS DISTINCT FROM p_state.incarnation
+           OR (EXISTS (SELECT FROM unnest(trigperf.statistics_counters(), p_state.counters) AS c(present, former)
+                       WHERE c.present < c.former)
+               AND COALESCE(d.stats_reset > p_state.looked_at, true))
+    FROM pg_stat_database d WHERE d.datname = current_database()
 $$;
 
 -- Adds what functions did since the last look; returns how many did something. With p_first nothing
@@ -597,6 +605,7 @@ DECLARE
     lost     boolean;
     first    boolean;
     active   int;
+    looked   timestamptz;
     samples  bigint := 0;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(7460391845612005) THEN
@@ -610,11 +619,13 @@ BEGIN
     present := pg_current_snapshot();
     first := state.in_database IS DISTINCT FROM here
              OR pg_snapshot_xmax(state.sampled) > pg_snapshot_xmax(present);
-    lost := NOT first AND trigperf.statistics_lost(state);
+    lost := trigperf.statistics_lost(state) AND NOT first;
+    state.counters := trigperf.statistics_counters();
     IF first THEN
         DELETE FROM trigperf.function_snapshot;
     END IF;
-    active := trigperf.collect_functions(date_trunc('hour', begun, 'UTC'), first, COALESCE(lost, false));
+    active := trigperf.collect_functions(date_trunc('hour', begun, 'UTC'), first, lost);
+    looked := clock_timestamp();
     IF NOT first THEN
         samples := trigperf.collect_samples(state.sampled, present);
         PERFORM trigperf.collect_errors(state.sampled, present);
@@ -627,12 +638,12 @@ BEGIN
     UPDATE trigperf.collect_state c
     SET in_database = here, measured_since = CASE WHEN first THEN begun ELSE c.measured_since END,
         collected_at = begun, sampled = present, execution_us = state.execution_us, gauged_at = state.gauged_at,
-        database_reset = database.stats_reset, commits = database.xact_commit, active_ms = database.active_time,
-        shared_reset = (SELECT stats_reset FROM pg_stat_bgwriter);
+        looked_at = looked, incarnation = trigperf.incarnation_get(), counters = state.counters,
+        commits = database.xact_commit, active_ms = database.active_time;
     INSERT INTO trigperf.collect_run (at, next_xid, duration_ms, functions, samples, transactions, active_ms)
     VALUES (begun, pg_snapshot_xmax(present), EXTRACT(epoch FROM clock_timestamp() - begun) * 1000, active, samples,
-            CASE WHEN NOT first THEN database.xact_commit - CASE WHEN lost THEN 0 ELSE state.commits END END,
-            CASE WHEN NOT first THEN database.active_time - CASE WHEN lost THEN 0 ELSE state.active_ms END END)
+            CASE WHEN NOT first THEN database.xact_commit - CASE WHEN lost OR database.xact_commit < state.commits THEN 0 ELSE state.commits END END,
+            CASE WHEN NOT first THEN database.active_time - CASE WHEN lost OR database.active_time < state.active_ms THEN 0 ELSE state.active_ms END END)
     ON CONFLICT DO NOTHING;
     RETURN json_build_object('collected', true, 'at', begun, 'first', first, 'statistics_lost', lost,
         'functions', active, 'samples', samples,
