@@ -642,8 +642,10 @@ BEGIN
         commits = database.xact_commit, active_ms = database.active_time;
     INSERT INTO trigperf.collect_run (at, next_xid, duration_ms, functions, samples, transactions, active_ms)
     VALUES (begun, pg_snapshot_xmax(present), EXTRACT(epoch FROM clock_timestamp() - begun) * 1000, active, samples,
-            CASE WHEN NOT first THEN database.xact_commit - CASE WHEN lost OR database.xact_commit < state.commits THEN 0 ELSE state.commits END END,
-            CASE WHEN NOT first THEN database.active_time - CASE WHEN lost OR database.active_time < state.active_ms THEN 0 ELSE state.active_ms END END)
+            CASE WHEN NOT first THEN database.xact_commit
+                - CASE WHEN lost OR database.xact_commit < state.commits THEN 0 ELSE state.commits END END,
+            CASE WHEN NOT first THEN database.active_time
+                - CASE WHEN lost OR database.active_time < state.active_ms THEN 0 ELSE state.active_ms END END)
     ON CONFLICT DO NOTHING;
     RETURN json_build_object('collected', true, 'at', begun, 'first', first, 'statistics_lost', lost,
         'functions', active, 'samples', samples,
