@@ -5,8 +5,8 @@ triggers) beside a log row for each execution and a table of counters.
 Two questions. An execution: one statement inserts 2,000 rows, a row trigger fires for each; the difference
 to the same trigger without measuring. And writers: 8 clients update a row each; the rate against the same
 trigger without measuring, which runs by turns with it, each for a tenth of a second: runs of seconds, one after
-the other, differ by more than what is to be seen. How well that works is told by a trigger beside another like
-it. The triggers of `plain` and its kind add one to a column of the row, as small triggers do.
+the other, differ by more than what is to be seen, and so do tables. How well that works is told by a trigger
+beside another like it. The triggers of `plain` and its kind add one to a column of the row, as small triggers do.
 """
 
 import os
@@ -109,23 +109,37 @@ def middle(values):
     return median, 0.93 * (high - low) / len(values) ** 0.5
 
 
+def make_target(work):
+    """A database with one table that has the triggers of all: two tables alike differ by some microseconds a
+    transaction, by where their pages are and how full they have become."""
+    database = make_database(work, "writers")
+    database.sql("""create table target(id bigint primary key, amount bigint not null, note text) with (fillfactor = 50);
+        insert into target select i, 0, 'note' from generate_series(1, 100000) i""")
+    for variant in VARIANTS:
+        when, function = "before", f"public.{variant}"
+        if variant not in BODIES:
+            name = database.value(f"select function_name from trigperf.captured_table where table_name = '{variant}'")
+            when, function = "after", f"trigperf.{name}"
+        database.sql(f"create trigger {variant} {when} update on target for each row execute function {function}('{variant}')")
+    database.sql("vacuum analyze")
+    return database
+
+
 def turns(work, database, base, variant, rounds):
     """[[(transactions a second, server us a transaction) of base, of variant], ...] by rounds; the first, in which
-    sessions compile and plan, is left out."""
-    for table in (base, variant):
-        database.sql(f"vacuum {table}")
-    database.sql("vacuum bench_counters; truncate bench_log, trigperf.outbox, trigperf.trigger_execution_log; checkpoint")
-    tables = [f"{table}=-c track_functions={'pl' if table in TRACKED else 'none'}" for table in (base, variant)]
-    output = harness.run([os.path.join(harness.BUILD, "bench_turns"), database.conninfo(), "8", str(TURN_MS),
-                          str(rounds + 1), *tables], env=database.env(), ok=True, timeout=600).out
-    sums = {}
+    sessions compile and plan, is left out. Both triggers are there, one fires in sessions of a replica."""
+    database.sql(f"""alter table target disable trigger user; alter table target enable replica trigger {base};
+        alter table target enable trigger {variant}; truncate bench_log, trigperf.outbox, trigperf.trigger_execution_log""")
+    database.sql("vacuum target; vacuum bench_counters; checkpoint")
+    options = [f"-c session_replication_role={role} -c track_functions={'pl' if name in TRACKED else 'none'}"
+               for role, name in (("replica", base), ("origin", variant))]
+    output = harness.run([os.path.join(harness.BUILD, "bench_turns"), database.conninfo(), "target", "8", str(TURN_MS),
+                          str(rounds + 1), *options], env=database.env(), ok=True, timeout=600).out
+    sums = [[[0, 0, 0], [0, 0, 0]] for _ in range(rounds + 1)]
     for line in output.splitlines():
-        number, table, *figures = line.split()
-        of_table = sums.setdefault(int(number), {}).setdefault(table, [0, 0, 0])
-        for i, figure in enumerate(figures):
-            of_table[i] += int(figure)
-    return [[(count / took * 1e9, cpu / count / 1000) for count, took, cpu in (sums[number][table] for table in (base, variant))]
-            for number in range(1, rounds + 1)]
+        number, kind, *figures = (int(field) for field in line.split())
+        sums[number][kind] = [one + another for one, another in zip(sums[number][kind], figures)]
+    return [[(count / took * 1e9, cpu / count / 1000) for count, took, cpu in of_round] for of_round in sums[1:]]
 
 
 def kept(work, database, variant, weight):
@@ -147,7 +161,7 @@ def writers(work):
     work.say(f"  UPDATE of one row, 8 clients, in turns of {TURN_MS} ms with the trigger not measured: medians of rounds of four"
              " turns, and the standard error of the median")
     work.say(f"    {'':34}{'tx/s':>10} {'measured':>10} {'kept':>8} {'':8}{'server us':>8}{'measured':>9}{'added':>9}")
-    database = make_database(work, "writers")
+    database = make_target(work)
     shares = {variant: kept(work, database, variant, weight) for variant, weight in WEIGHTS.items()}
     for ours in ("counted", "sampled"):
         for peer in ("log", "counters"):

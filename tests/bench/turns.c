@@ -1,43 +1,41 @@
 /* Writers of several kinds by turns, each for a moment, so that whatever else the machine does
  * meets all of them alike.
  *
- *     bench_turns CONNINFO CLIENTS MILLISECONDS ROUNDS TABLE[=OPTIONS]...
+ *     bench_turns CONNINFO TABLE CLIENTS MILLISECONDS ROUNDS OPTIONS...
  *
- * Each table has a connection of each client, with the options of libpq; a client is a thread that
- * updates random rows, one a transaction, until the turn's milliseconds are over. A round is a turn
- * of each table, and one of each in the opposite order. Prints a line a turn:
+ * Each OPTIONS, libpq's, makes a kind, of which every client has a connection; a client is a thread
+ * that updates random rows of the table, one a transaction, until the turn's milliseconds are over.
+ * A round is a turn of each kind, and one of each in the opposite order. Prints a line a turn:
  *
- *     ROUND TABLE TRANSACTIONS NANOSECONDS CPU
+ *     ROUND KIND TRANSACTIONS NANOSECONDS CPU
  *
- * CPU are nanoseconds of processor time of the table's backends (Linux, on this machine).
+ * KIND counts from 0, CPU are nanoseconds of processor time of the kind's backends (Linux, on this
+ * machine).
  */
 #include <inttypes.h>
 #include <libpq-fe.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define CLIENTS_MAX 64
-#define TABLES_MAX 8
+#define KINDS_MAX 8
 #define ROWS 100000
 
 typedef struct client {
     pthread_t thread;
-    PGconn *connections[TABLES_MAX];
+    PGconn *connections[KINDS_MAX];
     uint32_t seed;
     uint64_t transactions; /* of the turn */
 } client;
 
 static client clients[CLIENTS_MAX];
-static char *tables[TABLES_MAX];
-static uint32_t client_count, table_count;
+static uint32_t client_count, kind_count;
 
 static pthread_barrier_t begins, ends;
-static uint32_t turn_table;
+static uint32_t turn_kind;
 static uint64_t turn_end; /* 0: no turn follows */
 
 static void fail(const char *what, const char *why) {
@@ -74,7 +72,7 @@ static PGconn *connect_for(const char *conninfo, const char *table, const char *
 static void update(client *each) {
     char id[16];
     const char *values[] = {id};
-    PGconn *connection = each->connections[turn_table];
+    PGconn *connection = each->connections[turn_kind];
     each->seed = each->seed * 1664525 + 1013904223;
     snprintf(id, sizeof id, "%u", 1 + (uint32_t)(((uint64_t)each->seed * ROWS) >> 32));
     expect(connection, PQexecPrepared(connection, "update", 1, values, NULL, NULL, 0));
@@ -95,14 +93,14 @@ static void *work(void *argument) {
     }
 }
 
-/* Of the backends of a table so far, up to their last switch: they are idle. */
-static uint64_t cpu_ns(uint32_t table) {
+/* Of the backends of a kind so far, up to their last switch: they are idle. */
+static uint64_t cpu_ns(uint32_t kind) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < client_count; i++) {
         char path[64];
         uint64_t spent = 0;
         snprintf(path, sizeof path, "/proc/%d/schedstat",
-                 PQbackendPID(clients[i].connections[table]));
+                 PQbackendPID(clients[i].connections[kind]));
         FILE *file = fopen(path, "r");
         if (file == NULL || fscanf(file, "%" SCNu64, &spent) != 1) {
             fail(path, "no processor times there");
@@ -113,11 +111,11 @@ static uint64_t cpu_ns(uint32_t table) {
     return sum;
 }
 
-static void turn(uint32_t round, uint32_t table, uint64_t length) {
+static void turn(uint32_t round, uint32_t kind, uint64_t length) {
     uint64_t transactions = 0;
-    uint64_t cpu = cpu_ns(table);
+    uint64_t cpu = cpu_ns(kind);
     uint64_t begun = now_ns();
-    turn_table = table;
+    turn_kind = kind;
     turn_end = begun + length;
     pthread_barrier_wait(&begins);
     pthread_barrier_wait(&ends);
@@ -125,18 +123,17 @@ static void turn(uint32_t round, uint32_t table, uint64_t length) {
     for (uint32_t i = 0; i < client_count; i++) {
         transactions += clients[i].transactions;
     }
-    printf("%" PRIu32 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", round, tables[table],
-           transactions, took, cpu_ns(table) - cpu);
+    printf("%" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", round, kind,
+           transactions, took, cpu_ns(kind) - cpu);
 }
 
-static void start(const char *conninfo) {
+static void start(const char *conninfo, const char *table, char **options) {
     pthread_barrier_init(&begins, NULL, client_count + 1);
     pthread_barrier_init(&ends, NULL, client_count + 1);
     for (uint32_t i = 0; i < client_count; i++) {
         clients[i].seed = 12345 + i * 7919;
-        for (uint32_t j = 0; j < table_count; j++) {
-            char *options = strchr(tables[j], '\0') + 1;
-            clients[i].connections[j] = connect_for(conninfo, tables[j], options);
+        for (uint32_t j = 0; j < kind_count; j++) {
+            clients[i].connections[j] = connect_for(conninfo, table, options[j]);
         }
         pthread_create(&clients[i].thread, NULL, work, &clients[i]);
     }
@@ -147,42 +144,27 @@ static void stop(void) {
     pthread_barrier_wait(&begins);
     for (uint32_t i = 0; i < client_count; i++) {
         pthread_join(clients[i].thread, NULL);
-        for (uint32_t j = 0; j < table_count; j++) {
+        for (uint32_t j = 0; j < kind_count; j++) {
             PQfinish(clients[i].connections[j]);
         }
     }
 }
 
-/* "TABLE=OPTIONS" becomes two strings, one behind the other. */
-static char *split(const char *argument) {
-    size_t length = strlen(argument);
-    char *copy = calloc(1, length + 2);
-    if (copy != NULL) {
-        memcpy(copy, argument, length);
-        copy[strcspn(copy, "=")] = '\0';
-    }
-    return copy;
-}
-
 int main(int argc, char **argv) {
-    client_count = argc > 5 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
-    table_count = argc > 5 ? (uint32_t)argc - 5 : 0;
-    if (client_count == 0 || client_count > CLIENTS_MAX || table_count > TABLES_MAX) {
-        fputs("usage: bench_turns CONNINFO CLIENTS MILLISECONDS ROUNDS TABLE[=OPTIONS]...\n",
-              stderr);
+    client_count = argc > 6 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
+    kind_count = argc > 6 ? (uint32_t)argc - 6 : 0;
+    if (client_count == 0 || client_count > CLIENTS_MAX || kind_count > KINDS_MAX) {
+        fputs("usage: bench_turns CONNINFO TABLE CLIENTS MILLISECONDS ROUNDS OPTIONS...\n", stderr);
         return 2;
     }
-    uint64_t length = strtoull(argv[3], NULL, 10) * 1000000;
-    uint32_t rounds = (uint32_t)strtoul(argv[4], NULL, 10);
-    for (uint32_t i = 0; i < table_count; i++) {
-        tables[i] = split(argv[i + 5]);
-    }
-    start(argv[1]);
+    uint64_t length = strtoull(argv[4], NULL, 10) * 1000000;
+    uint32_t rounds = (uint32_t)strtoul(argv[5], NULL, 10);
+    start(argv[1], argv[2], argv + 6);
     for (uint32_t round = 0; round < rounds; round++) {
-        for (uint32_t i = 0; i < table_count; i++) {
+        for (uint32_t i = 0; i < kind_count; i++) {
             turn(round, i, length);
         }
-        for (uint32_t i = table_count; i > 0; i--) {
+        for (uint32_t i = kind_count; i > 0; i--) {
             turn(round, i - 1, length);
         }
     }
