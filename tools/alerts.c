@@ -156,9 +156,11 @@ static int follow(const args *given, trigperf_admin **admin, bool since, const c
     watching w = {.admin = *admin};
     struct pollfd stop = {.fd = stop_install(), .events = POLLIN};
     trigperf_config *config = NULL;
+    char *text = NULL;
     int code = settings_load(given, &config);
     if (code == EXIT_FINE) {
-        trigperf_config_get(config, "alert.command", &w.command, NULL);
+        trigperf_config_get(config, "alert.command", &text, NULL);
+        w.command = hook_start(text, false);
         code = since ? EXIT_FINE : start_after(&w);
     }
     while (code == EXIT_FINE && !stop_requested()) {
@@ -168,7 +170,8 @@ static int follow(const args *given, trigperf_admin **admin, bool since, const c
         }
     }
     *admin = w.admin;
-    trigperf_string_free(w.command);
+    hook_stop(w.command);
+    trigperf_string_free(text);
     trigperf_config_free(config);
     return code;
 }

@@ -201,6 +201,14 @@ static void put_triggers(page *p, const monitor *m, size_t room, size_t columns)
     }
 }
 
+static void put_trouble(page *p, const monitor *m) {
+    char *text = hook_trouble(m->watch.command);
+    if (text != NULL) {
+        put(p, STYLE_WARNING "%s", text);
+    }
+    free(text);
+}
+
 static void put_delivery(page *p, const monitor *m) {
     const json_t *consumers = json_object_get(m->status, "consumers");
     long long behind = 0;
@@ -248,6 +256,7 @@ static void draw(const monitor *m) {
     if (m->problem != NULL) {
         put(&p, STYLE_CRITICAL "%s", m->problem);
     }
+    put_trouble(&p, m);
     if (m->schema && m->status != NULL) {
         put_delivery(&p, m);
     }
@@ -364,12 +373,12 @@ static int begin(monitor *m) {
         m->watch.last_id = (uint64_t)json_integer_value(json_object_get(answer, "last_id"));
         json_decref(answer);
     }
-    trigperf_config_get(m->config, "alert.command", &m->watch.command, NULL);
     return status == TRIGPERF_OK ? EXIT_FINE : say_failure(error);
 }
 
 static int run(const args *given) {
     monitor m = {.given = given, .drawn = screen_possible(), .events = say_allocated(json_array())};
+    char *alert_command = NULL;
     int stop_fd = -1;
     int code = read_interval(given, &m);
     if (code == EXIT_FINE) {
@@ -381,16 +390,19 @@ static int run(const args *given) {
     if (code == EXIT_FINE) {
         stop_fd = stop_install();
         m.drawn = m.drawn && screen_begin();
+        trigperf_config_get(m.config, "alert.command", &alert_command, NULL);
+        m.watch.command = hook_start(alert_command, m.drawn);
         code = loop(&m, stop_fd);
         if (m.drawn) {
             screen_end();
         }
     }
+    hook_stop(m.watch.command);
     model_free(&m.model);
     json_decref(m.events);
     json_decref(m.status);
     free(m.problem);
-    trigperf_string_free(m.watch.command);
+    trigperf_string_free(alert_command);
     trigperf_admin_free(m.watch.admin);
     trigperf_config_free(m.config);
     return code;

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 
-#include "hook.h"
 #include "say.h"
 
 enum { JUDGE_MS = 15000 };
@@ -41,7 +40,7 @@ static json_t *parsed(char *text) {
     return say_allocated(value);
 }
 
-static int32_t run_commands(watching *w, trigperf_error **error) {
+static int32_t give_to_command(watching *w, trigperf_error **error) {
     char *text = NULL;
     int32_t status = forgive(w, trigperf_admin_alerts_take(w->admin, &text, error), error);
     if (status != TRIGPERF_OK || text == NULL) {
@@ -49,7 +48,7 @@ static int32_t run_commands(watching *w, trigperf_error **error) {
     }
     json_t *taken = parsed(text);
     for (size_t i = 0; i < json_array_size(taken); i++) {
-        hook_run(w->command, json_array_get(taken, i));
+        hook_add(w->command, json_array_get(taken, i));
     }
     json_decref(taken);
     return TRIGPERF_OK;
@@ -62,8 +61,8 @@ int32_t watching_turn(watching *w, int64_t now_ms, json_t **events, trigperf_err
         status = judge(w, error);
         w->due_ms = now_ms + JUDGE_MS;
     }
-    if (status == TRIGPERF_OK && w->command != NULL && w->command[0] != '\0') {
-        status = run_commands(w, error);
+    if (status == TRIGPERF_OK && w->command != NULL && hook_idle(w->command)) {
+        status = give_to_command(w, error);
     }
     if (status == TRIGPERF_OK) {
         status = trigperf_admin_alerts(w->admin, 0, w->last_id, &text, error);

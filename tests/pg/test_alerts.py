@@ -255,6 +255,28 @@ def _(installed, tmp):
     listener.close()
 
 
+@test("a command that hangs holds up neither following nor the end, and leaves no children")
+def _(installed, tmp):
+    only(installed, "trigger_mean_ms")
+    measure(installed, 20, 20 * 200)
+    judge(installed)
+    began = os.path.join(tmp, "began")
+    length = f"32{os.getpid()}"
+    follower = harness.subprocess.Popen(
+        [harness.TOOL, "-o", f"alert.command=touch {began}; sleep {length} & sleep {length}", "alerts", "--follow", "--since", "1h", "--format", "json"],
+        env=installed.env(), stdout=harness.subprocess.PIPE, stderr=harness.subprocess.PIPE, encoding="utf-8")
+    equal(json.loads(follower.stdout.readline())["level"], "warning", "the first event")
+    eventually(lambda: os.path.exists(began), "the command")
+    measure(installed, 40, 20 * 200 + 20)
+    judge(installed)
+    equal(json.loads(follower.stdout.readline())["level"], "ok", "the next one, meanwhile")
+    follower.terminate()
+    errors = follower.communicate(timeout=harness.PATIENCE)[1]
+    equal(follower.returncode, 0, "exit code")
+    contains(errors, "was not run to its end for 1 event", "what it says")
+    eventually(lambda: not harness.run(["pgrep", "-f", f"sleep {length}"]).out, "its children are gone")
+
+
 @test("text for people")
 def _(installed):
     measure(installed, 20, 20 * 900)

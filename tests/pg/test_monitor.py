@@ -54,13 +54,14 @@ class Terminal:
     def until(self, part):
         return eventually(lambda: next((line for line in self.screen() if part in line), None), f"{part!r} on the screen")
 
-    def end(self, how):
+    def end(self, how, last=""):
         """Ends it, and returns what was written after the last drawing."""
         how()
         equal(self.process.wait(harness.PATIENCE), 0, "exit code")
         text = self.read()
         equal(termios.tcgetattr(self.slave), self.before, "settings of the terminal")
-        check(text.endswith("\033[?25h\033[?1049l"), f"the end is {text[-60:]!r}")
+        left, _, rest = text.rpartition("\033[?25h\033[?1049l")
+        check(left and last in rest and bool(last) == bool(rest), f"the end is {text[-60:]!r}")
         equal((text.count("\033[?1049h"), text.count("\033[?25l")), (1, 1), "screens that were opened")
         os.close(self.master)
         os.close(self.slave)
@@ -153,6 +154,42 @@ def _(installed, tmp):
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=harness.PATIENCE)
             equal(process.returncode, 0, "exit code")
+
+
+def slow_trigger(db):
+    db.sql("""insert into trigperf.trigger_performance_metrics(hour, measured, table_name, trigger_name, function_name, executions, total_ms)
+        values (date_trunc('hour', now(), 'UTC'), 'trigger', 'public.slow', 'one', 'public.g', 100, 90000);
+        update trigperf.setting set value = '1' where name = 'alert.interval_s'""")
+
+
+def processes_of(word):
+    return harness.run(["pgrep", "-f", word]).out.split()
+
+
+@test("a command that hangs: the picture goes on, q and signals end it with its children")
+def _(installed, tmp):
+    slow_trigger(installed)
+    for number, how in enumerate((lambda one: os.write(one.master, b"q"), lambda one: one.process.send_signal(signal.SIGTERM))):
+        word = f"31{os.getpid()}{number}"
+        began = os.path.join(tmp, word)
+        with prepare(installed) if number == 0 else Load(installed, "select 1"):
+            terminal = Terminal(installed, "0.005", "-o", f"alert.command=touch {began}; sleep {word} & sleep {word}")
+            installed.sql("update trigperf.alert_history set taken_at = null")
+            eventually(lambda b=began: os.path.exists(b), "the command")
+            clock = terminal.until("trigperf monitor")
+            eventually(lambda c=clock, t=terminal: t.until("trigperf monitor") != c, "the picture goes on")
+            terminal.end(lambda h=how, t=terminal: h(t), "was not run to its end for 1 event")
+        eventually(lambda w=word: not processes_of(f"sleep {w}"), "its children are gone")
+
+
+@test("what a command prints stays off the picture, and why it failed is told in it")
+def _(installed):
+    slow_trigger(installed)
+    terminal = Terminal(installed, "0.005", "-o", "alert.command=echo GARBLE; echo no route >&2; exit 3")
+    line = terminal.until("alert.command")
+    equal(line.rstrip(), "alert.command ended with exit code 3: no route", "the warning")
+    text = terminal.end(lambda: os.write(terminal.master, b"q"))
+    check("GARBLE" not in text, "what it prints")
 
 
 @test("without the schema, without measurement, wrong usage")
