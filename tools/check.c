@@ -78,6 +78,8 @@ static int unknown(trigperf_error *error) {
     return code;
 }
 
+static const char wrong_usage[] = "wrong usage, see standard error";
+
 static int wrong(const char *text) {
     int code = finish(UNKNOWN, text);
     putchar('\n');
@@ -86,12 +88,8 @@ static int wrong(const char *text) {
 
 /* --- thresholds --------------------------------------------------------------------------------*/
 
-static bool read_limits(const args *given, const char *name, limits *out) {
-    const char *text = args_get(given, name, NULL);
+static bool parse_limits(const char *text, limits *out) {
     char *rest = NULL;
-    if (text == NULL) {
-        return true;
-    }
     out->warn = strtod(text, &rest);
     if (rest == text || *rest != ',') {
         return false;
@@ -99,6 +97,24 @@ static bool read_limits(const args *given, const char *name, limits *out) {
     text = rest + 1;
     out->critical = strtod(text, &rest);
     return rest != text && *rest == '\0' && isfinite(out->warn) && isfinite(out->critical);
+}
+
+/* Says what is wrong with an option, and returns an exit code. */
+static int read_limits(const args *given, const char *name, figure *f) {
+    const char *text = args_get(given, name, NULL);
+    limits own;
+    if (text == NULL) {
+        return EXIT_FINE;
+    }
+    if (!parse_limits(text, &own)) {
+        return say_wrong("--%s expects two numbers such as 100,500, got '%s'", name, text);
+    }
+    if (f->below ? own.critical > own.warn : own.critical < own.warn) {
+        return say_wrong("--%s expects WARN,CRIT with CRIT not %s WARN, got '%s'", name,
+                         f->below ? "above" : "below", text);
+    }
+    f->limits = own;
+    return EXIT_FINE;
 }
 
 static enum state judge(const figure *f) {
@@ -177,7 +193,8 @@ static void take_lag(figure *f, const json_t *report) {
 
 /* --- the line ----------------------------------------------------------------------------------*/
 
-static void put_problems(const figure *figures, enum state state, size_t measured) {
+static void put_problems(const figure *figures, enum state state, size_t measured,
+                         size_t triggers) {
     const char *comma = "";
     for (size_t i = 0; i < FIGURES; i++) {
         const figure *f = &figures[i];
@@ -190,6 +207,9 @@ static void put_problems(const figure *figures, enum state state, size_t measure
     }
     if (state == FINE) {
         printf("%zu triggers measured", measured);
+        if (measured == 0) {
+            fputs(triggers == 0 ? ": there is none" : ": none ran", stdout);
+        }
         if (figures[MEAN].known) {
             printf(", slowest ");
             put_plain(figures[MEAN].subject);
@@ -214,8 +234,9 @@ static void put_perfdata(const figure *figures, size_t measured) {
     putchar('\n');
 }
 
-/* Why the figures say nothing of now; NULL when they do. */
-static const char *blindness(const json_t *report, size_t measured) {
+/* Why the figures say nothing of now; NULL when they do. A trigger without figures did not run
+ * while the server counts; when it does not, nobody knows. */
+static const char *blindness(const json_t *report, size_t measured, size_t triggers) {
     const json_t *database = json_object_get(report, "database");
     const char *hint = string_of(database, "track_functions_hint");
     double age = report_time(string_of(report, "generated_at")) -
@@ -226,14 +247,12 @@ static const char *blindness(const json_t *report, size_t measured) {
                           : "nothing was measured for 15 minutes: does a context of the library "
                             "run, or trigperf collect?";
     }
-    if (measured > 0 || json_array_size(json_object_get(report, "triggers")) == 0) {
-        return NULL;
-    }
-    return hint[0] != '\0' ? hint : "no trigger ran, or none was measured";
+    return hint[0] != '\0' && triggers > measured ? hint : NULL;
 }
 
 static int show(figure *figures, const json_t *report, double min_samples) {
     size_t measured = take_triggers(figures, report, min_samples);
+    size_t triggers = json_array_size(json_object_get(report, "triggers"));
     enum state state = FINE;
     take_hits(&figures[HITS], report);
     take_lag(&figures[LAG], report);
@@ -241,14 +260,14 @@ static int show(figure *figures, const json_t *report, double min_samples) {
         enum state one = judge(&figures[i]);
         state = one > state ? one : state;
     }
-    const char *blind = blindness(report, measured);
+    const char *blind = blindness(report, measured, triggers);
     if (state == FINE && blind != NULL) {
         finish(UNKNOWN, blind);
         put_perfdata(figures, measured);
         return UNKNOWN;
     }
     finish(state, "");
-    put_problems(figures, state, measured);
+    put_problems(figures, state, measured, triggers);
     put_perfdata(figures, measured);
     return (int)state;
 }
@@ -320,13 +339,11 @@ static int run(const args *given) {
     uint64_t min_samples = 20;
     if (duration_option(given, "since", 1, INT64_C(3660) * 86400, &since) != EXIT_FINE ||
         args_number(given, "min-samples", 1000000000, &min_samples) != EXIT_FINE) {
-        return wrong("wrong usage");
+        return wrong(wrong_usage);
     }
     for (size_t i = 0; i < FIGURES; i++) {
-        if (!read_limits(given, limit_names[i], &figures[i].limits)) {
-            say_wrong("--%s expects two numbers such as 100,500, got '%s'", limit_names[i],
-                      args_get(given, limit_names[i], ""));
-            return wrong("wrong usage");
+        if (read_limits(given, limit_names[i], &figures[i]) != EXIT_FINE) {
+            return wrong(wrong_usage);
         }
     }
     return run_checked(given, figures, since, min_samples);
@@ -340,9 +357,11 @@ const command command_check = {
         "Thresholds are those of the options, else of trigperf.alert_rule, else 100,500 ms,\n"
         "5,15 %, 60,0 % and 60,600 s. Prints one line with perfdata and exits with 0 OK,\n"
         "1 WARNING, 2 CRITICAL or 3 UNKNOWN. What cannot be known (no connection, no rights,\n"
-        "nothing measured) is UNKNOWN, never OK; so is wrong usage. A value beyond a threshold\n"
-        "counts, for hits below it.",
+        "calls not counted) is UNKNOWN, never OK; so is wrong usage. That no trigger ran is OK.\n"
+        "A value beyond a threshold counts, for hits below it.",
     .options = options,
     .run = run,
     .usage_exit = UNKNOWN,
+    .usage_line = "TRIGPERF UNKNOWN - wrong usage, see standard error",
+    .output_exit = UNKNOWN,
 };

@@ -16,6 +16,8 @@ typedef struct command {
     size_t operands_max;
     int (*run)(const args *given); /* returns an exit code */
     int usage_exit;                /* exit code of wrong usage; 0: EXIT_USAGE */
+    const char *usage_line;        /* on standard output then; NULL: nothing */
+    int output_exit;               /* exit code when standard output failed; 0: as of an error */
 } command;
 
 extern const command command_install;

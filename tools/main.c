@@ -140,7 +140,16 @@ static int check_operands(const command *chosen, const args *given) {
     return EXIT_USAGE;
 }
 
-static int run_command(const char *name, args *given, int argc, char **argv, int *index) {
+/* Wrong usage, said on standard error; who reads standard output alone gets a line as well. */
+static int wrong_usage(const command *chosen) {
+    if (chosen->usage_line != NULL) {
+        puts(chosen->usage_line);
+    }
+    return chosen->usage_exit != 0 ? chosen->usage_exit : EXIT_USAGE;
+}
+
+static int run_command(const char *name, args *given, int argc, char **argv, int *index,
+                       int *output_exit) {
     static const command help = {.name = "help",
                                  .summary = "Show the help of a command.",
                                  .usage = "help [COMMAND]",
@@ -150,19 +159,19 @@ static int run_command(const char *name, args *given, int argc, char **argv, int
     if (chosen == NULL) {
         return unknown_command(name);
     }
-    int wrong = chosen->usage_exit != 0 ? chosen->usage_exit : EXIT_USAGE;
-    int code = args_parse(given, chosen->options, settings_options, false, argc, argv, index);
-    if (code != EXIT_FINE) {
-        return wrong;
+    *output_exit = chosen->output_exit;
+    if (args_parse(given, chosen->options, settings_options, false, argc, argv, index) !=
+        EXIT_FINE) {
+        return wrong_usage(chosen);
     }
     if (args_has(given, "help")) {
         help_command(chosen);
         return EXIT_FINE;
     }
-    return check_operands(chosen, given) == EXIT_FINE ? chosen->run(given) : wrong;
+    return check_operands(chosen, given) == EXIT_FINE ? chosen->run(given) : wrong_usage(chosen);
 }
 
-static int run(args *given, int argc, char **argv) {
+static int run(args *given, int argc, char **argv, int *output_exit) {
     int index = 1;
     int code = args_parse(given, settings_options, NULL, true, argc, argv, &index);
     if (code != EXIT_FINE) {
@@ -181,15 +190,16 @@ static int run(args *given, int argc, char **argv) {
         return EXIT_USAGE;
     }
     const char *name = argv[index++];
-    return run_command(name, given, argc, argv, &index);
+    return run_command(name, given, argc, argv, &index, output_exit);
 }
 
-/* What is still buffered must arrive for the exit code to be 0. */
-static int finish_output(int code) {
+/* What is still buffered must arrive for the exit code to be 0, or to be believed at all. */
+static int finish_output(int code, int output_exit) {
     bool failed = ferror(stdout) != 0;
     failed = fflush(stdout) != 0 || failed;
-    if (failed && code == EXIT_FINE) {
-        return say_error("standard output did not take the answer: %s", strerror(errno));
+    if (failed && (code == EXIT_FINE || output_exit != 0)) {
+        int error = say_error("standard output did not take the answer: %s", strerror(errno));
+        return output_exit != 0 ? output_exit : error;
     }
     return code;
 }
@@ -200,7 +210,8 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     args given;
     args_init(&given, argc);
-    int code = run(&given, argc, argv);
+    int output_exit = 0;
+    int code = run(&given, argc, argv, &output_exit);
     args_free(&given);
-    return finish_output(code);
+    return finish_output(code, output_exit);
 }

@@ -3,6 +3,7 @@
 """trigperf check: exit codes and perfdata; what is not known is never OK."""
 
 import re
+import subprocess
 
 import harness
 from harness import check, contains, equal, test
@@ -35,20 +36,54 @@ def _(db, installed):
                           (db.trigperf("check", "--since", "soon", ok=3), "usage")):
         contains(result.out, words, "line")
         check(result.out.startswith("TRIGPERF UNKNOWN - "), f"{result!r}")
-    db.trigperf("check", "--nonsense", ok=3)
-    db.trigperf("check", "too", "much", ok=3)
+    for wrong in (["--nonsense"], ["too", "much"], ["--mean", "500,100"], ["--hit-rate", "10,90"], ["--lag"], ["--min-samples", "few"]):
+        result = db.trigperf("check", *wrong, ok=3)
+        equal(result.out.count("\n"), 1, f"one line: {result!r}")
+        contains(result.out, "TRIGPERF UNKNOWN - wrong usage", "the line")
+        check(result.err.startswith("trigperf: "), f"what is wrong: {result!r}")
+    contains(db.trigperf("check", "--mean", "500,100", ok=3).err, "--mean expects WARN,CRIT with CRIT not below WARN, got '500,100'", "reversed")
+    contains(db.trigperf("check", "--hit-rate", "10,90", ok=3).err, "CRIT not above WARN", "reversed")
     contains(checked(installed, 3)[0], "nothing was measured yet", "before the first measurement")
     installed.sql("do $$ begin create role passer_by login; exception when duplicate_object then null; end $$")
     contains(installed.as_user("passer_by").trigperf("check", ok=3).out, "permission", "without rights")
     installed.sql("create table calls(id int); create function f() returns trigger language plpgsql as 'begin return null; end'; "
                   "create trigger t after insert on calls execute function f()")
     installed.trigperf("collect")
-    checked(installed, 3)
     measure(installed, 1)
     installed.sql("update trigperf.collect_state set collected_at = collected_at - interval '1 hour'")
     contains(checked(installed, 3)[0], "15 minutes", "an old measurement")
     measure(installed, 900)
     checked(installed, 2)
+
+
+@test("nothing to measure and a quiet hour are OK and said, calls that nobody counts are UNKNOWN")
+def _(installed):
+    installed.sql(f"alter database {installed.name} set track_functions = 'pl'")
+    installed = installed.as_user("postgres")
+    installed.trigperf("collect")
+    sentence, figures = checked(installed, 0)
+    equal((sentence, figures["triggers"]), ("0 triggers measured: there is none", "0"), "an empty database")
+    installed.sql("create table calls(id int); create function f() returns trigger language plpgsql as 'begin return null; end'; "
+                  "create trigger t after insert on calls execute function f()")
+    installed.trigperf("collect")
+    equal(checked(installed, 0)[0], "0 triggers measured: none ran", "a quiet hour")
+    installed.sql(f"alter database {installed.name} set track_functions = 'none'")
+    installed.trigperf("collect")
+    contains(checked(installed, 3)[0], "track_functions", "calls that nobody counts")
+    measure(installed, 12)
+    contains(checked(installed, 3)[0], "track_functions", "also where hosts told of another trigger")
+    measure(installed, 900)
+    checked(installed, 2)
+
+
+@test("a line that cannot be written is UNKNOWN")
+def _(installed):
+    installed.trigperf("collect")
+    for mean in (1, 900):
+        measure(installed, mean)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([harness.TOOL, "check"], env=installed.env(), stdout=full, stderr=subprocess.PIPE, check=False)
+        equal(done.returncode, 3, "exit code")
 
 
 @test("thresholds, from the database's rules or options")
