@@ -80,7 +80,7 @@ class Page:
             raise BrowserError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
-    def until(self, expression, what, timeout=60):
+    def until(self, expression, what, timeout=180):
         """Evaluates until the value is true, and returns it."""
         end = time.monotonic() + timeout
         while True:
@@ -167,7 +167,7 @@ class Browser:
             if messages:
                 return
 
-    def call(self, method, session=None, timeout=60, **arguments):
+    def call(self, method, session=None, timeout=180, **arguments):
         """One command of the protocol."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": arguments}

@@ -18,8 +18,7 @@ def waiting(connection):
 
 def hold(lab, standby, connection, seconds):
     """The standby stands still, until all writers have hung for so long."""
-    found = children(standby, "walreceiver")
-    check(found, "the standby has no receiver")
+    found = eventually(lambda: children(standby, "walreceiver"), "the standby's receiver")
     for pid in found:
         os.kill(pid, signal.SIGSTOP)
     try:

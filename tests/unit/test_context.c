@@ -219,7 +219,7 @@ static void test_descriptor(void **state) {
     push(context, "7", "9");
     for (int turns = 0; batch == NULL; turns++) {
         assert_true(turns < 1000);
-        assert_int_equal(poll(&entry, 1, 20000), 1);
+        assert_int_equal(poll(&entry, 1, 120000), 1);
         assert_int_equal(trigperf_process(context, NULL), TRIGPERF_OK);
         batch = next(context);
     }
@@ -253,7 +253,7 @@ static void test_nack(void **state) {
     push(context, "7", "9");
     trigperf_batch *batch = flushed(context);
     assert_int_equal(trigperf_batch_nack(batch, NULL), TRIGPERF_OK);
-    assert_int_equal(trigperf_wait(context, 20000, NULL), TRIGPERF_OK);
+    assert_int_equal(trigperf_wait(context, 120000, NULL), TRIGPERF_OK);
     batch = next(context);
     assert_non_null(batch);
     assert_int_equal(trigperf_batch_number(batch), 1);
@@ -308,7 +308,7 @@ static void test_thread(void **state) {
     }
     uint64_t calls = 0;
     while (calls < 2 * PUSHES) {
-        assert_int_equal(trigperf_wait(context, 30000, NULL), TRIGPERF_OK);
+        assert_int_equal(trigperf_wait(context, 120000, NULL), TRIGPERF_OK);
         for (trigperf_batch *batch = next(context); batch != NULL; batch = next(context)) {
             for (uint32_t i = 0; i < trigperf_batch_key_count(batch); i++) {
                 calls += strncmp(trigperf_batch_key_at(batch, i, NULL), "call:", 5) == 0 ? 1 : 0;
