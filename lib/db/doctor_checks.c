@@ -40,6 +40,23 @@ static const char jobs_sql[] =
     " trigperf.job_failures() shows more' END FROM trigperf.jobs() j"
     " WHERE j.state = 'running' AND j.run_s > 900 OR j.state = 'failed' AND j.attempt >= 3";
 
+/* Of other roles' sessions nothing tells what they are, but for those that stream the log, which
+ * are counted elsewhere. The last three are little for all contexts and hosts that may come. */
+static const char connections_sql[] =
+    "SELECT CASE WHEN q.used >= q.most THEN 'critical' ELSE 'warn' END, 'max_connections',"
+    " q.used || ' of the ' || q.most || ' connections that are not reserved are in use'"
+    " || CASE WHEN q.used >= q.most THEN ': nobody else gets one, jobs and series of contexts wait'"
+    " ELSE '' END,"
+    " 'raise max_connections, or use fewer: with jobs.connection = shared a context needs one only'"
+    " FROM (SELECT current_setting('max_connections')::int"
+    " - current_setting('superuser_reserved_connections')::int"
+    " - COALESCE(current_setting('reserved_connections', true)::int, 0),"
+    " (SELECT count(*) FROM pg_stat_activity a WHERE a.usesysid IS NOT NULL AND a.datid IS NOT NULL"
+    " AND a.pid <> pg_backend_pid()"
+    " AND COALESCE(a.backend_type, 'client backend') = 'client backend'"
+    " AND NOT EXISTS (SELECT FROM pg_stat_replication r WHERE r.pid = a.pid))) AS q(most, used)"
+    " WHERE q.used > q.most - 3";
+
 static const char wal_rights_sql[] =
     "SELECT 'warn', r.rolname, 'tables are attached with granularity wal, and the role has no right"
     " to replicate', 'ALTER ROLE ' || quote_ident(r.rolname) || ' REPLICATION'"
@@ -306,6 +323,12 @@ const tp_doctor_check tp_doctor_checks[] = {
      .why = "times in the database and in logs and metrics of this host do not fit together",
      .fine = "both clocks agree",
      .look = tp_doctor_look_clock},
+    {.name = "connections",
+     .area = "server",
+     .why = "a context needs one, another one at times for jobs and series, and tries again until "
+            "it gets it",
+     .fine = "connections are left",
+     .sql = connections_sql},
     {.name = "track_functions",
      .area = "server",
      .why = "times of triggers are taken from the server's statistics",

@@ -262,6 +262,10 @@ bool tp_jobs_running(const tp_jobs *jobs) {
     return jobs->running != NULL;
 }
 
+uint64_t tp_jobs_begun(const tp_jobs *jobs) {
+    return jobs->begun_ms;
+}
+
 uint32_t tp_jobs_bit(const tp_jobs *jobs) {
     return jobs->running == NULL ? 0 : 1u << (jobs->running - jobs->slots);
 }

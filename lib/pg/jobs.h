@@ -53,6 +53,7 @@ void tp_jobs_run(tp_jobs *jobs, tp_connection *connection, uint32_t led);
 uint64_t tp_jobs_deadline(const tp_jobs *jobs, uint32_t led);
 
 bool tp_jobs_running(const tp_jobs *jobs);
+uint64_t tp_jobs_begun(const tp_jobs *jobs); /* when it began, while one runs */
 /* The bit of the one that runs, else 0. */
 uint32_t tp_jobs_bit(const tp_jobs *jobs);
 /* The one that runs is not wanted any more; true when its statement is on the server, where the

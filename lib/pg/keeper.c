@@ -4,9 +4,13 @@
  * asking who leads (pg/lease), and ending a statement of the second connection, because libpq's own
  * way to cancel blocks.
  *
- * Work begins only while the source is connected. When it has connected anew, the second connection
- * is made anew before it is used again, since it might lead to the server that was left; a job that
- * runs there goes on while the lease lasts. */
+ * A job is one statement, however long it takes, and series do not wait for its end: a flush that
+ * is due goes before the next job, and beside one that has run for a second over a third
+ * connection, which is gone again when it idled. Where there is none to be had, it waits.
+ *
+ * Work begins only while the source is connected. When it has connected anew, the other connections
+ * are made anew before they are used again, since they might lead to the server that was left; a
+ * job that runs there goes on while the lease lasts. */
 #include "pg/keeper.h"
 
 #include <stdio.h>
@@ -22,6 +26,9 @@
 #define FIRST_MS 10000
 #define MINUTE_MS 60000
 #define FINISH_MS 2000
+#define FLUSH_PATIENCE_MS 1000
+
+typedef enum flush_way { OVER_LINK, OVER_OWN, OVER_SPARE } flush_way;
 
 struct tp_keeper {
     tp_keeper_options options;
@@ -30,12 +37,14 @@ struct tp_keeper {
     tp_jobs *jobs;
     tp_flusher *flusher;
     tp_sideline *sideline; /* NULL: the source's connection serves */
+    tp_sideline *spare;    /* for series while a job runs; NULL like it */
     tp_lease lease;
     tp_connection *link;
     bool linked; /* at the last tick */
-    bool flushing_on_link;
-    bool stale;      /* the source has connected anew since the second connection was made */
-    uint32_t number; /* of the second connection, at the last tick */
+    flush_way flushing;
+    bool stale;            /* the source has connected anew since the second connection was made */
+    uint32_t number;       /* of the second connection, at the last tick */
+    uint32_t spare_number; /* of the third one */
     uint64_t first_ms;
     uint64_t now_ms;
     uint64_t finish_ms; /* 0: not yet; else what is not done by then is left */
@@ -92,6 +101,20 @@ static void add_jobs(tp_keeper *keeper) {
 
 /* --- life --------------------------------------------------------------------------------------*/
 
+static int32_t build_sidelines(tp_keeper *keeper, tp_loop *loop, const tp_conninfo *info,
+                               trigperf_error **err) {
+    tp_sideline_options options = keeper->options.sideline;
+    options.purpose = "jobs and series";
+    options.suffix = " jobs";
+    int32_t status = tp_sideline_new(loop, info, &options, &keeper->sideline, err);
+    if (status == TRIGPERF_OK) {
+        options.purpose = "series while a job runs";
+        options.suffix = " series";
+        status = tp_sideline_new(loop, info, &options, &keeper->spare, err);
+    }
+    return status;
+}
+
 static int32_t build(tp_keeper *keeper, tp_loop *loop, const tp_conninfo *info,
                      trigperf_error **err) {
     const tp_keeper_options *options = &keeper->options;
@@ -104,7 +127,7 @@ static int32_t build(tp_keeper *keeper, tp_loop *loop, const tp_conninfo *info,
         status = tp_flusher_new(&flusher, keeper->now_ms, &keeper->flusher, err);
     }
     if (status == TRIGPERF_OK && options->own) {
-        status = tp_sideline_new(loop, info, &options->sideline, &keeper->sideline, err);
+        status = build_sidelines(keeper, loop, info, err);
     }
     if (status == TRIGPERF_OK && options->leads) {
         add_jobs(keeper);
@@ -145,6 +168,7 @@ int32_t tp_keeper_new(tp_loop *loop, const tp_conninfo *info, const tp_keeper_op
 
 void tp_keeper_free(tp_keeper *keeper) {
     if (keeper != NULL) {
+        tp_sideline_free(keeper->spare);
         tp_sideline_free(keeper->sideline);
         tp_flusher_free(keeper->flusher);
         tp_jobs_free(keeper->jobs);
@@ -156,19 +180,28 @@ void tp_keeper_free(tp_keeper *keeper) {
 void tp_keeper_abandon(tp_keeper *keeper) {
     if (keeper != NULL && keeper->sideline != NULL) {
         tp_sideline_abandon(keeper->sideline);
+        tp_sideline_abandon(keeper->spare);
     }
 }
 
 /* --- connections -------------------------------------------------------------------------------*/
 
 /* Answers to what was sent on a connection that is gone never come. */
-static void forget_lost(tp_keeper *keeper, bool own_lost, bool link_lost) {
+static void forget_lost(tp_keeper *keeper, bool link_lost, bool own_lost, bool spare_lost) {
+    const bool lost[] = {[OVER_LINK] = link_lost, [OVER_OWN] = own_lost, [OVER_SPARE] = spare_lost};
     if (own_lost || (link_lost && keeper->sideline == NULL)) {
         tp_jobs_lost(keeper->jobs);
     }
-    if (keeper->flushing_on_link ? link_lost : own_lost) {
+    if (lost[keeper->flushing]) {
         tp_flusher_lost(keeper->flusher);
     }
+}
+
+/* Whether it is another connection than at the last tick. */
+static bool has_changed(const tp_sideline *sideline, uint32_t *number) {
+    bool changed = tp_sideline_number(sideline) != *number;
+    *number = tp_sideline_number(sideline);
+    return changed;
 }
 
 static void leave_stale(tp_keeper *keeper) {
@@ -182,16 +215,21 @@ static void follow_connections(tp_keeper *keeper, tp_connection *link) {
     bool link_lost = link == NULL && keeper->linked;
     bool anew = link != NULL && !keeper->linked;
     bool own_lost = false;
+    bool spare_lost = false;
     keeper->link = link;
     keeper->linked = link != NULL;
     if (keeper->sideline != NULL) {
         keeper->stale = keeper->stale || anew;
         tp_sideline_process(keeper->sideline, keeper->now_ms);
         leave_stale(keeper);
-        own_lost = tp_sideline_number(keeper->sideline) != keeper->number;
-        keeper->number = tp_sideline_number(keeper->sideline);
+        own_lost = has_changed(keeper->sideline, &keeper->number);
+        tp_sideline_process(keeper->spare, keeper->now_ms);
+        if (anew) {
+            tp_sideline_close(keeper->spare);
+        }
+        spare_lost = has_changed(keeper->spare, &keeper->spare_number);
     }
-    forget_lost(keeper, own_lost, link_lost);
+    forget_lost(keeper, link_lost, own_lost, spare_lost);
 }
 
 /* The connection for what is due, once there is one. */
@@ -219,22 +257,47 @@ static void cancel(tp_keeper *keeper) {
 
 /* --- turns -------------------------------------------------------------------------------------*/
 
-static void work(tp_keeper *keeper, uint32_t led) {
-    bool flush = tp_flusher_due(keeper->flusher, keeper->now_ms);
-    bool job = tp_jobs_due(keeper->jobs, led, keeper->now_ms);
-    tp_connection *connection = flush || job ? way(keeper) : NULL;
-    if (connection == NULL) {
-        return;
-    }
-    if (flush) {
-        keeper->flushing_on_link = keeper->sideline == NULL;
+static bool flush_over(tp_keeper *keeper, tp_connection *connection, flush_way over) {
+    if (connection != NULL) {
+        keeper->flushing = over;
         tp_flusher_run(keeper->flusher, connection);
     }
-    if (job) {
+    return connection != NULL;
+}
+
+/* When series wait no longer for the end of the job that runs; 0: none does. */
+static uint64_t patience_ends(const tp_keeper *keeper) {
+    bool waits = keeper->sideline != NULL && tp_jobs_running(keeper->jobs);
+    return waits ? tp_jobs_begun(keeper->jobs) + FLUSH_PATIENCE_MS : 0;
+}
+
+/* False: there is no connection for it yet. */
+static bool flush(tp_keeper *keeper) {
+    uint64_t patience = patience_ends(keeper);
+    if (patience == 0) {
+        return flush_over(keeper, way(keeper), keeper->sideline == NULL ? OVER_LINK : OVER_OWN);
+    }
+    if (keeper->now_ms < patience) {
+        return false;
+    }
+    tp_sideline_want(keeper->spare, keeper->now_ms);
+    return flush_over(keeper, tp_sideline_ready(keeper->spare), OVER_SPARE);
+}
+
+static bool begin_job(tp_keeper *keeper, uint32_t led) {
+    tp_connection *connection = way(keeper);
+    if (connection != NULL) {
         tp_jobs_run(keeper->jobs, connection, led);
     }
-    if (keeper->sideline != NULL) {
+    return connection != NULL;
+}
+
+static void work(tp_keeper *keeper, uint32_t led) {
+    bool flushed = tp_flusher_due(keeper->flusher, keeper->now_ms) && flush(keeper);
+    bool began = tp_jobs_due(keeper->jobs, led, keeper->now_ms) && begin_job(keeper, led);
+    if ((flushed || began) && keeper->sideline != NULL) {
         tp_sideline_process(keeper->sideline, keeper->now_ms);
+        tp_sideline_process(keeper->spare, keeper->now_ms);
     }
 }
 
@@ -254,20 +317,16 @@ static void begin_turn(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) 
     follow_connections(keeper, link);
 }
 
-/* No connection is made for it: where there is no second one, the source's serves, which delivers
- * nothing any more. */
+/* No connection is made for it: where there is no second one, or a job that does not end stands
+ * before it there, the source's serves, which delivers nothing any more. */
 static void flush_last(tp_keeper *keeper, tp_connection *link) {
     if (!keeper->owes_flush || tp_flusher_busy(keeper->flusher)) {
         return;
     }
-    bool usable = keeper->sideline != NULL && !keeper->stale;
+    bool usable = keeper->sideline != NULL && !keeper->stale && !tp_jobs_running(keeper->jobs);
     tp_connection *own = usable ? tp_sideline_ready(keeper->sideline) : NULL;
-    tp_connection *connection = own != NULL ? own : link;
     keeper->owes_flush = false;
-    if (connection != NULL) {
-        keeper->flushing_on_link = connection == link;
-        tp_flusher_run(keeper->flusher, connection);
-    }
+    flush_over(keeper, own != NULL ? own : link, own != NULL ? OVER_OWN : OVER_LINK);
 }
 
 void tp_keeper_tick(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
@@ -289,13 +348,19 @@ void tp_keeper_tick(tp_keeper *keeper, tp_connection *link, uint64_t now_ms) {
     }
 }
 
+static uint64_t flush_deadline(const tp_keeper *keeper) {
+    uint64_t due = tp_flusher_deadline(keeper->flusher);
+    uint64_t patience = patience_ends(keeper);
+    return due > patience ? due : patience;
+}
+
 /* When work is due; not while it waits for a connection, which has deadlines of its own. */
 static uint64_t work_deadline(const tp_keeper *keeper) {
     if (!keeper->linked || keeper->lease.ground != TP_LEASE_PRESENT) {
         return UINT64_MAX;
     }
     uint64_t deadline =
-        tp_earlier(tp_flusher_deadline(keeper->flusher),
+        tp_earlier(flush_deadline(keeper),
                    tp_jobs_deadline(keeper->jobs, tp_lease_held(&keeper->lease, keeper->now_ms)));
     bool waits = deadline <= keeper->now_ms && keeper->sideline != NULL;
     return waits ? UINT64_MAX : deadline;
@@ -305,8 +370,10 @@ uint64_t tp_keeper_deadline(const tp_keeper *keeper) {
     if (rests(keeper)) {
         return UINT64_MAX;
     }
-    uint64_t deadline =
-        keeper->sideline == NULL ? UINT64_MAX : tp_sideline_deadline(keeper->sideline);
+    uint64_t deadline = keeper->sideline == NULL
+                            ? UINT64_MAX
+                            : tp_earlier(tp_sideline_deadline(keeper->sideline),
+                                         tp_sideline_deadline(keeper->spare));
     if (keeper->finish_ms != 0) {
         return tp_earlier(deadline, keeper->finish_ms);
     }
@@ -344,6 +411,9 @@ void tp_keeper_status(const tp_keeper *keeper, tp_strbuf *json) {
         tp_json_text(json, "connection", "shared");
     } else {
         tp_sideline_status(keeper->sideline, json);
+        tp_json_open(json, "series", '{');
+        tp_sideline_status(keeper->spare, json);
+        tp_json_close(json, '}');
     }
     tp_json_open(json, "leads", '[');
     for (uint32_t i = 0; i < keeper->lease.count; i++) {

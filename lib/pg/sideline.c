@@ -85,8 +85,8 @@ static void give_up(tp_sideline *sideline, trigperf_error *error) {
     sideline->reconnects++;
     sideline->retry_ms = sideline->now_ms + tp_backoff_next(&sideline->backoff, random);
     tp_log_write(sideline->options.log, sideline->told ? TP_LOG_DEBUG : TP_LOG_WARNING,
-                 "no connection for jobs and series, which wait until there is one: %s",
-                 trigperf_error_message(error));
+                 "no connection for %s, which wait until there is one: %s",
+                 sideline->options.purpose, trigperf_error_message(error));
     sideline->told = true;
 }
 
@@ -99,8 +99,8 @@ static void became_ready(tp_sideline *sideline, const char *pid) {
     trigperf_error_free(sideline->error);
     sideline->error = NULL;
     if (sideline->told) {
-        tp_log_write(sideline->options.log, TP_LOG_INFO,
-                     "the connection for jobs and series is back");
+        tp_log_write(sideline->options.log, TP_LOG_INFO, "the connection for %s is back",
+                     sideline->options.purpose);
     }
     sideline->told = false;
 }
@@ -132,7 +132,7 @@ static void on_watchful(void *user, PGresult *result) {
 
 static int32_t begin(tp_sideline *sideline, trigperf_error **err) {
     char timeout[16];
-    const char *values[] = {timeout};
+    const char *values[] = {timeout, sideline->options.suffix};
     tp_statement watchful = {
         .text = "SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false)",
         .done = on_watchful,
@@ -143,11 +143,11 @@ static int32_t begin(tp_sideline *sideline, trigperf_error **err) {
                 "FROM (VALUES " TP_PG_NO_LIMITS ", ('statement_timeout', $1), "
                 "('lock_timeout', '5s'), ('search_path', 'pg_catalog'), ('application_name', "
                 "pg_catalog.concat(pg_catalog.left(pg_catalog.current_setting("
-                "'application_name'), 58), ' jobs')), ('synchronous_commit', 'local'), "
+                "'application_name'), 56), $2::text)), ('synchronous_commit', 'local'), "
                 "('default_transaction_read_only', 'off'), "
                 "('default_transaction_isolation', 'read committed')"
                 ") AS s(name, value)" TP_PG_WHERE_KNOWN ")",
-        .count = 1,
+        .count = 2,
         .values = values,
         .done = on_settings,
         .user = sideline};

@@ -1,4 +1,4 @@
-/* A second connection, for statements that may take long and must delay no delivery. It is there
+/* A further connection, for statements that may take long and must delay no delivery. It is there
  * only while there is work for it: made when somebody asks, closed when it idled for a while. */
 #ifndef TP_PG_SIDELINE_H
 #define TP_PG_SIDELINE_H
@@ -15,6 +15,8 @@
 typedef struct tp_sideline tp_sideline;
 
 typedef struct tp_sideline_options {
+    const char *purpose; /* for the log: what waits when there is none; both outlive it */
+    const char *suffix;  /* behind the application's name, at most 7 bytes */
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms;
     uint32_t reconnect_min_ms;

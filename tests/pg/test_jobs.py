@@ -2,6 +2,7 @@
 # suite: versions
 """What a context does for its database beside following it: jobs and series, on a connection of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -277,6 +278,95 @@ def _(installed):
         check(any("is back" in line for _, line in one.log_lines), f"log {one.log_lines}")
         equal([line for level, line in one.log_lines if level < 2][1:], [], "further warnings")
         one.close()
+
+
+def flushes(db):
+    return int(db.value("select coalesce(max(sequence), 0) from trigperf.host_process"))
+
+
+# What STALLED does, and does not heed being cancelled.
+STUBBORN = STALLED.replace("begin while not exists (select from public.go) loop perform pg_sleep(0.01); end loop; end",
+                           "begin while not exists (select from public.go) loop begin perform pg_sleep(0.01); "
+                           "exception when query_canceled then null; end; end loop; end")
+
+
+@test("series do not wait for a job that takes long")
+def _(installed):
+    attached(installed)
+    installed.sql(STALLED)
+    third = "select count(*) from pg_stat_activity where application_name = 'trigperf series' and datname = current_database()"
+    with Follower(installed, "web", **{**QUICK, "metrics.flush_ms": 30, "jobs.idle_ms": 100}) as one:
+        one.ready().until(lambda f: job(installed, "alerts").get("state") == "running", "the job")
+        run, before = job(installed, "alerts")["begun_at"], flushes(installed)
+        one.until(lambda f: flushes(installed) > before + 3, "series beside the job")
+        equal([job(installed, "alerts")["begun_at"], job(installed, "alerts")["state"]], [run, "running"], "the same run")
+        equal([installed.value(third), jobs_of(one)["series"]["connection"]], ["1", "open"], "the third connection")
+        deliver(one, installed, 1)
+        before = flushes(installed)
+        installed.value("select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'trigperf series'")
+        one.until(lambda f: flushes(installed) > before + 3, "series over another one, when it was cut")
+        installed.sql("insert into go values (1)")
+        one.until(lambda f: job(installed, "alerts")["runs"] > 1, "the job's end, and another run")
+        one.until(lambda f: installed.value(third) == "0", "the end of the third connection")
+        before = flushes(installed)
+        one.until(lambda f: flushes(installed) > before + 3, "series over the second one")
+        one.close()
+
+
+@test("closing writes what was measured last, beside a job that does not end")
+def _(installed):
+    attached(installed)
+    installed.sql(STUBBORN)
+    with Follower(installed, "web", **{**QUICK, "metrics.flush_ms": 3600000}) as one:
+        one.ready().until(lambda f: job(installed, "alerts").get("state") == "running", "the job")
+        deliver(one, installed, 1)
+        equal(LIB.trigperf_context_close(one.context, 20000, None), 0, "closing")
+        equal(job(installed, "alerts")["state"], "running", "the job, which was cancelled in vain")
+        check(int(installed.value("select count(*) from trigperf.host_series")) > 10, "the last flush is missing")
+        one.free()
+    installed.sql("insert into go values (1)")
+    eventually(lambda: sessions(installed) == 0, "the connection's end")
+
+
+def findings(db, name):
+    told = json.loads(db.trigperf("doctor", "--format", "json", ok=None).out)
+    return [(one["severity"], one["found"]) for one in told["findings"] if one["check"] == name]
+
+
+@test("max_connections is reached, then the reserved ones too: delivery goes on, jobs wait and come back")
+def _():
+    with harness.Cluster(options=["-c max_connections=9", "-c superuser_reserved_connections=3"]) as small:
+        db = small.installed()
+        attached(db)
+        db.sql("create role narrow login")
+        db.trigperf("grants", "--consumer", "narrow", "--apply", ok=True)
+        user = db.as_user("narrow")
+        with Follower(user, "web", **{**QUICK, "metrics.flush_ms": 30, "reconnect.max_ms": 100, "jobs.idle_ms": 50}) as one, \
+                contextlib.ExitStack() as held:
+            one.ready()
+            for _ in range(5):
+                held.enter_context(user.session()).run("select 1")
+            one.until(lambda f: jobs_of(f).get("reconnects", 0) > 2, "attempts")
+            equal(jobs_of(one)["connection"], "backoff", "the context's own status")
+            contains(jobs_of(one)["connection_error"], "remaining connection slots are reserved", "error")
+            deliver(one, db, 1, 2)
+            equal(findings(db, "connections"), [("critical", "6 of the 6 connections that are not reserved are in use: "
+                                                 "nobody else gets one, jobs and series of contexts wait")], "doctor")
+            contains(user.trigperf("doctor", ok=None).out + user.trigperf("doctor", ok=None).err, "reserved", "without rights")
+            writer = held.enter_context(db.session())
+            writer.run("select 1")
+            for _ in range(2):
+                held.enter_context(db.session()).run("select 1")
+            one.until(lambda f: "too many clients" in jobs_of(f)["connection_error"], "the server's word for it")
+            writer.run("insert into calls values (3)")
+            one.until_keys("call:3")
+            equal(len([line for level, line in one.log_lines if level < 2]), 1, "warnings")
+            held.close()
+            one.until(lambda f: jobs_of(f)["connection_error"] is None, "a connection")
+            one.until(lambda f: job(db, "collect").get("runs", 0) > 1 and flushes(db) > 0, "jobs and series")
+            check(any("is back" in line for _, line in one.log_lines), f"log {one.log_lines}")
+            equal(findings(db, "connections")[0][0] != "critical", True, "doctor afterwards")
+            one.close()
 
 
 @test("through a pooler in session mode: jobs are begun, and ended on the way out")

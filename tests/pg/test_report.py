@@ -185,6 +185,28 @@ def _(installed, tmp):
         contains(page.evaluate("document.querySelector('#table-triggers').textContent"), "not measured", "null by ear")
 
 
+@test("percentiles of a single hour are bars, those of few hours fill their chart")
+def _(installed, tmp):
+    fill(installed, hours=1)
+    path = page_of(installed, tmp)
+    with opened(path, width=360, height=740) as window:
+        page = window.open("file://" + path)
+        page.screenshot(os.path.join(ARTIFACTS, "report-one-hour.png"))
+        equal(page.evaluate("document.querySelectorAll('#chart-lines-0 .bar').length"), 3, "bars")
+        check(page.evaluate("[...document.querySelectorAll('#chart-lines-0 .v')].every(one => /[0-9] ms/.test(one.textContent))"), "values")
+        contains(page.evaluate("document.querySelector('#percentiles .one').textContent"), "one hour only", "text")
+    installed.sql("delete from trigperf.trigger_performance_metrics")
+    installed.sql("""insert into trigperf.trigger_performance_metrics(hour, measured, table_name, trigger_name, executions, total_ms, histogram)
+        select date_trunc('hour', now(), 'UTC') - make_interval(hours => h), 'host', 'public.t1', 'audit', 1, 1,
+               trigperf.histogram_of(array[1000000]) from generate_series(2, 4) h""")
+    path = page_of(installed, tmp)
+    with opened(path, width=360, height=740) as window:
+        page = window.open("file://" + path)
+        points = page.evaluate("document.querySelector('#chart-lines-0 path').getAttribute('d')")
+        equal([round(float(point.split(" ")[0])) for point in points.replace("h0", "").replace("M", "L").split("L")[1:]],
+              [167, 500, 833], "places of three hours in a row")
+
+
 @test("on a phone, in the dark, on paper")
 def _(installed, tmp):
     fill(installed)

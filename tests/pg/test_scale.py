@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import harness
 from follower import LIB, Follower
@@ -228,6 +229,46 @@ def _(installed):
             from trigperf.host_series s join trigperf.host_series_name n on n.id = s.series_id where n.id % 50 = 0 group by 1""")
     equal(len(rows), SERIES - SERIES // 50, "series whose quantiles are others than those of the merged histogram")
     equal(len(report(installed)["series"]), SERIES, "series")
+
+
+@test("a month of hours: merged by the elected context, and the time of a report before and after")
+def _(installed):
+    days = 30 if FULL else 6
+    installed.sql(f"""insert into trigperf.trigger_performance_metrics (hour, measured, table_name, trigger_name, function_name,
+            executions, total_ms, max_ms, samples, histogram)
+        select date_trunc('day', now(), 'UTC') - make_interval(hours => h), 'trigger', 'public.t', {literal(ODD)} || i, 'public.f' || i,
+               100, 50, 2, 20, array(select (b * 3 + i % 40 + h % 24)::bigint << 48 | 1 from generate_series(1, {BUCKETS // 3}) b)
+        from generate_series(1, {TRIGGERS}) i, generate_series(1, {24 * days - 24}) h; analyze trigperf.trigger_performance_metrics""")
+    span = ("--since", f"{days - 1}d")
+
+    def timed():
+        begun = time.monotonic()
+        answer = report(installed, *span)
+        return time.monotonic() - begun, answer
+
+    before, whole = timed()
+    rows = installed.value("select count(*) from trigperf.trigger_performance_metrics")
+    begun = time.monotonic()
+    if FULL:
+        with Follower(installed, "web", **{"metrics.flush_ms": 0, "metrics.collect_ms": 0}) as host:
+            host.ready().until(lambda _: merged(installed) > 0, "the first batch", timeout=300)
+            host.free()
+        installed.sql("update trigperf.job_lease set beat = beat - interval '1 minute'")
+        with Follower(installed, "other", **{"metrics.flush_ms": 0, "metrics.collect_ms": 0}) as host:
+            host.ready().until(lambda _: merged(installed) == TRIGGERS * (days - 4), "the rest, by another context", timeout=600)
+            host.close()
+    else:
+        installed.trigperf("cleanup", timeout=300)
+    equal(merged(installed), TRIGGERS * (days - 4), "days")
+    after, again = timed()
+    equal([(row["trigger"], row["executions"], row["p99_ms"]) for row in sorted(again["triggers"], key=lambda row: row["trigger"])],
+          [(row["trigger"], row["executions"], row["p99_ms"]) for row in sorted(whole["triggers"], key=lambda row: row["trigger"])], "figures")
+    print(f"# {TRIGGERS} triggers, {days} days: {rows} rows, report {before:.1f} s; merged in {time.monotonic() - begun:.0f} s (the jobs wait "
+          f"for a minute first), then {installed.value('select count(*) from trigperf.trigger_performance_metrics')} rows, report {after:.1f} s")
+
+
+def merged(db):
+    return int(db.value("select count(*) from trigperf.trigger_performance_metrics where whole_day"))
 
 
 @test("a database without triggers")
