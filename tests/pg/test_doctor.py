@@ -275,7 +275,7 @@ def _(installed):
     installed.sql("update trigperf.job set attempt = 3")
     contains(one(installed, "jobs")["found"], "3 times in a row: no", "what failed three times")
     installed.sql("update trigperf.job set running = true, begun_at = now() - interval '20 min'")
-    contains(one(installed, "jobs")["found"], "has run for 1200", "what runs for long")
+    contains(one(installed, "jobs")["found"], "has run for 12", "what runs for long")
 
 
 @test("the outbox above its limit, settings that are no numbers, errors of capture")
