@@ -7,7 +7,7 @@ all ended when a run has; the walsender's is shown apart. `no capture` is a serv
 
 `backlog`: the same transactions of one row, each candidate on a table of its own, received from a backlog.
 Sums over the keys are compared, so that nobody is quick by losing something. `wal` fetches it with queries,
-`wal, followed` takes the same from its stream.
+`wal, followed` takes the same from its stream, through a Unix socket as all the others, and over TCP.
 
 `bulk`: the same in statements of 1,000 rows. `latency`: from the confirmed commit to the host.
 """
@@ -28,7 +28,10 @@ ROWS = 100_000
 SOURCES = {"outbox": "outbox", "wal": "wal", "wal_full": "wal, REPLICA IDENTITY FULL", "notify": "notify"}
 PEERS = ("PgQ", "pg-listen", "asyncpg")
 ONE_ROW = "\\set id random(1, 100000)\nupdate {table} set amount = amount + 1 where id = :id;\n"
-SERVER_OPTIONS = ["-c wal_level=logical", "-c max_replication_slots=20", "-c max_wal_senders=20"]
+FOLLOWED = {"followed": "wal, followed", "followed_tcp": "wal, followed over TCP"}
+ADDRESS = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"  # at which no other server listens
+SERVER_OPTIONS = ["-c wal_level=logical", "-c max_replication_slots=20", "-c max_wal_senders=20",
+                  f"-c listen_addresses={ADDRESS}"]
 
 PRODUCE = """
 create procedure produce(which text, first int, final int, step int) language plpgsql as $$
@@ -179,7 +182,7 @@ def writer(work):
 
 
 LABELS = {"plain": "no capture", "none": "no capture, wal_level = logical", **SOURCES,
-          "followed": "wal, followed", "PgQ": "PgQ insert_event"}
+          **FOLLOWED, "PgQ": "PgQ insert_event"}
 
 
 def show_writers(work, medians, results):
@@ -285,9 +288,14 @@ def listeners_round(setting, count, step, expected, turn):
 
 def followed_round(setting, count, step, expected):
     """The same log from the stream, as it comes to whoever follows it already."""
-    child = standing_still(setting, setting.command("wal", "listen", str(count)))
+    setting.database.sql("alter role postgres password 'bench'")
+    waiting = {}
+    for name in FOLLOWED:
+        command = setting.command("wal", "listen", str(count))
+        command[2] += f" host={ADDRESS} password=bench" if name == "followed_tcp" else ""
+        waiting[name] = standing_still(setting, command)
     produce(setting, "wal", count, step)
-    return drain(setting, "wal", child, expected)
+    return {name: drain(setting, name, child, expected) for name, child in waiting.items()}
 
 
 def backlog_round(setting, count, step, turn):
@@ -302,7 +310,7 @@ def backlog_round(setting, count, step, turn):
         if name.startswith("wal"):  # its slot would keep the log of the others
             setting.database.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
                                  "where not active and database = current_database()")
-    results["followed"] = followed_round(setting, count, step, expected)
+    results.update(followed_round(setting, count, step, expected))
     results.update(listeners_round(setting, count, step, expected, turn))
     return results
 
@@ -318,7 +326,7 @@ def backlog(work, name, count, step, case):
         part = f" (kernel {kernel:.2f})" if kernel else ""
         work.say(f"    {LABELS.get(who, who):28}{1e6 / clock:12,.0f} changes/s {clock:8.2f} us a change, "
                  f"client's CPU {client:6.2f}{part}, server's {server:6.2f}")
-    for ours in (*SOURCES, "followed"):
+    for ours in (*SOURCES, *FOLLOWED):
         for peer in setting.peers:
             for index, what in enumerate(["clock", "client CPU"]):
                 work.figure(f"{case}, {LABELS[ours]}, {what}", medians[ours][index], medians[peer][index],
