@@ -68,7 +68,7 @@ def collected(db):
 
 
 def report(db, *args):
-    return json.loads(db.trigperf("report", "--format", "json", *args).out)
+    return json.loads(db.trigperf("report", "--format", "json", *args, timeout=600).out)
 
 
 def calls(answer):
