@@ -156,9 +156,13 @@ static size_t take_triggers(figure *figures, const json_t *report, double min_sa
         const char *trigger = string_of(row, "trigger");
         const char *subject = string_of(row, trigger[0] != '\0' ? "table" : "function");
         const json_t *executions = json_object_get(row, "executions");
-        measured += json_is_number(executions) ? 1 : 0;
-        if (json_number_value(executions) >= min_samples) {
+        bool told_twice = json_is_false(json_object_get(row, "counted")) &&
+                          strcmp(string_of(row, "measured"), "host") == 0;
+        measured += json_is_number(executions) && !told_twice ? 1 : 0;
+        if (json_number_value(executions) >= min_samples && !told_twice) {
             take(&figures[MEAN], json_object_get(row, "mean_ms"), 1, subject, trigger);
+        }
+        if (json_number_value(json_object_get(row, "errors_of")) >= min_samples) {
             take(&figures[ERRORS], json_object_get(row, "error_rate"), 100, subject, trigger);
         }
     }

@@ -26,6 +26,11 @@ static char *name_of(const json_t *trigger) {
     return say_allocated(written < 0 ? NULL : name);
 }
 
+/* What partitions have of their table's trigger is no further one. */
+static bool is_inherited(const json_t *trigger) {
+    return json_is_true(json_object_get(trigger, "inherited"));
+}
+
 static model_row *find(model *m, const char *function) {
     for (size_t i = 0; i < m->count; i++) {
         if (strcmp(m->rows[i].function, function) == 0) {
@@ -43,6 +48,7 @@ static model_row *add(model *m, const json_t *trigger) {
     model_row *row = &m->rows[m->count++];
     *row = (model_row){.name = name_of(trigger),
                        .function = say_allocated(strdup(text_of(trigger, "function"))),
+                       .inherited = is_inherited(trigger),
                        .mean_ms = -1};
     for (size_t i = 0; i < MODEL_PAST; i++) {
         row->past[i] = -1;
@@ -69,6 +75,11 @@ static void take_trigger(model *m, const json_t *trigger, double seconds) {
     double count = json_number_value(calls);
     double total = json_number_value(json_object_get(trigger, "total_ms"));
     model_row *row = find(m, text_of(trigger, "function"));
+    if (row != NULL && row->inherited && !is_inherited(trigger)) {
+        free(row->name);
+        row->name = name_of(trigger);
+        row->inherited = false;
+    }
     if (row == NULL) {
         row = add(m, trigger);
     } else if (!row->seen && seconds > 0) {
@@ -113,11 +124,13 @@ void model_take(model *m, const json_t *answer, double seconds) {
     for (size_t i = 0; i < m->count; i++) {
         m->rows[i].seen = false;
     }
+    m->triggers = 0;
     for (size_t i = 0; i < json_array_size(triggers); i++) {
-        take_trigger(m, json_array_get(triggers, i), seconds);
+        const json_t *trigger = json_array_get(triggers, i);
+        m->triggers += is_inherited(trigger) ? 0 : 1;
+        take_trigger(m, trigger, seconds);
     }
     drop_unseen(m);
-    m->triggers = json_array_size(triggers);
     m->measured = strcmp(text_of(answer, "track_functions"), "none") != 0;
     m->ready = seconds > 0;
     if (m->count > 0) {

@@ -153,6 +153,22 @@ json_t *render_share(const json_t *number) {
     return figure(number, 100, " %", 1);
 }
 
+const char *render_view(const json_t *entry) {
+    const char *measured = json_string_value(json_object_get(entry, "measured"));
+    if (measured == NULL) {
+        return "";
+    }
+    return strcmp(measured, "host") == 0      ? " (told)"
+           : strcmp(measured, "bracket") == 0 ? " (bracket)"
+                                              : "";
+}
+
+json_t *render_trigger(const json_t *entry) {
+    const char *name = json_string_value(json_object_get(entry, "trigger"));
+    return name == NULL ? json_null()
+                        : say_allocated(json_sprintf("%s%s", name, render_view(entry)));
+}
+
 void render_rows(const json_t *rows) {
     struct libscols_table *table = new_table();
     json_t *columns = collect_columns(rows);

@@ -111,7 +111,7 @@ static json_t *trigger_row(const json_t *row, const json_t *report) {
     const json_t *previous = json_object_get(report, "previous");
     json_t *out = say_allocated(json_object());
     json_object_set(out, "table", json_object_get(row, "table"));
-    json_object_set(out, "trigger", json_object_get(row, "trigger"));
+    json_object_set_new(out, "trigger", render_trigger(row));
     json_object_set(out, "function", json_object_get(row, "function"));
     json_object_set(out, "executions", json_object_get(row, "executions"));
     json_object_set_new(out, "total ms", render_ms(json_object_get(row, "total_ms")));

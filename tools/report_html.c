@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "html.h"
+#include "render.h"
 #include "report_chart.h"
 #include "report_period.h"
 #include "report_style.h"
@@ -42,7 +43,7 @@ static void label_of(const json_t *row, char *text, size_t size) {
     const char *trigger = html_string(row, "trigger");
     const char *function = html_string(row, "function");
     if (trigger[0] != '\0') {
-        snprintf(text, size, "%s.%s", table, trigger);
+        snprintf(text, size, "%s.%s%s", table, trigger, render_view(row));
     } else {
         snprintf(text, size, "%s%s%s", table, table[0] != '\0' ? " " : "", function);
     }
@@ -110,13 +111,20 @@ static void put_table(const page *p, const char *id, const char *caption, const 
 
 /* --- figures -----------------------------------------------------------------------------------*/
 
+/* Each execution once: not of entries that are another view of what a further one counts. Errors
+ * stand in one entry only. */
+static bool is_counted(const json_t *row, const char *member) {
+    return strncmp(member, "error", 5) == 0 || !json_is_false(json_object_get(row, "counted"));
+}
+
 static double sum(const json_t *report, const char *member, bool *known) {
     const json_t *rows = json_object_get(report, "triggers");
     double total = 0;
     *known = false;
     for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *value = json_object_get(json_array_get(rows, i), member);
-        if (json_is_number(value)) {
+        const json_t *row = json_array_get(rows, i);
+        const json_t *value = json_object_get(row, member);
+        if (json_is_number(value) && is_counted(row, member)) {
             total += json_number_value(value);
             *known = true;
         }
@@ -235,7 +243,7 @@ static void put_bars(const page *p, const char *id, const char *title, const cha
     size_t count = 0;
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        double value = number_or(row, member, 0) * factor;
+        double value = is_counted(row, member) ? number_or(row, member, 0) * factor : 0;
         size_t at = count < BARS ? count++ : BARS;
         for (; at > 0 && bars[at - 1].value < value; at--) {
             bars[at] = bars[at - 1];

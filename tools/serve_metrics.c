@@ -83,7 +83,19 @@ static const char *text_of(const json_t *object, const char *member) {
 /* --- triggers
  * -----------------------------------------------------------------------------------*/
 
-enum { TRIGGER_LABELS = 9 };
+enum { TRIGGER_LABELS = 11, TRIGGER_FREE = 8 };
+
+/* Where figures are not the server's own of a trigger: what it told of itself, or a bracket and its
+ * triggers. Sums and shares leave these out. */
+static const char *view_of(const json_t *trigger) {
+    const char *measured = text_of(trigger, "measured");
+    bool server =
+        measured == NULL || strcmp(measured, "trigger") == 0 || strcmp(measured, "function") == 0;
+    if (server) {
+        return json_is_false(json_object_get(trigger, "counted")) ? "bracket" : NULL;
+    }
+    return measured;
+}
 
 static void label_trigger(const json_t *trigger, const char *labels[TRIGGER_LABELS]) {
     labels[0] = "table";
@@ -92,7 +104,9 @@ static void label_trigger(const json_t *trigger, const char *labels[TRIGGER_LABE
     labels[3] = text_of(trigger, "trigger");
     labels[4] = "function";
     labels[5] = text_of(trigger, "function");
-    labels[6] = labels[7] = labels[8] = NULL;
+    labels[6] = "measured";
+    labels[7] = view_of(trigger);
+    labels[8] = labels[9] = labels[10] = NULL;
 }
 
 static void put_quantiles(writer *to, const char **labels, size_t free_at, const json_t *object,
@@ -116,7 +130,7 @@ static void put_durations(writer *to, const json_t *triggers) {
            "Time in trigger functions; quantiles of sampled executions.");
     json_array_foreach(triggers, index, trigger) {
         label_trigger(trigger, labels);
-        put_quantiles(to, labels, 6, trigger, members, 1e-3);
+        put_quantiles(to, labels, TRIGGER_FREE, trigger, members, 1e-3);
         put_number(to, "_sum", labels, trigger, "total_ms", 1e-3);
         put_number(to, "_count", labels, trigger, "executions", 1);
     }

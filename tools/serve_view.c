@@ -32,6 +32,16 @@ static void add(json_t *sums, const json_t *entry, const char *member) {
     }
 }
 
+/* Each execution once: not of entries that are another view of what a further one counts. Errors
+ * stand in one entry only. */
+static void add_entry(json_t *sums, const json_t *entry) {
+    if (!json_is_false(json_object_get(entry, "counted"))) {
+        add(sums, entry, "executions");
+        add(sums, entry, "total_ms");
+    }
+    add(sums, entry, "errors");
+}
+
 /* Executions, time and errors of each hour; hours come in order. */
 static json_t *hours(const json_t *timeline) {
     json_t *list = json_array();
@@ -44,9 +54,7 @@ static json_t *hours(const json_t *timeline) {
             last = json_pack("{s:O, s:n, s:n, s:n}", "at", at, "executions", "total_ms", "errors");
             json_array_append_new(list, last);
         }
-        add(last, entry, "executions");
-        add(last, entry, "total_ms");
-        add(last, entry, "errors");
+        add_entry(last, entry);
     }
     return list;
 }
@@ -93,9 +101,7 @@ static json_t *totals(const json_t *triggers) {
     size_t index = 0;
     const json_t *trigger = NULL;
     json_array_foreach(triggers, index, trigger) {
-        add(sums, trigger, "executions");
-        add(sums, trigger, "total_ms");
-        add(sums, trigger, "errors");
+        add_entry(sums, trigger);
     }
     json_object_set_new(sums, "triggers", json_integer((json_int_t)json_array_size(triggers)));
     return sums;

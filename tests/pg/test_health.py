@@ -91,7 +91,9 @@ def _(installed):
 def _(installed):
     contains(installed.fails("select trigperf.histogram_quantile('{1}', 1.5)"), "from 0 to 1", "error")
     contains(installed.fails("select trigperf.histogram_quantile('{1}', 'NaN')"), "from 0 to 1", "error")
-    contains(installed.fails(f"select trigperf.histogram_quantile('{{{866 << 48 | 1}}}', 0.5)"), "0 to 865", "error")
+    for none in ("{1,-5}", f"{{{866 << 48 | 1}}}"):
+        for ask in ("quantile('{}', 0.5)", "count('{}')", "merge('{{1}}', '{}')", "merge('{}', null)", "merge(null, '{}')"):
+            contains(installed.fails("select trigperf.histogram_" + ask.format(none)), "0 to 865", ask)
     equal(installed.value("select trigperf.histogram_quantile(null, 0.5) is null"), "t", "of nothing")
     equal(installed.rows("""select trigperf.histogram_bucket(null), trigperf.histogram_lower(null), trigperf.histogram_middle(null),
         trigperf.histogram_value(null), trigperf.histogram_value(null, 5)"""), [[None] * 5], "of null")
@@ -265,6 +267,39 @@ def _(installed):
     equal(told, [["public.t", "mine", None, "failed", "P0001"]], "the newest errors")
     contains(installed.trigperf("report").out, "failed", "the newest errors as text")
     contains(installed.fails("select trigperf.update_trigger_performance_metrics('a', 'b', -1)"), "duration", "error")
+
+
+@test("triggers that measure themselves: their executions count once, errors by what the server counted, alerts by one source")
+def _(installed):
+    prepared(installed)
+    installed.sql("create table parts(id int) partition by range (id); create table parts_1 partition of parts for values from (0) to (9);"
+                  "create trigger \"of parts\" after insert on parts for each row execute function slow()")
+    listed = json.loads(installed.trigperf("triggers", "--format", "json").out)["triggers"]
+    equal({one["shared_by"] for one in listed}, {2}, "triggers of the function, those of partitions with their table's")
+    installed.sql("drop table parts")
+    collect(installed)
+    insert(installed, 300)
+    installed.sql("""select trigperf.update_trigger_performance_metrics('slow_one', 'calls', 900, p_error => 'failed')
+        from generate_series(1, 30); select trigperf.update_trigger_performance_metrics('alone', 'public.t', 1, p_error => 'failed')
+        from generate_series(1, 30)""")
+    collect(installed)
+    document = report(installed)
+    found = {(one["trigger"], one["measured"]): one for one in document["triggers"]}
+    equal({name: [one[part] for part in ("executions", "counted", "errors", "errors_of", "error_rate")] for name, one in found.items()},
+          {("slow_one", "trigger"): [300, True, None, None, None], ("slow_one", "host"): [30, False, 30, 300, 0.1],
+           ("alone", "host"): [30, True, 30, None, None]}, "figures")
+    equal([(one["trigger"], one["counted"]) for one in document["timeline"] if one["trigger"] == "slow_one"],
+          [("slow_one", False), ("slow_one", True)], "hours")
+    contains(installed.trigperf("report", "--format", "html").out, 'id="sum-executions" data-value="330"', "each execution once")
+    contains(installed.trigperf("report").out, "slow_one (told)", "text")
+    contains(installed.trigperf("check", ok=1).out, "error_rate of calls.slow_one is 10% | triggers=2 ", "check")
+    judged = installed.rows("select rule, subject, level from trigperf.alerts_judge(true) order by 1, 2")
+    equal(judged, [["trigger_error_rate", "calls.slow_one", "warning"]], "30 of 300")
+    installed.sql("update trigperf.trigger_performance_metrics set total_ms = total_ms + 900 * 900, executions = executions + 900 "
+                  "where measured = 'trigger'; update trigperf.alert_rule set cooldown_s = 0")
+    equal(installed.rows("select rule, subject, level, samples from trigperf.alerts_judge(true) order by 1"),
+          [["trigger_error_rate", "calls.slow_one", "ok", "900"], ["trigger_mean_ms", "public.calls.slow_one", "critical", "900"]],
+          "what came since")
 
 
 @test("samples of transactions that overlap a look are counted once, in whatever order they end")
@@ -465,6 +500,8 @@ def _(installed):
     equal({name: one["executions"] for name, one in found.items()},
           {"before row": 6, "after row": 4, "after statement": 1}, "executions")
     check(2 <= found["after row"]["p50_ms"] <= found["after row"]["max_ms"], f"durations {found}")
+    equal({one["function"] for one in report(installed)["triggers"] if one["executions"] and one["counted"]},
+          {"public.slow", "public.nap"}, "what is counted, each execution once")
     equal([found["after row"][part] for part in ("estimated", "errors")], [True, None], "what is known")
     installed.sql("create trigger no before insert on calls for each row execute function cancel()")
     insert(installed, 1)

@@ -63,6 +63,8 @@ const share = (value) => (known(value) ? number(Math.round(value * 10000) / 100)
 const yes = (value) => (known(value) ? (value ? "yes" : "no") : DASH);
 const clock = (text) => (text ? new Date(text).toLocaleTimeString() : DASH);
 const hour = (text) => new Date(text).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const VIEWS = { host: "told by itself", bracket: "bracket" };
+const view = (measured) => VIEWS[measured] || "counted by the server";
 const nameOf = (one) => `${one.table} ${one.trigger || one.function}`;
 const labels = (all) => Object.entries(all || {}).map(([key, value]) => key + "=" + value).join(", ");
 
@@ -70,7 +72,7 @@ const labels = (all) => Object.entries(all || {}).map(([key, value]) => key + "=
 
 const COLUMNS = {
   triggers: [
-    ["table", "table"], ["trigger", "trigger"], ["function", "function"],
+    ["table", "table"], ["trigger", "trigger"], ["function", "function"], ["measured", "measured", view],
     ["executions", "executions", number], ["total_ms", "time", duration], ["mean_ms", "mean", duration],
     ["p50_ms", "p50", duration], ["p95_ms", "p95", duration], ["p99_ms", "p99", duration],
     ["max_ms", "max", duration], ["errors", "errors", number], ["error_rate", "error rate", share],
@@ -87,7 +89,7 @@ const COLUMNS = {
     ["p95", "p95", (s) => duration(known(s) ? s * 1000 : null)], ["p99", "p99", (s) => duration(known(s) ? s * 1000 : null)]],
 };
 
-const isNumeric = ([name, , format]) => format !== undefined && format !== labels && format !== yes && name !== "connected";
+const isNumeric = ([name, , format]) => format !== undefined && format !== labels && format !== yes && format !== view && name !== "connected";
 
 function compare(a, b, name, way) {
   const [x, y] = [a[name], b[name]];

@@ -24,6 +24,7 @@ DROP FUNCTION trigperf.collect_functions(timestamptz, boolean, boolean);
 DROP FUNCTION trigperf.statistics_lost(trigperf.collect_state);
 DROP FUNCTION trigperf.statistics_counters();
 DROP FUNCTION trigperf.track_functions_hint();
+DROP FUNCTION trigperf.metrics_other_views(timestamptz, timestamptz);
 DROP FUNCTION trigperf.trigger_functions();
 DROP FUNCTION trigperf.triggers();
 DROP FUNCTION trigperf.histogram_quantile(bigint[], float8, bigint);
@@ -32,6 +33,7 @@ DROP FUNCTION trigperf.sorted_quantiles(bigint[], double precision, float8[], bi
 DROP FUNCTION trigperf.histogram_count(bigint[]);
 DROP AGGREGATE trigperf.histogram_sum(bigint[]);
 DROP FUNCTION trigperf.histogram_merge(bigint[], bigint[]);
+DROP FUNCTION trigperf.histogram_checked(bigint[]);
 DROP FUNCTION trigperf.histogram_of(bigint[]);
 DROP FUNCTION trigperf.histogram_value(int, bigint);
 DROP FUNCTION trigperf.histogram_middle(int);

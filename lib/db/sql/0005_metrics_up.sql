@@ -214,12 +214,25 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_tem
          AS b(bucket, count)
 $$;
 
+-- The entries themselves, when each names a bucket: what is none is refused, as the C code does.
+CREATE FUNCTION trigperf.histogram_checked(p_histogram bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF 0 > ANY (p_histogram) OR 866::bigint << 48 <= ANY (p_histogram) THEN
+        RAISE EXCEPTION 'expected a histogram with buckets 0 to 865'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'pass one of encoding version 1';
+    END IF;
+    RETURN p_histogram;
+END
+$$;
+
 CREATE FUNCTION trigperf.histogram_merge(p_a bigint[], p_b bigint[]) RETURNS bigint[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN p_a IS NULL THEN p_b WHEN p_b IS NULL THEN p_a
+    SELECT CASE WHEN p_a IS NULL THEN trigperf.histogram_checked(p_b)
+                WHEN p_b IS NULL THEN trigperf.histogram_checked(p_a)
                 ELSE (SELECT COALESCE(array_agg(m.bucket << 48 | LEAST(m.count, 281474976710655)::bigint
                                                 ORDER BY m.bucket), '{}')
-                      FROM (SELECT e >> 48, sum(e & 281474976710655) FROM unnest(p_a || p_b) AS e GROUP BY 1)
+                      FROM (SELECT e >> 48, sum(e & 281474976710655) FROM unnest(trigperf.histogram_checked(p_a || p_b)) AS e GROUP BY 1)
                            AS m(bucket, count)) END
 $$;
 
@@ -231,7 +244,7 @@ CREATE AGGREGATE trigperf.histogram_sum(bigint[]) (
 
 CREATE FUNCTION trigperf.histogram_count(p_histogram bigint[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT COALESCE(sum(e & 281474976710655), 0)::bigint FROM unnest(p_histogram) AS e
+    SELECT COALESCE(sum(e & 281474976710655), 0)::bigint FROM unnest(trigperf.histogram_checked(p_histogram)) AS e
 $$;
 
 -- Of the entries of one histogram or several, in ascending order, and the number of durations in them. That
@@ -279,11 +292,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'the median is 0.5';
     END IF;
     SELECT array_agg(e ORDER BY e), sum((e & 281474976710655)::float8) INTO entries, total
-    FROM unnest(p_histogram) AS e WHERE e IS NOT NULL;
-    IF entries[1] < 0 OR entries[cardinality(entries)] >> 48 > 865 THEN
-        RAISE EXCEPTION 'expected a histogram with buckets 0 to 865'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'pass one of encoding version 1';
-    END IF;
+    FROM unnest(trigperf.histogram_checked(p_histogram)) AS e WHERE e IS NOT NULL;
     RETURN trigperf.sorted_quantiles(entries, total, p_q, p_max_ns);
 END
 $$;
@@ -338,6 +347,46 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                FROM trigperf.triggers() g GROUP BY g.funcid)
          AS s(funcid, count, first_table, last_table, first_trigger) ON s.funcid = p.oid
     WHERE p.prorettype = 'trigger'::regtype
+$$;
+
+-- Entries that tell of executions which another one counts, in a time: what a trigger told of itself where
+-- the server counted its function (of_function; alone: which serves this trigger only), and brackets, which
+-- time several triggers together, with their own triggers. A trigger is known by what it may have told: the
+-- name of its table with and without schema and quotes, or of a partition; and under the names of before.
+CREATE FUNCTION trigperf.metrics_other_views(p_since timestamptz, p_until timestamptz) RETURNS TABLE (
+    table_name text, trigger_name text, function_name text, of_function text, alone boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH entries AS MATERIALIZED (
+        SELECT m.measured, m.table_name, m.trigger_name, m.function_name, sum(m.executions) AS executions
+        FROM trigperf.trigger_performance_metrics m
+        WHERE m.hour >= p_since AND m.hour < p_until GROUP BY 1, 2, 3, 4),
+    counted AS (
+        SELECT e.function_name, bool_and(e.measured = 'trigger') AS alone
+        FROM entries e WHERE e.measured IN ('trigger', 'function') AND e.executions > 0 GROUP BY 1),
+    told AS MATERIALIZED (SELECT e.table_name, e.trigger_name FROM entries e WHERE e.measured = 'host'),
+    known AS (
+        SELECT t.table_name, t.trigger_name, format('%I.%I', m.nspname, p.proname) AS function_name, true AS present
+        FROM told t
+        JOIN pg_trigger g ON g.tgname::text = t.trigger_name AND NOT g.tgisinternal
+        JOIN pg_class c ON c.oid = g.tgrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_proc p ON p.oid = g.tgfoid
+        JOIN pg_namespace m ON m.oid = p.pronamespace
+        WHERE t.table_name IN (format('%I.%I', n.nspname, c.relname), format('%s.%s', n.nspname, c.relname),
+                               quote_ident(c.relname), c.relname::text)
+           OR t.table_name IS NULL
+        UNION
+        SELECT t.table_name, t.trigger_name, e.function_name, false
+        FROM told t JOIN entries e
+          ON e.measured = 'trigger' AND e.table_name = t.table_name AND e.trigger_name = t.trigger_name)
+    SELECT k.table_name, k.trigger_name, NULL::text,
+           (array_agg(k.function_name ORDER BY k.present DESC, k.function_name))[1],
+           bool_and(c.alone) AND count(DISTINCT k.function_name) = 1
+    FROM known k JOIN counted c ON c.function_name = k.function_name GROUP BY 1, 2
+    UNION ALL
+    SELECT e.table_name, e.trigger_name, e.function_name, NULL, false
+    FROM entries e
+    WHERE e.measured = 'bracket' OR e.function_name IN ('trigperf.bracket_open', 'trigperf.bracket_close')
 $$;
 
 -- How to switch the server's counters on, in the words of whoever runs it; null when they are on.
@@ -476,7 +525,7 @@ BEGIN
                max(f.shared_by) AS shared_by, count(*) AS samples, sum(f.weight) AS executions,
                sum(f.weight * f.duration_ms) AS total_ms, max(f.duration_ms) AS max_ms,
                COALESCE(sum(f.weight) FILTER (WHERE f.skipped), 0) AS skipped,
-               count(*) FILTER (WHERE f.error_message IS NOT NULL OR f.error_sqlstate IS NOT NULL) AS errors,
+               COALESCE(sum(f.weight) FILTER (WHERE f.error_message IS NOT NULL OR f.error_sqlstate IS NOT NULL), 0) AS errors,
                bool_or(f.skipped IS NOT NULL) AS tells_skips
         FROM filed f GROUP BY 1, 2, 3, 4),
     written AS (

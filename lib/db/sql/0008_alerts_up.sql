@@ -99,17 +99,25 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
                     p_function, p_table, '')
 $$;
 
+-- Means, of each execution once: what a trigger tells of itself is read where the server does not count it.
 CREATE FUNCTION trigperf.alert_read_mean() RETURNS TABLE (
     subject text, labels jsonb, hour timestamptz, amount double precision, samples bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT trigperf.alert_subject(m.table_name, m.trigger_name, m.function_name),
+    SELECT concat(trigperf.alert_subject(m.table_name, m.trigger_name, m.function_name),
+                  CASE m.measured WHEN 'host' THEN ' (told)' WHEN 'bracket' THEN ' (bracket)' END),
            jsonb_strip_nulls(jsonb_build_object('table', m.table_name, 'trigger', m.trigger_name,
                                                 'function', m.function_name)),
            m.hour, m.total_ms, m.executions
     FROM trigperf.trigger_performance_metrics m
+    LEFT JOIN trigperf.metrics_other_views(clock_timestamp() - interval '1 day', 'infinity') v
+      ON m.measured = 'host' AND v.of_function IS NOT NULL AND v.trigger_name = m.trigger_name
+     AND v.table_name IS NOT DISTINCT FROM m.table_name
     WHERE m.hour >= clock_timestamp() - interval '1 day' AND m.executions > 0 AND m.total_ms IS NOT NULL
+      AND v.trigger_name IS NULL
 $$;
 
+-- Errors of capture by its executions; and those that a trigger told by what the server counted, which is
+-- known where its function serves no other. Where it is not, there is no share to judge.
 CREATE FUNCTION trigperf.alert_read_errors() RETURNS TABLE (
     subject text, labels jsonb, hour timestamptz, amount double precision, samples bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -119,6 +127,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            m.hour, m.errors * 100.0::float8, m.executions
     FROM trigperf.trigger_performance_metrics m
     WHERE m.hour >= clock_timestamp() - interval '1 day' AND m.executions > 0 AND m.errors IS NOT NULL
+      AND m.measured IN ('trigger', 'function')
+    UNION ALL
+    SELECT trigperf.alert_subject(v.table_name, v.trigger_name, NULL),
+           jsonb_strip_nulls(jsonb_build_object('table', v.table_name, 'trigger', v.trigger_name,
+                                                'function', v.of_function)),
+           m.hour, 100 * COALESCE(sum(m.errors) FILTER (WHERE m.measured = 'host'), 0)::float8,
+           COALESCE(sum(m.executions) FILTER (WHERE m.measured = 'trigger'), 0)::bigint
+    FROM trigperf.metrics_other_views(clock_timestamp() - interval '1 day', 'infinity') v
+    JOIN trigperf.trigger_performance_metrics m
+      ON (m.measured = 'trigger' AND m.function_name = v.of_function)
+      OR (m.measured = 'host' AND m.trigger_name = v.trigger_name AND m.table_name IS NOT DISTINCT FROM v.table_name)
+    WHERE v.alone AND m.hour >= clock_timestamp() - interval '1 day'
+    GROUP BY v.table_name, v.trigger_name, v.of_function, m.hour
 $$;
 
 CREATE FUNCTION trigperf.alert_read_cache() RETURNS TABLE (
@@ -264,7 +285,8 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- What a rule has to judge: of hours what was added since the last judgement, in the first one since
--- the hour before. The hour that goes on is noted as far as it was seen.
+-- the hour before. The hour that goes on is noted as far as it was seen. Readings of the same subject and hour
+-- are one: what was seen is that of all of them.
 CREATE FUNCTION trigperf.alert_readings(p_rule trigperf.alert_rule, p_now timestamptz) RETURNS SETOF trigperf.alert_state
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -277,7 +299,10 @@ BEGIN
                    r.amount - CASE WHEN r.hour = s.seen_hour THEN s.seen_amount ELSE 0 END AS fresh_amount,
                    r.samples - CASE WHEN r.hour = s.seen_hour THEN s.seen_samples ELSE 0 END AS fresh_samples,
                    row_number() OVER (PARTITION BY r.subject ORDER BY r.hour DESC NULLS LAST) AS age
-            FROM trigperf.%I() r
+            FROM (SELECT a.subject, (array_agg(a.labels))[1] AS labels, a.hour,
+                         CASE WHEN a.hour IS NULL THEN max(a.amount) ELSE sum(a.amount) END AS amount,
+                         CASE WHEN a.hour IS NULL THEN max(a.samples) ELSE sum(a.samples)::bigint END AS samples
+                  FROM trigperf.%I() a GROUP BY a.subject, a.hour) AS r
             LEFT JOIN trigperf.alert_state s ON s.rule = $1 AND s.subject = r.subject
             WHERE r.hour IS NULL
                OR r.hour >= COALESCE(s.seen_hour, date_trunc('hour', $2, 'UTC') - interval '1 hour'))

@@ -30,7 +30,7 @@ CREATE FUNCTION trigperf.report_triggers(p_since timestamptz, p_until timestampt
     table_name text, trigger_name text, function_name text, ours boolean, enabled boolean, level text,
     timing text, events text[], measured text, shared_by int, executions bigint, estimated boolean,
     total_ms double precision, self_ms double precision, max_ms double precision, samples bigint,
-    quantiles bigint[], errors bigint, skipped bigint, sampled_executions bigint)
+    quantiles bigint[], errors bigint, skipped bigint, sampled_executions bigint, counted boolean, errors_of bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH metrics AS MATERIALIZED (
         SELECT * FROM trigperf.trigger_performance_metrics m WHERE m.hour >= p_since AND m.hour < p_until),
@@ -45,19 +45,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                sum(m.self_ms) AS self_ms, max(m.max_ms) AS max_ms, sum(m.samples)::bigint AS samples,
                sum(m.errors)::bigint AS errors, sum(m.skipped)::bigint AS skipped
         FROM metrics m GROUP BY 1, 2, 3),
+    views AS MATERIALIZED (SELECT * FROM trigperf.metrics_other_views(p_since, p_until)),
+    served AS (
+        SELECT s.function_name, sum(s.executions)::bigint AS executions
+        FROM sums s WHERE s.measured = 'trigger' GROUP BY 1),
     figures AS MATERIALIZED (
-        SELECT s.*, h.count::bigint AS sampled_executions,
+        SELECT s.*, h.count::bigint AS sampled_executions, v.trigger_name IS NULL AND v.function_name IS NULL AS counted,
+               CASE WHEN s.errors IS NULL THEN NULL WHEN s.measured = 'host' THEN e.executions
+                    ELSE s.executions END AS errors_of,
                trigperf.sorted_quantiles(h.entries, h.count, ARRAY[0.5, 0.95, 0.99],
                                          round(s.max_ms * 1000000)::bigint) AS quantiles
         FROM sums s LEFT JOIN histograms h
           ON h.function_name IS NOT DISTINCT FROM s.function_name
          AND h.trigger_name IS NOT DISTINCT FROM s.trigger_name
-         AND h.table_name IS NOT DISTINCT FROM s.table_name)
+         AND h.table_name IS NOT DISTINCT FROM s.table_name
+        LEFT JOIN views v
+          ON v.function_name IS NOT DISTINCT FROM s.function_name
+         AND v.trigger_name IS NOT DISTINCT FROM s.trigger_name
+         AND v.table_name IS NOT DISTINCT FROM s.table_name
+        LEFT JOIN served e ON v.alone AND e.function_name = v.of_function)
     SELECT COALESCE(g.table_name, f.table_name), COALESCE(g.trigger_name, f.trigger_name),
            COALESCE(g.function_name, f.function_name), COALESCE(g.ours, f.ours), g.enabled, g.level, g.timing,
            g.events, f.measured, COALESCE(t.shared_by, f.shared_by, 1), f.executions, f.estimated, f.total_ms,
            f.self_ms, f.max_ms, f.samples, f.quantiles, f.errors,
-           CASE WHEN f.skipped > f.executions THEN f.executions ELSE f.skipped END, f.sampled_executions
+           CASE WHEN f.skipped > f.executions THEN f.executions ELSE f.skipped END, f.sampled_executions,
+           COALESCE(f.counted, true), f.errors_of
     FROM trigperf.triggers() g
     JOIN trigperf.trigger_functions() t ON t.funcid = g.funcid
     FULL JOIN figures f ON f.function_name = g.function_name AND f.trigger_name = g.trigger_name
@@ -115,12 +127,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                'at', m.hour, 'hours', CASE WHEN m.whole_day THEN 24 ELSE 1 END, 'table', m.table_name,
                'trigger', m.trigger_name, 'function', m.function_name,
                'executions', m.executions, 'total_ms', m.total_ms, 'p50_ms', q.q[1]::float8 / 1e6::float8,
-               'p95_ms', q.q[2]::float8 / 1e6::float8, 'p99_ms', q.q[3]::float8 / 1e6::float8, 'errors', m.errors)
+               'p95_ms', q.q[2]::float8 / 1e6::float8, 'p99_ms', q.q[3]::float8 / 1e6::float8, 'errors', m.errors,
+               'counted', v.trigger_name IS NULL AND v.function_name IS NULL)
                ORDER BY m.hour, m.table_name, m.trigger_name, m.function_name), '[]')
     FROM trigperf.trigger_performance_metrics m
     LEFT JOIN LATERAL (
         SELECT trigperf.histogram_quantiles(m.histogram, ARRAY[0.5, 0.95, 0.99], round(m.max_ms * 1000000)::bigint)
         WHERE m.histogram IS NOT NULL) AS q(q) ON true
+    LEFT JOIN trigperf.metrics_other_views(p_since, p_until) v
+      ON v.function_name IS NOT DISTINCT FROM m.function_name
+     AND v.trigger_name IS NOT DISTINCT FROM m.trigger_name
+     AND v.table_name IS NOT DISTINCT FROM m.table_name
     WHERE m.hour >= p_since AND m.hour < p_until
 $$;
 
@@ -187,7 +204,8 @@ BEGIN
                 'mean_ms', t.total_ms / NULLIF(t.executions, 0), 'max_ms', t.max_ms, 'samples', t.samples,
                 'p50_ms', t.quantiles[1]::float8 / 1e6::float8, 'p95_ms', t.quantiles[2]::float8 / 1e6::float8,
                 'p99_ms', t.quantiles[3]::float8 / 1e6::float8,
-                'errors', t.errors, 'error_rate', t.errors::float8 / NULLIF(t.executions, 0),
+                'errors', t.errors, 'errors_of', t.errors_of,
+                'error_rate', LEAST(t.errors, t.errors_of)::float8 / NULLIF(t.errors_of, 0), 'counted', t.counted,
                 'skipped', t.skipped,
                 'skipped_estimated', t.skipped IS NOT NULL AND t.samples IS DISTINCT FROM t.executions,
                 'no_op_share', t.skipped::float8 / NULLIF(t.sampled_executions, 0),

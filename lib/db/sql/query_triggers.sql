@@ -4,7 +4,8 @@ WITH measured AS (
     SELECT t.oid, t.tgname, t.tgtype, t.tgenabled, t.tgattr, t.tgrelid, t.tgqual, t.tgoldtable,
            t.tgnewtable, t.tgconstraint, t.tgparentid, n.nspname, c.relname, fn.nspname AS fnspname,
            p.proname, l.lanname, s.funcid AS counted, s.calls, s.total_time, s.self_time,
-           pg_catalog.count(*) OVER (PARTITION BY t.tgfoid) AS shared_by,
+           GREATEST(1, pg_catalog.count(*) FILTER (WHERE t.tgparentid = 0 AND c.relpersistence <> 't')
+               OVER (PARTITION BY t.tgfoid)) AS shared_by,
            pg_catalog.pg_get_triggerdef(t.oid) AS definition
     FROM pg_catalog.pg_trigger t
     JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
