@@ -61,11 +61,26 @@ static void print_part(const json_t *answer, const char *name, const char *const
     json_decref(rows);
 }
 
+/* Rules that are silent for a while; nothing where there are none. */
+static void print_silent(const json_t *answer) {
+    const json_t *rules = json_object_get(answer, "rules");
+    const char *title = "\nsilent\n";
+    for (size_t i = 0; i < json_array_size(rules); i++) {
+        const json_t *rule = json_array_get(rules, i);
+        if (json_is_string(json_object_get(rule, "silent_until"))) {
+            printf("%s%s until %.19s\n", title, text_of(rule, "rule"),
+                   text_of(rule, "silent_until"));
+            title = "";
+        }
+    }
+}
+
 static void print_text(const json_t *answer) {
     static const char *const standing[] = {"level", "rule",  "subject", "value",
                                            "unit",  "since", NULL};
     static const char *const history[] = {"at", "level", "message", NULL};
     print_part(answer, "standing", standing, "nothing");
+    print_silent(answer);
     putchar('\n');
     print_part(answer, "history", history, "nothing");
     if (!json_is_string(json_object_get(answer, "judged_at"))) {

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* From so many bytes on a text may break anywhere, and does not decide a column's width. */
+enum { LONG_TEXT = 24 };
+
 static void put_byte(FILE *out, char byte) {
     bool forbidden = byte == 0x7F || ((unsigned char)byte < ' ' && byte != '\n' && byte != '\t');
     switch (byte) {
@@ -102,7 +105,7 @@ void html_cell(FILE *out, const json_t *value, double factor) {
         fprintf(out, "<td class=\"n\" data-value=\"%.17g\">", json_number_value(value));
         put_number(out, json_number_value(value) * factor);
     } else if (json_is_string(value)) {
-        fputs("<td>", out);
+        fputs(strlen(json_string_value(value)) > LONG_TEXT ? "<td class=\"text\">" : "<td>", out);
         html_name(out, json_string_value(value));
     } else if (json_is_boolean(value)) {
         fprintf(out, "<td>%s", json_is_true(value) ? "yes" : "no");

@@ -2,7 +2,8 @@
  *
  * Nothing is laid out by a script, so everything that must fit the width is given in percent: bars
  * as such, lines in an inner drawing that is stretched while their strokes keep their width. Labels
- * keep the size of the page's text, on a phone as on paper. Colours are the style sheet's; lines
+ * keep the size of the page's text, on a phone as on paper; a name that does not fit beside its
+ * figure is cut, and whole in the table behind. Colours are the style sheet's; lines
  * differ in their dashes too. Each chart has a title for readers of the screen, and the table
  * behind it holds the figures. */
 #include "report_chart.h"
@@ -34,12 +35,18 @@ void chart_bars(FILE *out, const char *id, const char *title, const chart_bar *b
     for (size_t i = 0; i < count; i++) {
         int y = (int)i * ROW;
         double scale = most > 0 ? 100 / most : 0;
-        fprintf(out, "<text x=\"0\" y=\"%d\">", y + 14);
+        fprintf(
+            out,
+            "<foreignObject y=\"%d\" width=\"100%%\" height=\"20\"><div class=\"head\" title=\"",
+            y);
         html_text(out, bars[i].label);
-        fprintf(out, "</text><text class=\"v\" x=\"100%%\" y=\"%d\">", y + 14);
+        fputs("\"><span>", out);
+        html_text(out, bars[i].label);
+        fputs("</span><span>", out);
         how(out, bars[i].value);
         fprintf(out,
-                "</text><rect class=\"track\" y=\"%d\" width=\"100%%\" height=\"12\" rx=\"3\"/>"
+                "</span></div></foreignObject><rect class=\"track\" y=\"%d\" width=\"100%%\" "
+                "height=\"12\" rx=\"3\"/>"
                 "<rect class=\"bar\" y=\"%d\" width=\"%.3f%%\" height=\"12\" rx=\"3\"/>\n",
                 y + 20, y + 20, bars[i].value * scale);
         if (bars[i].before >= 0) {

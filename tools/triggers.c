@@ -1,4 +1,4 @@
-/* trigperf triggers: every trigger of the database, and advice about them. */
+/* trigperf triggers: those of all tables and views of the database, and advice about them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static int run(const args *given) {
 
 const command command_triggers = {
     .name = "triggers",
-    .summary = "Show every trigger of the database with its figures, or advice about them.",
+    .summary = "Show the triggers of all tables and views with their figures, or advice about them.",
     .usage = "triggers [TABLE] [--format text|json|csv]\n"
              "triggers [TABLE] --advise [--format text|json|csv]",
     .details =

@@ -224,6 +224,34 @@ def _(installed, tmp):
         equal(page.evaluate("getComputedStyle(document.querySelector('nav')).display"), "none", "navigation on paper")
 
 
+@test("names of 63 bytes and texts without blanks stay within the page, and off each other")
+def _(installed, tmp):
+    fill(installed)
+    long = "x" * 63
+    installed.sql(f"""insert into trigperf.trigger_performance_metrics (hour, measured, table_name, trigger_name, function_name, executions, total_ms)
+            values (date_trunc('hour', now(), 'UTC'), 'trigger', '{long}.{long}', '{long}', '{long}.{long}', 100, 900000);
+        insert into trigperf.alert_history (rule, subject, level, message) values ('trigger_mean_ms', 't', 'warning', '{"y" * 300}')""")
+    path = page_of(installed, tmp)
+    for width, media in ((360, "screen"), (1200, "screen"), (718, "print")):
+        with opened(path, width=width, height=900) as window:
+            page = window.open("file://" + path)
+            page.call("Emulation.setEmulatedMedia", media=media)
+            where = f"{media}, {width} px"
+            equal(page.evaluate("[...document.querySelectorAll('.head')].filter(one => one.children[0].getBoundingClientRect().right >"
+                                " one.children[1].getBoundingClientRect().left || one.children[1].getBoundingClientRect().right > innerWidth).length"),
+                  0, f"labels on figures: {where}")
+            check(page.evaluate("document.querySelectorAll('.head').length") > 0, "labels")
+            check(page.evaluate("document.documentElement.scrollWidth") <= width, f"the page is as wide as the window: {where}")
+            if width != 360:
+                check(page.evaluate("document.querySelector('#table-alerts').scrollWidth") <= width, f"alerts: {where}")
+            if media == "print":
+                equal(page.evaluate("[...document.querySelectorAll('tbody .n')].filter(one => getComputedStyle(one).whiteSpace !== 'nowrap').length"),
+                      0, "figures do not break")
+                check(page.evaluate("Math.max(...[...document.querySelectorAll('table')].map(one => one.getBoundingClientRect().right))") <= width,
+                      f"tables: {where}")
+            page.screenshot(os.path.join(ARTIFACTS, f"report-long-{media}-{width}.png"))
+
+
 @test("an empty database, and a thousand triggers")
 def _(installed, tmp):
     path = page_of(installed, tmp, "--compare")

@@ -640,6 +640,27 @@ def _(installed, tmp):
             page.until("document.getElementById('state').textContent === 'live'", "figures again")
 
 
+@test("long names leave the figures in sight, and a curve breaks where an hour was not measured")
+def _(installed):
+    need_browser()
+    long = "x" * 63
+    installed.sql(f"""insert into trigperf.trigger_performance_metrics (hour, measured, table_name, trigger_name, function_name,
+            executions, total_ms, max_ms, samples, histogram)
+        select date_trunc('hour', now(), 'UTC') - h * interval '1 hour', 'trigger', '{long}.{long}', '{long}', '{long}.{long}', 100, 250, 9, 10,
+               array[(500::bigint << 48) | 10] from unnest(array[1, 2, 4, 5, 6]) h""")
+    with Served(installed).ready() as served, browser.Browser(1280, 900) as chromium:
+        page = chromium.open(served.url)
+        page.until("document.querySelectorAll('#c-curves polyline').length > 0", "curves")
+        equal(page.evaluate("[...document.querySelectorAll('#c-curves polyline')].map(one => one.getAttribute('points').split(' ').length)"),
+              [3, 2], "pieces of the curve")
+        equal(page.evaluate("document.querySelectorAll('#c-curves circle').length"), 5, "its points")
+        check(page.evaluate("document.querySelector('#triggers').getBoundingClientRect().right <= innerWidth"), "figures in sight")
+        check(page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is as wide as the window")
+        equal(page.evaluate("document.querySelectorAll('#triggers td.n wbr').length"), 0, "figures do not break")
+        page.screenshot(os.path.join(ARTIFACTS, "serve-long.png"))
+        equal(page.problems, [], "the console")
+
+
 @test("an empty database in a browser: nothing is measured, nothing is 0")
 def _(installed):
     need_browser()

@@ -5,6 +5,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const BATCHES_SHOWN = 60;
 const RATE_SECONDS = 120;
+const HOUR = 3600000;
 const DASH = "\u2013";
 
 const state = { sort: { triggers: ["total_ms", -1] }, view: null, paused: false, rate: [], pause: 500 };
@@ -117,15 +118,17 @@ function headOf(id) {
   return row;
 }
 
+const WRAPPED = { labels: "wide", fix: "wide", table: "name", trigger: "name", function: "name", name: "name", consumer: "name", slot: "name" };
+
 function rowOf(id, entry) {
   const row = make("tr", entry.enabled === false ? { class: "off", title: "disabled" } : {});
   for (const column of COLUMNS[id]) {
     const [name, , format] = column;
     const value = entry[name];
     const text = format ? format(value) : known(value) ? String(value) : DASH;
-    const cell = make("td", { class: isNumeric(column) ? "n" : name === "labels" || name === "fix" ? "wide" : "", "data-name": name });
+    const cell = make("td", { class: isNumeric(column) ? "n" : WRAPPED[name] || "", "data-name": name });
     if (typeof value === "number") cell.setAttribute("data-value", String(value));
-    cell.append(...breakable(text));
+    cell.append(...(isNumeric(column) ? [text] : breakable(text)));
     row.append(cell);
   }
   return row;
@@ -198,10 +201,10 @@ function drawHours(view) {
   const hours = view.hours.filter((one) => known(one.total_ms));
   if (hours.length === 0) return fill("c-hours", make("p", { class: "quiet" }, "nothing was measured in this time"));
   const [from, now] = span(view);
-  const until = Math.ceil(now / 3600000) * 3600000; // the hour under way is as wide as the others
+  const until = Math.ceil(now / HOUR) * HOUR; // the hour under way is as wide as the others
   const top = Math.max(...hours.map((one) => one.total_ms), 0.001);
   const svg = frame("c-hours", "Time in triggers by hour, at most " + duration(top), top, duration);
-  const wide = Math.max(((WIDE - LEFT) * 3600000) / Math.max(until - from, 3600000) - 2, 2);
+  const wide = Math.max(((WIDE - LEFT) * HOUR) / Math.max(until - from, HOUR) - 2, 2);
   for (const one of hours) {
     const y = level(one.total_ms, top);
     const bar = draw("rect", { class: "bar", x: place(Date.parse(one.at), from, until) + 1, y,
@@ -214,6 +217,17 @@ function drawHours(view) {
     hours.map((one) => [hour(one.at), duration(one.total_ms), number(one.executions), number(one.errors)])));
 }
 
+// Pieces of a curve: an hour that was not measured ends one.
+function pieces(points) {
+  const found = [];
+  points.forEach((point, i) => {
+    const joins = i > 0 && Date.parse(point.at) - Date.parse(points[i - 1].at) <= HOUR;
+    if (!joins) found.push([]);
+    found[found.length - 1].push(point);
+  });
+  return found;
+}
+
 function drawCurves(view) {
   const curves = view.curves.filter((one) => one.points.length > 0);
   if (curves.length === 0) {
@@ -224,13 +238,16 @@ function drawCurves(view) {
   const svg = frame("c-curves", "95th percentile of " + curves.length + " triggers by hour, at most " + duration(top), top, duration);
   const legend = make("ul", { class: "legend" });
   curves.forEach((one, n) => {
-    const points = one.points.map((point) => [place(Math.min(Date.parse(point.at) + 1800000, until), from, until), level(point.p95_ms, top)]);
-    svg.append(draw("polyline", { class: "curve k" + n, points: points.map((point) => point.join(",")).join(" ") }));
-    points.forEach(([x, y], i) => {
+    const spot = (point) => [place(Math.min(Date.parse(point.at) + HOUR / 2, until), from, until), level(point.p95_ms, top)];
+    for (const piece of pieces(one.points)) {
+      svg.append(draw("polyline", { class: "curve k" + n, points: piece.map((point) => spot(point).join(",")).join(" ") }));
+    }
+    for (const point of one.points) {
+      const [x, y] = spot(point);
       const dot = draw("circle", { class: "k" + n, cx: x, cy: y, r: 3 });
-      dot.append(draw("title", {}, `${nameOf(one)}: ${duration(one.points[i].p95_ms)}`));
+      dot.append(draw("title", {}, `${nameOf(one)}: ${duration(point.p95_ms)}`));
       svg.append(dot);
-    });
+    }
     legend.append(make("li", { class: "k" + n }, make("b", {}, nameOf(one))));
   });
   hoursAxis(svg, from, until);
