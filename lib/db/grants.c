@@ -108,6 +108,7 @@ static const right rights[] = {
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_middle"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_value"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_of"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_checked"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_merge"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_sum"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.histogram_count"},
