@@ -51,7 +51,7 @@ static const right rights[] = {
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_specs"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_claim"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_store"},
-    {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_check_all"},
+    {CONSUMER, "EXECUTE ON FUNCTION trigperf.wal_watch"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.member_follow"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.consumer_watch"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.outbox_lag"},

@@ -212,8 +212,8 @@ void tp_wal_upkeep_tick(tp_wal_upkeep *upkeep, tp_wal_claim *claim, uint64_t now
     upkeep->next_ms = now_ms + TURN_MS;
     if (upkeep->turn++ % TURNS_PER_CHECK == 0) {
         send(upkeep,
-             "SELECT trigperf.table_check_all(), trigperf.wal_check_all(), "
-             "trigperf.outbox_rotate()",
+             "SELECT trigperf.wal_watch(), trigperf.outbox_rotate(), "
+             "pg_catalog.set_config('synchronous_commit', 'off', true)",
              NULL, on_tables);
         look_around(upkeep);
     } else if (claim != NULL) {

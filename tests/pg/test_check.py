@@ -271,5 +271,71 @@ def _(cluster):
     equal(sorted(set(made) - set(gone)), sorted(made[-2:]), "what is left of the prepared ones")
 
 
+# --- looks that cost little -------------------------------------------------------------------------
+
+SPOIL = "update trigperf.captured_table set fingerprint = 'another'"  # seen by who looks, and by nobody else
+LOOK = "select trigperf.table_check_all()"
+ALTERED = (  # every catalog that a fingerprint depends on
+    "alter table calls add x int", "alter table calls rename note to remark", "alter table calls drop x",
+    "alter table calls alter remark type varchar(80)", "alter table calls add twice bigint generated always as (id * 2) stored",
+    "alter table calls drop twice; alter table calls add twice bigint generated always as (id * 3) stored",
+    "alter table calls add constraint few check (id > 0)", "alter table calls drop constraint few",
+    "create trigger early before insert on calls_1 for each row execute function suppress_redundant_updates_trigger()",
+    "alter table calls_1 disable trigger early", "drop trigger early on calls_1",
+    "create rule nothing as on insert to calls_1 do also nothing", "drop rule nothing on calls_1",
+    "create table calls_2 partition of calls for values in (2)", "alter table calls detach partition calls_2",
+    "alter table calls attach partition calls_2 for values in (2)", "alter table calls_2 rename to calls_second",
+    "create schema hidden; alter table calls_second set schema hidden", "alter schema hidden rename to seen",
+    "drop table seen.calls_second",
+    "create domain amount as int check (value > 0); alter table calls add y amount", "alter domain amount add check (value < 9)",
+    "alter domain amount set default 3", "alter domain amount drop constraint amount_check",
+    "create type mood as enum ('a'); alter table calls add z mood", "alter type mood add value 'b'", "alter type mood rename value 'a' to 'c'",
+    "alter table calls alter z type text", "revoke insert on trigperf.outbox_1 from {owner}", "grant insert on trigperf.outbox_1 to {owner}",
+    "revoke usage on schema trigperf from {owner}", "grant usage on schema trigperf to {owner}")
+
+
+def settled(database):
+    """Looks until there is nothing to do, which the next look remembers."""
+    while database.value("select trigperf.table_check_all() > 0 or exists (select from trigperf.captured_table c "
+                         "join trigperf.table_digests() d on d.id = c.id where d.digest is distinct from c.digest)") == "t":
+        pass
+
+
+@test("what has not changed is not looked at again, and whatever may count is a change")
+def _(installed):
+    installed.sql("create table calls (id bigint, user_id bigint, note text) partition by list (user_id);"
+                  "create table calls_1 partition of calls for values in (1); create role plain_owner;"
+                  "grant create on schema public, trigperf to plain_owner; grant usage on schema trigperf to plain_owner;"
+                  "grant insert on all tables in schema trigperf to plain_owner")
+    attach(installed)
+    function = installed.value("select function_name from trigperf.captured_table")
+    installed.sql(f"alter function trigperf.{function}() owner to plain_owner")
+    for change in ALTERED:
+        settled(installed)
+        installed.sql(SPOIL)
+        equal(installed.value(LOOK), "0", f"tables found changed before {change}")
+        installed.sql(change.format(owner="plain_owner"))
+        equal(installed.value(LOOK), "1", f"tables found changed after {change}")
+    installed.sql("drop owned by plain_owner cascade; drop role plain_owner")
+
+
+@test("what could not be looked at is looked at the next time, and everything once an hour")
+def _(installed):
+    installed.sql("create table calls (id bigint, user_id bigint); create table heir () inherits (calls)")
+    attach(installed, "--granularity", "statement")
+    settled(installed)
+    with installed.session() as session:
+        session.run("begin; create table late () inherits (calls); lock table heir in access exclusive mode")
+        installed.sql(SPOIL)
+        equal(installed.value(LOOK), "0", "nothing is seen of what is not committed")
+        session.run("commit; begin; lock table late in access exclusive mode")
+        equal(installed.value(LOOK), "0", "it is in use")
+        session.run("rollback")
+    equal(installed.value(LOOK), "1", "it is not in use any more")
+    settled(installed)
+    installed.sql(SPOIL + "; update trigperf.captured_table set digest = digest - 1")
+    equal(installed.value(LOOK), "1", "an hour later")
+
+
 if __name__ == "__main__":
     harness.main()

@@ -436,5 +436,43 @@ def _(installed):
         follower.close()
 
 
+@test("a look that finds nothing is remembered, one that left something is not, and one serves all contexts")
+def _(installed):
+    def remembered():
+        installed.sql(LOOK)
+        return installed.value("select digest is not null and digest = trigperf.wal_digest() from trigperf.wal_look") == "t"
+
+    installed.sql(ROOT)
+    attach(installed)
+    eventually(remembered, "a look that leaves nothing")
+    with installed.session() as session:
+        installed.sql("create table calls_4 partition of calls for values from (40) to (50)")
+        session.run("begin; insert into calls_4 values (1, 40)")
+        installed.sql(LOOK)
+        check(not remembered() and "calls_4" not in published(installed), "it is in use")
+        session.run("commit")
+    eventually(remembered, "the next one")
+    check("calls_4" in published(installed), "it is published")
+    for change in ("alter publication trigperf drop table calls_4", "alter table calls_1 replica identity full",
+                   "alter table calls detach partition calls_3", "alter publication trigperf set (publish = 'insert')",
+                   "alter table calls_2 alter note set not null"):
+        installed.sql(change)
+        check(installed.value("select digest = trigperf.wal_digest() from trigperf.wal_look") == "f", change)
+        eventually(remembered, "a look after " + change)
+    began = "select began_at from trigperf.wal_look"
+    installed.sql("select trigperf.wal_watch()")
+    first = installed.value(began)
+    installed.sql("update trigperf.wal_look set began_at = clock_timestamp(); select trigperf.wal_watch()")
+    second = installed.value(began)
+    installed.sql("select trigperf.wal_watch(); update trigperf.wal_look set began_at = began_at - interval '3 seconds'")
+    check(first != second, "both looked")
+    installed.sql("select trigperf.wal_watch()")
+    check(installed.value(began) > second, "three seconds later it looks again")
+    installed.sql("update trigperf.wal_look set began_at = clock_timestamp() + interval '1 day'; select trigperf.wal_watch()")
+    check(installed.value("select began_at <= clock_timestamp() from trigperf.wal_look") == "t", "a clock that went back")
+    installed.sql("drop publication trigperf")
+    contains(installed.fails("select trigperf.wal_watch()"), "it was dropped", "what every context is told")
+
+
 if __name__ == "__main__":
     harness.main()

@@ -54,6 +54,7 @@ CREATE TABLE trigperf.captured_table (
     sample_rate        double precision,
     generator          int,
     fingerprint        text,
+    digest             numeric,
     attached_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     attached_by        text NOT NULL DEFAULT CURRENT_USER,
     UNIQUE (schema_name, table_name)
@@ -70,6 +71,8 @@ COMMENT ON COLUMN trigperf.captured_table.generator IS
     'which generation of the text the capture function is; null where there is none';
 COMMENT ON COLUMN trigperf.captured_table.fingerprint IS
     'what table_check_all() saw last; null: not looked at yet';
+COMMENT ON COLUMN trigperf.captured_table.digest IS
+    'versions of all catalog rows that the fingerprint may depend on, when a look at it left nothing to do';
 
 CREATE TABLE trigperf.cascade_rule (
     id              int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

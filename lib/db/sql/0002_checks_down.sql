@@ -1,6 +1,8 @@
 -- Takes version 2 back.
 
 DROP FUNCTION trigperf.table_check_all();
+DROP FUNCTION trigperf.table_digests();
+DROP FUNCTION trigperf.table_surroundings();
 DROP FUNCTION trigperf.uncaptured_check();
 DROP FUNCTION trigperf.table_check(trigperf.captured_table);
 DROP FUNCTION trigperf.table_renew(trigperf.captured_table);

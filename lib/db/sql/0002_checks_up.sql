@@ -29,23 +29,29 @@ $$;
 
 -- What a table demands of its rows, for those who check rows before they send them: its CHECKs and
 -- rules, triggers that may change a row, and the domains and enums of its columns, each by the version
--- of its catalog row.
+-- of its catalog row. Most tables have no such columns, and then nothing is looked up of types: there
+-- are as many rows in pg_type as there are partitions.
 CREATE FUNCTION trigperf.table_demands(p_relid oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    types oid[] := ARRAY(SELECT DISTINCT t.oid FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                         WHERE a.attrelid = p_relid AND a.attnum > 0 AND t.typtype IN ('d', 'e'));
+    bases oid[] := types;
 BEGIN
+    WHILE bases <> '{}' LOOP
+        bases := ARRAY(SELECT DISTINCT t.typbasetype FROM pg_type t WHERE t.oid = ANY (bases) AND t.typtype = 'd');
+        types := types || bases;
+    END LOOP;
     RETURN (
-    WITH RECURSIVE types(typ) AS (
-        SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = p_relid AND a.attnum > 0
-        UNION
-        SELECT t.typbasetype FROM pg_type t JOIN types y ON y.typ = t.oid WHERE t.typtype = 'd'),
-    facts(fact) AS (
+    WITH facts(fact) AS (
         SELECT 'c' || c.oid || ':' || c.xmin FROM pg_constraint c WHERE c.conrelid = p_relid AND c.contype = 'c'
         UNION ALL
-        SELECT 'c' || c.oid || ':' || c.xmin FROM pg_constraint c JOIN types y ON y.typ = c.contypid
+        SELECT 'c' || c.oid || ':' || c.xmin FROM pg_constraint c WHERE types <> '{}' AND c.contypid = ANY (types)
         UNION ALL
-        SELECT 'd' || t.oid || ':' || t.xmin FROM pg_type t JOIN types y ON y.typ = t.oid WHERE t.typtype = 'd'
+        SELECT 'd' || t.oid || ':' || t.xmin FROM pg_type t
+        WHERE types <> '{}' AND t.oid = ANY (types) AND t.typtype = 'd'
         UNION ALL
-        SELECT 'e' || e.oid || ':' || e.xmin FROM pg_enum e JOIN types y ON y.typ = e.enumtypid
+        SELECT 'e' || e.oid || ':' || e.xmin FROM pg_enum e WHERE types <> '{}' AND e.enumtypid = ANY (types)
         UNION ALL
         SELECT 't' || g.oid || ':' || g.xmin FROM pg_trigger g
         WHERE g.tgrelid = p_relid AND g.tgtype & 3 = 3 AND NOT g.tgisinternal
@@ -269,13 +275,94 @@ BEGIN
 END
 $$;
 
--- Looks at every attached table; returns how many were found changed. Never waits long for a lock: a
--- table that is in use is looked at the next time. What cannot be mended for lack of rights is logged
--- once an hour.
+-- ---------------------------------------------------------------------------------------------
+-- A fingerprint takes a good part of a millisecond for each partition, and most looks find what the last one
+-- found. So a digest comes first: the versions of all catalog rows that it may depend on, and of some that
+-- it does not. Only what has another digest than after the last look that left nothing to do is looked at.
+-- Every hour counts as another digest.
+
+-- What fingerprints depend on beside the tables: domains and enums of the database, rights of the
+-- functions' owners.
+CREATE FUNCTION trigperf.table_surroundings() RETURNS numeric
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+    WITH facts(fact) AS (
+        SELECT ROW(t.oid, t.xmin) FROM pg_type t WHERE t.typtype = 'd'
+        UNION ALL
+        SELECT ROW(c.oid, c.xmin) FROM pg_constraint c WHERE c.contypid <> 0
+        UNION ALL
+        SELECT ROW(e.oid, e.xmin) FROM pg_enum e
+        UNION ALL
+        SELECT ROW(o.proowner, has_schema_privilege(o.proowner, 'trigperf', 'USAGE'),
+                   ARRAY(SELECT has_table_privilege(o.proowner, r.oid, 'INSERT') FROM pg_class r
+                         WHERE r.relnamespace = 'trigperf'::regnamespace AND r.relkind IN ('r', 'p')
+                           AND starts_with(r.relname, 'outbox') ORDER BY r.oid)::text)
+        FROM (SELECT DISTINCT p.proowner FROM trigperf.captured_table c
+              JOIN pg_proc p ON p.proname = c.function_name
+              WHERE p.pronamespace = 'trigperf'::regnamespace) AS o)
+    SELECT COALESCE(sum(hash_record_extended(fact, 0)), 0) FROM facts);
+END
+$$;
+
+-- The digest of each attached table.
+CREATE FUNCTION trigperf.table_digests() RETURNS TABLE (id int, digest numeric)
+LANGUAGE plpgsql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE family(id, relid) AS (
+        SELECT c.id, c.relid::oid FROM trigperf.captured_table c
+        UNION
+        SELECT f.id, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.relid),
+    facts(id, fact) AS (
+        SELECT f.id, hash_record_extended(ROW(r.oid, r.xmin, n.xmin), 1)
+        FROM family f JOIN pg_class r ON r.oid = f.relid JOIN pg_namespace n ON n.oid = r.relnamespace
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(i.inhrelid, i.inhparent, i.xmin), 2)
+        FROM family f JOIN pg_inherits i ON i.inhparent = f.relid
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(a.attrelid, a.attnum, a.xmin), 3)
+        FROM family f JOIN pg_attribute a ON a.attrelid = f.relid AND a.attnum > 0
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(d.oid, d.xmin), 4)
+        FROM family f JOIN pg_attrdef d ON d.adrelid = f.relid
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(g.oid, g.xmin), 5)
+        FROM family f JOIN pg_trigger g ON g.tgrelid = f.relid
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(c.oid, c.xmin), 6)
+        FROM family f JOIN pg_constraint c ON c.conrelid = f.relid
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(i.indexrelid, i.xmin), 7)
+        FROM family f JOIN pg_index i ON i.indrelid = f.relid
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(w.oid, w.xmin), 8)
+        FROM family f JOIN pg_rewrite w ON w.ev_class = f.relid
+        UNION ALL
+        SELECT f.id, hash_record_extended(ROW(s.srsubid, s.srrelid), 9)
+        FROM family f JOIN pg_subscription_rel s ON s.srrelid = f.relid
+        UNION ALL
+        SELECT c.id, hash_record_extended(ROW(p.oid, p.xmin), 10)
+        FROM trigperf.captured_table c JOIN pg_proc p ON p.proname = c.function_name
+        WHERE p.pronamespace = 'trigperf'::regnamespace),
+    sums AS (SELECT f.id, sum(f.fact) AS sum FROM facts f GROUP BY f.id)
+    SELECT c.id, COALESCE(s.sum, 0) + trigperf.table_surroundings()
+                 + floor(extract(epoch FROM clock_timestamp()) / 3600 + c.id / 60.0)
+    FROM trigperf.captured_table c LEFT JOIN sums s ON s.id = c.id;
+END
+$$;
+
+-- Looks at every attached table whose digest is another one; returns how many were found changed. Never
+-- waits long for a lock: a table that is in use is looked at the next time. What cannot be mended for lack
+-- of rights is logged once an hour. Plans are made once for all tables: making one takes longer than to run
+-- it, and compiling it longer still.
 CREATE FUNCTION trigperf.table_check_all() RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
+SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
+    due      record;
     attached trigperf.captured_table;
     changed  int := 0;
 BEGIN
@@ -288,10 +375,16 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         PERFORM trigperf.check_failed(NULL, SQLERRM, SQLSTATE);
     END;
-    FOR attached IN SELECT * FROM trigperf.captured_table ORDER BY id LOOP
+    FOR due IN SELECT d.id, d.digest FROM trigperf.table_digests() d
+               JOIN trigperf.captured_table c ON c.id = d.id
+               WHERE c.digest IS DISTINCT FROM d.digest OR c.fingerprint IS NULL ORDER BY d.id LOOP
+        SELECT * INTO attached FROM trigperf.captured_table c WHERE c.id = due.id;
+        CONTINUE WHEN NOT FOUND;
         BEGIN
             IF trigperf.table_check(attached) THEN
                 changed := changed + 1;
+            ELSE
+                UPDATE trigperf.captured_table c SET digest = due.digest WHERE c.id = due.id;
             END IF;
         EXCEPTION
             WHEN lock_not_available OR deadlock_detected THEN

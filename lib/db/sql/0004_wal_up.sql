@@ -410,13 +410,50 @@ BEGIN
 END
 $$;
 
+CREATE TABLE trigperf.wal_look (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    began_at  timestamptz NOT NULL DEFAULT '-infinity',
+    digest    text
+);
+COMMENT ON TABLE trigperf.wal_look IS
+    'when wal_watch() looked last, and what wal_check_all() depends on, as of a look that left nothing to do';
+INSERT INTO trigperf.wal_look DEFAULT VALUES;
+
+-- What wal_check_all() depends on: a digest, as those of version 2.
+CREATE FUNCTION trigperf.wal_digest() RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN concat_ws(' ',
+        (SELECT sum(d.digest) FROM trigperf.table_digests() d
+         JOIN trigperf.captured_table c ON c.id = d.id AND c.granularity = 'wal'),
+        (SELECT sum(hash_record_extended(ROW(c.id, c.key_columns, c.watch, c.row_filter, c.filter_columns), 0))
+         FROM trigperf.captured_table c WHERE c.granularity = 'wal'),
+        (SELECT sum(hash_record_extended(ROW(m.table_id, m.relid, m.xmin), 0)) FROM trigperf.wal_member m),
+        (SELECT sum(hash_record_extended(ROW(p.oid, p.xmin), 0)) FROM pg_publication p),
+        (SELECT sum(hash_record_extended(ROW(r.oid, r.xmin), 0)) FROM pg_publication_rel r));
+END
+$$;
+
+-- Whether wal_check_all() has left something for the next time: a table that was in use, say.
+CREATE FUNCTION trigperf.wal_unsettled() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM trigperf.wal_members() m WHERE NOT m.known OR m.stale OR m.mend IS NOT NULL)
+        OR EXISTS (SELECT FROM trigperf.wal_member m
+                   LEFT JOIN trigperf.wal_family() f ON f.teller = m.table_id AND f.relid = m.relid
+                   WHERE m.gone_at IS NULL AND f.relid IS NULL);
+END
+$$;
+
 -- Watches over members and replica identities; returns how many attached tables were found changed, which
 -- are resynced. From version 18 on the server does not fail for a publication that is gone, and tells nothing.
 CREATE FUNCTION trigperf.wal_check_all() RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
+SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     changed int[] := '{}';
+    present text;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf') THEN
         RAISE EXCEPTION 'expected the publication trigperf, it was dropped' USING ERRCODE = 'undefined_object',
@@ -424,11 +461,18 @@ BEGIN
     ELSIF NOT pg_try_advisory_xact_lock(7460391845612004) THEN
         RETURN 0;
     END IF;
+    present := trigperf.wal_digest();
+    IF present = (SELECT l.digest FROM trigperf.wal_look l) THEN
+        RETURN 0;
+    END IF;
     BEGIN
         changed := ARRAY(SELECT trigperf.wal_operations() UNION SELECT trigperf.wal_dismiss()
                          UNION SELECT trigperf.wal_adjust());
         PERFORM trigperf.resync(x) FROM unnest(changed) AS x;
         PERFORM trigperf.registry_bump() WHERE changed <> '{}';
+        IF changed = '{}' AND NOT trigperf.wal_unsettled() THEN
+            UPDATE trigperf.wal_look SET digest = present;
+        END IF;
     EXCEPTION
         WHEN lock_not_available OR deadlock_detected THEN
             changed := '{}';
@@ -437,6 +481,25 @@ BEGIN
             PERFORM trigperf.check_failed(NULL, SQLERRM, SQLSTATE);
     END;
     RETURN cardinality(changed);
+END
+$$;
+
+-- For contexts with source = wal, each of which asks for it every four seconds: both looks, unless another
+-- one has just done it. A publication that is gone is told to all of them.
+CREATE FUNCTION trigperf.wal_watch() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    began timestamptz := clock_timestamp();
+BEGIN
+    IF EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf')
+       AND (NOT pg_try_advisory_xact_lock(7460391845612013)
+            OR EXISTS (SELECT FROM trigperf.wal_look l
+                       WHERE l.began_at BETWEEN began - interval '3 seconds' AND began)) THEN
+        RETURN;
+    END IF;
+    PERFORM trigperf.table_check_all();
+    PERFORM trigperf.wal_check_all();
+    UPDATE trigperf.wal_look SET began_at = began;
 END
 $$;
 
