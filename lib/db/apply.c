@@ -210,14 +210,18 @@ static void compare_settings(work *w) {
 }
 
 static void compare_state(work *w) {
-    static const char *const published[] = {"unpublished", "columns", "identity",
-                                            "unlogged",    "foreign", "overlap"};
+    static const char *const published[] = {"unpublished", "refused",  "untold",  "filter",
+                                            "identity",    "unlogged", "foreign", "overlap"};
     const char *state = PQgetvalue(w->rows, 0, STATE);
     for (size_t i = 0; i < sizeof published / sizeof published[0]; i++) {
         if (strcmp(state, published[i]) == 0) {
             add(&w->reasons, "publication and replica identity do not fit together");
             return;
         }
+    }
+    if (strcmp(state, "lacking") == 0) {
+        add(&w->reasons, "a column that it was attached with is gone");
+        return;
     }
     if (strcmp(state, "missing") == 0 || strcmp(state, "disabled") == 0) {
         add(&w->reasons,

@@ -64,8 +64,8 @@ static const char wal_rights_sql[] =
     " AND EXISTS (SELECT FROM trigperf.captured_table t WHERE t.granularity = 'wal')";
 
 static const char tables_sql[] =
-    "SELECT CASE WHEN s.state IN ('dropped', 'renamed', 'identity') THEN 'warn' ELSE 'critical' "
-    "END,"
+    "SELECT CASE WHEN s.state IN ('dropped', 'renamed', 'identity', 'lacking') THEN 'warn'"
+    " ELSE 'critical' END,"
     " s.name, CASE s.state WHEN 'dropped' THEN 'the attached table is gone'"
     " WHEN 'renamed' THEN 'the attached table has another name now'"
     " WHEN 'missing' THEN 'capture triggers are gone'"
@@ -73,9 +73,23 @@ static const char tables_sql[] =
     " WHEN 'rights' THEN 'the owner of the table may not write to the outbox: its statements fail'"
     " WHEN 'subscribed' THEN 'a subscription writes to the table, and its rows are not captured'"
     " WHEN 'unpublished' THEN 'the table is not in the publication trigperf'"
-    " WHEN 'columns' THEN 'the publication''s columns lack some of the replica identity'"
-    " WHEN 'identity' THEN 'the replica identity does not hold the keys, or is not FULL where"
-    " columns are watched: updates come as resyncs'"
+    " WHEN 'refused' THEN 'the server refuses its UPDATE and DELETE statements: it is published, "
+    "and"
+    " its replica identity does not fit'"
+    " WHEN 'untold' THEN 'it has no replica identity, and is not published: while a context follows"
+    " the log, it is resynced when it was written to'"
+    " WHEN 'unlogged' THEN 'its changes are not written to the log: while a context follows the "
+    "log,"
+    " it is resynced when it was written to'"
+    " WHEN 'foreign' THEN 'a part of it is on another server: while a context follows the log, it "
+    "is"
+    " resynced every few seconds'"
+    " WHEN 'lacking' THEN 'a column that it was attached with is gone: it is told as resyncs if it"
+    " was a key, or else by more changes than were asked for'"
+    " WHEN 'identity' THEN 'the replica identity does not hold the keys or the columns of the row"
+    " filter, or is not FULL where columns are watched: updates come as resyncs, or more of them"
+    " than were asked for'"
+    " WHEN 'filter' THEN 'the publication trigperf has another row filter for it'"
     " ELSE 'its state is ' || s.state END, s.fix"
     " FROM trigperf.status_tables() s WHERE s.state <> 'ok'";
 
@@ -123,12 +137,12 @@ static const char publications_sql[] =
     " || quote_ident(p.pubname) || '; CREATE PUBLICATION ' || quote_ident(p.pubname)"
     " || ' FOR TABLES IN SCHEMA public -- and others of yours' ELSE 'ALTER PUBLICATION '"
     " || quote_ident(p.pubname) || ' DROP ..' END"
-    " FROM pg_publication p WHERE p.puballtables OR EXISTS ("
+    " FROM pg_publication p WHERE p.pubname <> 'trigperf' AND (p.puballtables OR EXISTS ("
     "SELECT FROM pg_publication_namespace m WHERE m.pnpubid = p.oid"
     " AND m.pnnspid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'trigperf'))"
     " OR EXISTS (SELECT FROM pg_publication_rel m JOIN pg_class c ON c.oid = m.prrelid"
     " WHERE m.prpubid = p.oid"
-    " AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'trigperf'))";
+    " AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'trigperf')))";
 
 static const char slots_sql[] =
     "SELECT 'warn', w.slot, 'no consumer belongs to the replication slot, and nobody reads it; it"
@@ -192,7 +206,6 @@ static const char wal_level_sql[] =
     " 'ALTER SYSTEM SET wal_level = logical, then restart the server'"
     " WHERE current_setting('wal_level') <> 'logical'";
 
-/* Another row filter than the one asked for cannot be told from it: the server writes it anew. */
 static const char publication_sql[] =
     "SELECT 'critical', NULL, 'the publication trigperf is gone', 'CREATE PUBLICATION trigperf; "
     "then"
@@ -204,15 +217,22 @@ static const char publication_sql[] =
     " = ''insert, update, delete, truncate'', publish_via_partition_root = false);"
     " SELECT trigperf.resync()' FROM pg_publication p WHERE p.pubname = 'trigperf'"
     " AND (NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate) OR p.pubviaroot)"
-    " UNION ALL SELECT 'critical', m.prrelid::regclass::text, 'the publication trigperf has a row"
-    " filter for it that attaching did not ask for', 'ALTER PUBLICATION trigperf DROP TABLE ONLY '"
-    " || m.prrelid::regclass || '; the next look of a context that follows the log publishes it "
-    "anew"
-    ", and resyncs it' FROM pg_publication_rel m JOIN pg_publication p ON p.oid = m.prpubid"
-    " JOIN trigperf.captured_table c ON c.granularity = 'wal' AND c.row_filter IS NULL"
-    " AND (c.relid = m.prrelid OR m.prrelid IN (SELECT t.relid FROM pg_partition_tree(c.relid) AS "
-    "t))"
-    " WHERE p.pubname = 'trigperf' AND m.prqual IS NOT NULL";
+    " UNION ALL SELECT 'critical', NULL, 'the publication trigperf is FOR ALL TABLES',"
+    " 'DROP PUBLICATION trigperf; CREATE PUBLICATION trigperf; then start what follows the log "
+    "again:"
+    " it publishes the tables anew, and resyncs'"
+    " FROM pg_publication p WHERE p.pubname = 'trigperf' AND p.puballtables"
+    " UNION ALL SELECT 'critical', s.present, 'the publication trigperf has it, though it holds no"
+    " rows of an attached table: the server may refuse the writers of what is beneath it, and the"
+    " TRUNCATE of a partition is not told', s.withdraw FROM trigperf.wal_strangers() s"
+    " UNION ALL SELECT 'critical', w.present, CASE WHEN NOT w.published THEN 'the publication "
+    "trigperf"
+    " does not have all that holds its rows' ELSE 'the publication trigperf has it with other "
+    "columns"
+    " or another row filter than it should' END, w.fix"
+    " FROM trigperf.wal_tables() w WHERE w.state <> 'overlap' AND (NOT w.published OR w.stale)"
+    " AND EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf' AND NOT "
+    "p.puballtables)";
 
 static const char room_sql[] =
     "SELECT CASE WHEN NOT " USES_WAL

@@ -67,6 +67,7 @@ static const right rights[] = {
     {METRICS, "EXECUTE ON FUNCTION trigperf.status_strays"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.wal_tables"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.wal_identity"},
+    {METRICS, "EXECUTE ON FUNCTION trigperf.wal_strangers"},
     {METRICS, "EXECUTE ON FUNCTION trigperf.table_subscribed"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.series_flush"},
     {CONSUMER, "EXECUTE ON FUNCTION trigperf.job_lead"},

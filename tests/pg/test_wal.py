@@ -354,9 +354,9 @@ def _(installed):
         installed.sql("alter table calls replica identity nothing")
         follower.until(lambda f: len(f.resyncs()) > count and installed.value(
             "select published from trigperf.wal_tables()") == "f", "taking it out")
-        equal(installed.value("select state from trigperf.wal_tables()"), "identity", "state")
+        equal(installed.value("select state from trigperf.wal_tables()"), "untold", "state")
         installed.sql("update calls set note = 'still works'")
-        contains(installed.trigperf("status").out, "identity")
+        contains(installed.trigperf("status").out, "untold")
         check(int(installed.value("select count(*) from trigperf.trigger_error_log")) > 0, "log")
         installed.sql("alter table calls replica identity default")
         follower.until(lambda f: installed.value(
@@ -382,7 +382,7 @@ def _(installed):
         equal(follower.resyncs(), ["*"], "resyncs")
         installed.sql("alter table calls replica identity using index calls_twice")
         follower.until(lambda f: installed.value("select state || published from trigperf.wal_tables()") ==
-                       "identityfalse", "taking it out")
+                       "untoldfalse", "taking it out")
         installed.sql("update calls set a = 3")
         installed.sql("alter table calls replica identity full")
         follower.until(lambda f: installed.value("select state from trigperf.wal_tables()") == "ok", "publishing it again")

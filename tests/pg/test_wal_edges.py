@@ -286,6 +286,102 @@ def _(installed):
         follower.close()
 
 
+@test("another row filter put into the publication by hand is put right; settings of sessions make no difference")
+def _(installed):
+    installed.sql("create table calls (id int, seen timestamptz, n float8, primary key (id, seen, n))")
+    installed.attach("calls", "--key", "id", "--rule", "id:{id}", "--granularity", "wal", "--where",
+                     "id > 0 and seen > '2026-01-01 00:00+00' and n > 0.1")
+    with following(installed) as follower:
+        installed.sql("set timezone = 'Asia/Tokyo'; set datestyle = 'german'; set extra_float_digits = -5; "
+                      "set quote_all_identifiers = on; " + LOOK)
+        equal(installed.rows("select state from trigperf.wal_tables()"), [["ok"]], "state")
+        for other in ("id > 1000000", "id > 0 and seen > '2026-01-02 00:00+00' and n > 0.1"):
+            before = len(follower.resyncs())
+            installed.sql("alter publication trigperf drop table calls; "
+                          f"alter publication trigperf add table only calls (id, seen, n) where ({other}); "
+                          "insert into calls values (1, '2026-01-01 12:00+00', 1); " + LOOK)
+            follower.until(lambda f: "public.calls" in f.resyncs()[before:], f"a resync after {other}")
+            equal(installed.rows("select state from trigperf.wal_tables()"), [["ok"]], "state")
+            installed.sql("delete from calls; " + LOOK)
+        before = len(follower.resyncs())
+        installed.sql("insert into calls values (-1, '2027-01-01', 1), (2, '2026-01-01 12:00+00', 1)")
+        follower.until_keys("id:2")
+        check("id:-1" not in follower.keys(), "the filter is there again")
+        equal(follower.resyncs()[before:], [], "resyncs")
+        installed.sql("alter table calls rename n to m; " + LOOK)
+        equal(installed.value("select state || fix from trigperf.wal_tables()")[:33], "lackinggone or generated now: n. ",
+              "state, fix")
+        installed.sql(LOOK + "; insert into calls values (-2, '2027-01-01', 1)")    # its table looks different
+        installed.sql("insert into calls values (-3, '2027-01-01', 1)")
+        follower.until_keys("id:-3")    # without the filter
+        follower.close()
+
+
+@test("a partitioned table, other tables and schemas put into the publication by hand: taken out, with a resync")
+def _(installed):
+    installed.sql("create table p (id int primary key) partition by range (id); "
+                  "create table p_1 partition of p for values from (0) to (10); alter table p_1 replica identity full; "
+                  "create schema other; create table other.plain (id int); insert into other.plain values (1)")
+    installed.attach("p", "--key", "id", "--rule", "id:{id}", "--granularity", "wal")
+    with following(installed) as follower:
+        for sql in ("add table p", "add tables in schema other"):
+            before = len(follower.resyncs())
+            installed.sql(f"alter publication trigperf {sql}; "
+                          "alter publication trigperf set (publish_via_partition_root = true); "
+                          f"insert into p values (1); truncate p_1; {LOOK}")
+            follower.until(lambda f: "public.p" in f.resyncs()[before:], f"a resync after {sql}")
+            installed.sql("update other.plain set id = 2; insert into p values (1); " + LOOK)
+            follower.until_keys("id:1")
+            before = len(follower.resyncs())
+            installed.sql("truncate p_1")
+            follower.until(lambda f: "public.p" in f.resyncs()[before:], "the TRUNCATE of a partition")
+            equal(installed.rows("select tablename from pg_publication_tables where pubname = 'trigperf'"), [["p_1"]],
+                  "what is published")
+        follower.close()
+
+
+@test("a key column that is renamed: the state says so, and attaching it anew mends it")
+def _(installed):
+    attached(installed, "calls")
+    with following(installed) as follower:
+        installed.sql("alter table calls rename user_id to owner; " + LOOK)
+        state, fix = installed.rows("select state, fix from trigperf.wal_tables()")[0]
+        equal(state, "lacking", "state")
+        contains(fix, "user_id")
+        before = len(follower.resyncs())
+        installed.sql("insert into calls values (1, 1)")
+        follower.until(lambda f: "public.calls" in f.resyncs()[before:], "a resync instead of keys")
+        installed.trigperf("detach", "public.calls")
+        installed.attach("public.calls", "--key", "owner", "--rule", "owner:{owner}", "--granularity", "wal")
+        installed.sql("insert into calls values (2, 2); insert into calls values (3, 3)")
+        follower.until_keys("owner:3")
+        follower.close()
+
+
+@test("a replica identity lost while it is followed: a resync with each look that finds writes, until it is back")
+def _(installed):
+    at_once = "update trigperf.wal_member set seen_at = null; " + LOOK
+    installed.sql("create table calls (id int primary key, note text); insert into calls values (1, 'a')")
+    installed.attach("calls", "--key", "id", "--rule", "id:{id}", "--granularity", "wal")
+    with following(installed) as follower:
+        def resynced(sql):
+            before = len(follower.resyncs())
+            installed.sql(sql)
+            follower.until(lambda f: "public.calls" in f.resyncs()[before:], f"a resync after {sql}")
+
+        resynced("alter table calls drop constraint calls_pkey; " + LOOK)
+        equal(installed.rows("select state, published from trigperf.wal_tables()"), [["untold", "f"]], "state")
+        resynced("update calls set note = 'b'; " + at_once)
+        resynced("delete from calls; " + at_once)
+        resynced("insert into calls values (2, 'c')")    # the context's own look
+        resynced("truncate calls; " + at_once)
+        resynced("alter table calls add primary key (id); " + at_once)
+        equal(installed.rows("select state, published from trigperf.wal_tables()"), [["ok", "t"]], "state")
+        installed.sql("insert into calls values (3, 'd')")
+        follower.until_keys("id:3")
+        follower.close()
+
+
 @test("attaching and what follows it, read in one go: told by the rules that hold for it")
 def _(installed):
     attached(installed, "calls")

@@ -211,7 +211,7 @@ def _(installed):
     installed.attach("calls", "--key", "id", "--rule", "call:{id}", "--granularity", "wal")
     with following(installed, source="wal") as web:
         installed.sql("alter table calls add twice int generated always as (id * 2)")
-        web.until(lambda _: installed.value("select state || published from trigperf.wal_tables()") == "identityfalse",
+        web.until(lambda _: installed.value("select state || published from trigperf.wal_tables()") == "untoldfalse",
                   "taking it out")
         installed.sql("update calls set id = 3; alter table calls drop twice")
         web.until(lambda _: installed.value("select state from trigperf.wal_tables()") == "ok", "publishing it again")

@@ -53,12 +53,20 @@ CREATE TABLE trigperf.wal_member (
     table_id int NOT NULL REFERENCES trigperf.captured_table ON DELETE CASCADE,
     relid    oid NOT NULL,
     gone_at  timestamptz,
+    row_filter text,
+    seen     text,
+    seen_at  timestamptz,
     PRIMARY KEY (table_id, relid)
 );
 COMMENT ON TABLE trigperf.wal_member IS
     'tables whose changes are told under the name of an attached one';
 COMMENT ON COLUMN trigperf.wal_member.gone_at IS
     'when it was seen to belong to it no longer; log of before is still read by who is behind';
+
+COMMENT ON COLUMN trigperf.wal_member.row_filter IS
+    'the row filter that it was published with, as the server writes it';
+COMMENT ON COLUMN trigperf.wal_member.seen IS
+    'while it is not published: what tells whether it was written to since';
 
 -- The columns that the log tells of an old row; none where the server would refuse to write it: it refuses
 -- UPDATE and DELETE of a published table whose replica identity has a generated column that is not
@@ -100,6 +108,18 @@ BEGIN
 END
 $$;
 
+-- The row filter of a published table as the server writes it, for whoever asks.
+CREATE FUNCTION trigperf.wal_row_filter(p_relid oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres' SET timezone = 'UTC' SET bytea_output = 'hex' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET quote_all_identifiers = off AS $$
+BEGIN
+    RETURN (SELECT pg_get_expr(p.prqual, p.prrelid) FROM pg_publication_rel p
+            WHERE p.prrelid = p_relid
+              AND p.prpubid = (SELECT b.oid FROM pg_publication b WHERE b.pubname = 'trigperf'));
+END
+$$;
+
 -- The tables that hold the rows of attached ones, at any depth. teller: the attached table under whose
 -- name its changes are told, which is the nearest, if there are several.
 CREATE FUNCTION trigperf.wal_family() RETURNS TABLE (id int, relid oid, teller int)
@@ -123,17 +143,20 @@ $$;
 --
 --   foreign      its rows are on another server
 --   unlogged     its changes are not written to the log
+--   refused      the server refuses UPDATE and DELETE of it: it is published, without a replica identity, or
+--                with a list of columns or a row filter that does not fit its identity
+--   untold       it has no replica identity, and so cannot be published
+--   unpublished  it is not in the publication
+--   lacking      a column that it was attached with is gone, or generated now: told as resyncs if it is a key,
+--                and more than was asked for otherwise
 --   identity     the replica identity does not hold the keys, or the columns of the row filter, or is
---                not FULL where columns are watched: updates are told as resyncs; without any identity
---                the server would refuse them, and nothing is told
---   unpublished  it is not in the publication: nothing is told
---   columns      the publication's list of columns lacks some of the replica identity; or it has a row
---                filter that it should not have, or lacks one
+--                not FULL where columns are watched: told as resyncs, or more than was asked for
+--   filter       it was published with another row filter
 --   overlap      it is told under the name of another attached table
 --
--- refuses: the server refuses UPDATE and DELETE, for what the publication says; stale: so it does, or
--- the publication says other things than it should. mend: statements that
--- publish it as well as can be, once the publication does not hold it. A table without a replica identity
+-- What is not published is told by resyncs, see wal_moved(). refuses: the server refuses UPDATE and DELETE, for
+-- what the publication says; stale: so it does, or the publication says other things than it should. mend:
+-- statements that publish it as well as can be, once the publication does not hold it. A table without a replica identity
 -- of its own choice gets that of the attached table, if this is FULL: partitions do not inherit it.
 --
 -- OFFSET 0 keeps what is computed once for a table from being computed at each place where it is named.
@@ -145,15 +168,20 @@ LANGUAGE plpgsql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
     SELECT f.id, f.relid, q.place,
-           f.id <> f.teller OR EXISTS (SELECT FROM trigperf.wal_member m
-                                       WHERE m.table_id = f.id AND m.relid = f.relid AND m.gone_at IS NULL),
-           q.published, w.refuses, w.refuses OR l.filtered, s.state, t.mend,
+           f.id <> f.teller OR k.relid IS NOT NULL, q.published, w.refuses,
+           f.id = f.teller AND (w.refuses OR l.filtered), s.state, t.mend,
            CASE s.state
                WHEN 'foreign' THEN 'its changes are not in this server''s log: attach the others one by one'
                WHEN 'unlogged' THEN 'ALTER TABLE ' || q.place || ' SET LOGGED'
-               WHEN 'identity' THEN 'ALTER TABLE ' || q.place || ' REPLICA IDENTITY FULL'
-               WHEN 'unpublished' THEN t.mend || '; SELECT trigperf.resync(' || c.id || ')'
-               WHEN 'columns' THEN 'detach it and attach it again'
+               WHEN 'refused' THEN 'BEGIN; ALTER PUBLICATION trigperf DROP TABLE ONLY ' || q.place || '; '
+                                   || COALESCE(y.publish, h.heal) || '; COMMIT'
+               WHEN 'untold' THEN h.heal
+               WHEN 'unpublished' THEN 'BEGIN; ' || y.publish || '; COMMIT'
+               WHEN 'lacking' THEN 'gone or generated now: ' || g.gone || '. Detach it and attach it with the '
+                                   || 'columns that it has, or trigperf apply a file that names them'
+               WHEN 'identity' THEN h.heal
+               WHEN 'filter' THEN 'BEGIN; ALTER PUBLICATION trigperf DROP TABLE ONLY ' || q.place || '; '
+                                  || y.publish || '; COMMIT'
                WHEN 'overlap' THEN 'trigperf detach ' || (SELECT format('%I.%I', d.schema_name, d.table_name)
                                                           FROM trigperf.captured_table d
                                                           WHERE d.id = f.teller)
@@ -162,6 +190,7 @@ BEGIN
     JOIN trigperf.captured_table c ON c.id = f.id
     JOIN pg_class r ON r.oid = f.relid
     JOIN pg_namespace n ON n.oid = r.relnamespace
+    LEFT JOIN trigperf.wal_member k ON k.table_id = f.id AND k.relid = f.relid AND k.gone_at IS NULL
     LEFT JOIN pg_class top ON top.oid = c.relid AND top.oid <> r.oid
     LEFT JOIN (SELECT * FROM pg_publication_rel x
                WHERE x.prpubid = (SELECT b.oid FROM pg_publication b WHERE b.pubname = 'trigperf'))
@@ -181,8 +210,23 @@ BEGIN
             SELECT FROM pg_attribute a
             WHERE a.attrelid = f.relid AND a.attname = ANY (q.identity)
               AND a.attnum <> ALL (p.prattrs::int2[]))),
-               q.published AND i.filter AND (p.prqual IS NULL) <> (c.row_filter IS NULL)
+               q.published AND CASE WHEN c.row_filter IS NULL OR NOT i.filter THEN p.prqual IS NOT NULL
+                                    ELSE p.prqual IS NULL
+                                      OR trigperf.wal_row_filter(f.relid) IS DISTINCT FROM k.row_filter END
         OFFSET 0) AS l(lacking, filtered)
+    CROSS JOIN LATERAL (
+        SELECT string_agg(DISTINCT quote_ident(x), ', ')
+        FROM unnest(c.key_columns || c.watch || COALESCE(c.filter_columns, '{}')) AS x
+        WHERE x <> ALL (q.identity)
+          AND NOT EXISTS (SELECT FROM pg_attribute a
+                          WHERE a.attrelid = f.relid AND a.attname = x AND a.attnum > 0
+                            AND NOT a.attisdropped AND a.attgenerated = '')) AS g(gone)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN r.relreplident <> 'f' THEN 'ALTER TABLE ' || q.place || ' REPLICA IDENTITY FULL'
+                    WHEN EXISTS (SELECT FROM pg_index x
+                                 WHERE x.indrelid = f.relid AND x.indisprimary AND x.indimmediate)
+                    THEN 'ALTER TABLE ' || q.place || ' REPLICA IDENTITY DEFAULT'
+                    ELSE 'detach it, and attach it with another granularity' END) AS h(heal)
     CROSS JOIN LATERAL (
         SELECT q.published AND (l.lacking OR q.identity = '{}'
                                 OR (p.prqual IS NOT NULL
@@ -192,13 +236,16 @@ BEGIN
         SELECT CASE WHEN f.id <> f.teller THEN 'overlap'
                     WHEN r.relkind = 'f' THEN 'foreign'
                     WHEN NOT q.logged THEN 'unlogged'
-                    WHEN NOT i.keys OR NOT i.filter THEN 'identity'
+                    WHEN w.refuses THEN 'refused'
+                    WHEN q.identity = '{}' THEN 'untold'
                     WHEN NOT q.published THEN 'unpublished'
-                    WHEN l.lacking OR l.filtered THEN 'columns'
+                    WHEN g.gone IS NOT NULL THEN 'lacking'
+                    WHEN NOT i.keys OR NOT i.filter THEN 'identity'
+                    WHEN l.filtered THEN 'filter'
                     ELSE 'ok' END
         OFFSET 0) AS s(state)
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN s.state = 'identity' AND q.follows
+        SELECT CASE WHEN q.follows AND NOT (i.keys AND i.filter)
                     THEN 'ALTER TABLE ' || q.place || ' REPLICA IDENTITY FULL' END
         OFFSET 0) AS u(follow)
     CROSS JOIN LATERAL (
@@ -213,29 +260,30 @@ BEGIN
                                           ' WHERE (' || c.row_filter || ')' END) END)
         WHERE q.logged AND s.state NOT IN ('ok', 'overlap')
           AND (u.follow IS NOT NULL OR (q.identity <> '{}' AND (NOT q.published OR w.refuses OR l.filtered)))
-        UNION ALL SELECT NULL LIMIT 1) AS t(mend);
+        UNION ALL SELECT NULL LIMIT 1) AS t(mend)
+    CROSS JOIN LATERAL (SELECT t.mend || '; SELECT trigperf.resync(' || c.id || ')') AS y(publish);
 END
 $$;
 
 -- The state of each attached table: that of its worst part.
 CREATE FUNCTION trigperf.wal_tables() RETURNS TABLE (
-    id int, relid oid, present text, identity text[], published boolean, refuses boolean, state text,
+    id int, relid oid, present text, identity text[], published boolean, stale boolean, state text,
     fix text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     SELECT c.id, r.oid, quote_ident(n.nspname) || '.' || quote_ident(r.relname),
-           trigperf.wal_identity(r.oid), COALESCE(g.published, true), COALESCE(g.refuses, false),
+           trigperf.wal_identity(r.oid), COALESCE(g.published, true), COALESCE(g.stale, false),
            COALESCE(g.state, 'ok'), g.fix
     FROM trigperf.captured_table c
     JOIN pg_class r ON r.oid = c.relid
     JOIN pg_namespace n ON n.oid = r.relnamespace
     LEFT JOIN (
-        SELECT m.id, bool_and(m.published) AS published, bool_or(m.refuses) AS refuses,
+        SELECT m.id, bool_and(m.published) AS published, bool_or(m.stale) AS stale,
                (array_agg(m.state ORDER BY array_position(
-                    ARRAY['identity', 'foreign', 'unlogged', 'columns', 'unpublished', 'overlap', 'ok'],
-                    m.state)))[1] AS state,
+                    ARRAY['refused', 'untold', 'foreign', 'unlogged', 'unpublished', 'lacking', 'identity',
+                          'filter', 'overlap', 'ok'], m.state)))[1] AS state,
                NULLIF(array_to_string((array_agg(m.fix ORDER BY m.relid)
                                        FILTER (WHERE m.fix IS NOT NULL))[1:10], '; '), '') AS fix
         FROM trigperf.wal_members() m GROUP BY m.id) AS g ON g.id = c.id
@@ -302,8 +350,9 @@ $$;
 CREATE FUNCTION trigperf.wal_enrol(p_id int) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO trigperf.wal_member (table_id, relid)
-    SELECT f.id, f.relid FROM trigperf.wal_family() f WHERE f.id = p_id AND f.teller = p_id;
+    INSERT INTO trigperf.wal_member (table_id, relid, row_filter)
+    SELECT f.id, f.relid, trigperf.wal_row_filter(f.relid)
+    FROM trigperf.wal_family() f WHERE f.id = p_id AND f.teller = p_id;
     UPDATE trigperf.captured_table c
     SET filter_columns = (SELECT trigperf.wal_filtered(m.relid) FROM trigperf.wal_member m
                           WHERE m.table_id = p_id ORDER BY m.relid LIMIT 1)
@@ -323,7 +372,8 @@ EXCEPTION
     WHEN lock_not_available OR deadlock_detected THEN
         RETURN false;
     WHEN OTHERS THEN
-        PERFORM trigperf.check_failed(c, SQLERRM, SQLSTATE) FROM trigperf.captured_table c WHERE c.id = p_id;
+        PERFORM trigperf.check_failed((SELECT c FROM trigperf.captured_table c WHERE c.id = p_id), SQLERRM,
+                                      SQLSTATE);
         RETURN false;
 END
 $$;
@@ -356,6 +406,26 @@ BEGIN
 END
 $$;
 
+-- Whether a table that is not published may have been written to since that was asked last, every three seconds
+-- at most. The server's counters tell, which it brings up to date some seconds after a commit, and the file,
+-- which is another one after TRUNCATE. Where the server does not count, and of foreign tables, nobody knows.
+CREATE FUNCTION trigperf.wal_moved(p_id int, p_relid oid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    present text := (SELECT concat_ws(' ', c.relfilenode, pg_stat_get_tuples_inserted(c.oid),
+                                      pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid))
+                     FROM pg_class c
+                     WHERE c.oid = p_relid AND c.relkind = 'r' AND current_setting('track_counts')::boolean);
+BEGIN
+    UPDATE trigperf.wal_member m SET seen = present, seen_at = clock_timestamp()
+    WHERE m.table_id = p_id AND m.relid = p_relid AND (present = m.seen) IS NOT TRUE
+      AND (m.seen_at > clock_timestamp() - interval '3 seconds') IS NOT TRUE
+      AND NOT EXISTS (SELECT FROM pg_publication_rel p JOIN pg_publication b ON b.oid = p.prpubid
+                      WHERE b.pubname = 'trigperf' AND p.prrelid = p_relid);
+    RETURN FOUND;
+END
+$$;
+
 -- What cannot be told as it should be, once an hour for each attached table.
 CREATE FUNCTION trigperf.wal_report(p_id int, p_part text, p_state text, p_fix text) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -370,13 +440,15 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Tables that came, or whose replica identity is another one: those whose writers the server would refuse
--- leave the publication at once, those that can be told come into it. Returns the attached tables.
+-- leave the publication at once, those that can be told come into it, and what cannot be told is resynced when
+-- it may have changed. Returns the attached tables.
 CREATE FUNCTION trigperf.wal_adjust() RETURNS SETOF int
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     other   record;
     done    boolean;
     settled boolean;
+    moved   boolean;
 BEGIN
     FOR other IN SELECT * FROM trigperf.wal_members() m
                  WHERE NOT m.known OR m.stale OR m.state <> 'ok' LOOP
@@ -388,23 +460,47 @@ BEGIN
         settled := CASE WHEN other.mend IS NULL THEN NOT other.known
                         ELSE trigperf.wal_attempt(other.id, other.mend) END;
         IF settled THEN
-            INSERT INTO trigperf.wal_member AS m (table_id, relid) VALUES (other.id, other.relid)
-            ON CONFLICT (table_id, relid) DO UPDATE SET gone_at = NULL;
+            INSERT INTO trigperf.wal_member AS m (table_id, relid, row_filter)
+            VALUES (other.id, other.relid, trigperf.wal_row_filter(other.relid))
+            ON CONFLICT (table_id, relid) DO UPDATE SET gone_at = NULL, row_filter = excluded.row_filter;
         END IF;
-        IF done OR settled THEN
+        moved := trigperf.wal_moved(other.id, other.relid);
+        IF done OR settled OR moved THEN
             RETURN NEXT other.id;
         END IF;
     END LOOP;
 END
 $$;
 
--- Somebody may have had the publication leave out what is needed. Returns the attached tables.
+-- What does not belong into the publication: tables that hold no rows of attached ones, partitioned ones among
+-- them, and schemas; but not what wal_dismiss() finds.
+CREATE FUNCTION trigperf.wal_strangers() RETURNS TABLE (present text, withdraw text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT q.place, 'ALTER PUBLICATION trigperf DROP ' || q.kind || q.place
+    FROM (SELECT p.prpubid, quote_ident(n.nspname) || '.' || quote_ident(r.relname), 'TABLE ONLY '
+          FROM pg_publication_rel p
+          JOIN pg_class r ON r.oid = p.prrelid
+          JOIN pg_namespace n ON n.oid = r.relnamespace
+          WHERE NOT EXISTS (SELECT FROM trigperf.wal_family() f WHERE f.relid = p.prrelid)
+            AND NOT EXISTS (SELECT FROM trigperf.wal_member m WHERE m.relid = p.prrelid AND m.gone_at IS NULL)
+          UNION ALL
+          SELECT s.pnpubid, quote_ident(n.nspname), 'TABLES IN SCHEMA '
+          FROM pg_publication_namespace s JOIN pg_namespace n ON n.oid = s.pnnspid) AS q(publication, place, kind)
+    WHERE q.publication = (SELECT b.oid FROM pg_publication b WHERE b.pubname = 'trigperf');
+END
+$$;
+
+-- Somebody may have had the publication leave out what is needed, or tell it under the name of another table,
+-- which leaves out the TRUNCATE of a partition. Returns the attached tables.
 CREATE FUNCTION trigperf.wal_operations() RETURNS SETOF int
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf'
-               AND NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate)) THEN
-        ALTER PUBLICATION trigperf SET (publish = 'insert, update, delete, truncate');
+               AND (p.pubviaroot OR NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate))) THEN
+        ALTER PUBLICATION trigperf SET (publish = 'insert, update, delete, truncate',
+                                        publish_via_partition_root = false);
         RETURN QUERY SELECT c.id FROM trigperf.captured_table c WHERE c.granularity = 'wal';
     END IF;
 END
@@ -466,6 +562,7 @@ BEGIN
         RETURN 0;
     END IF;
     BEGIN
+        PERFORM trigperf.wal_attempt(NULL, s.withdraw) FROM trigperf.wal_strangers() s;
         changed := ARRAY(SELECT trigperf.wal_operations() UNION SELECT trigperf.wal_dismiss()
                          UNION SELECT trigperf.wal_adjust());
         PERFORM trigperf.resync(x) FROM unnest(changed) AS x;
