@@ -33,12 +33,11 @@ static void put_words(const char *label, const char *text) {
     putchar('\n');
 }
 
-/* Statements as they are, or each line behind `--`. A line break within a name would end such a
- * comment; statements of that kind are shown by the other formats. */
-static void put_sql(const char *sql, bool commented) {
+/* Each line of the statements as a comment. */
+static void put_sql(const char *sql) {
     while (*sql != '\0') {
         size_t length = strcspn(sql, "\n");
-        fputs(commented ? "--   " : "", stdout);
+        fputs("--   ", stdout);
         fwrite(sql, 1, length, stdout);
         putchar('\n');
         sql += length;
@@ -67,9 +66,9 @@ static void put_statements(const json_t *finding) {
         return;
     }
     printf("-- change:\n");
-    put_sql(sql, true);
+    put_sql(sql);
     printf("-- undo:\n");
-    put_sql(undo, true);
+    put_sql(undo);
 }
 
 static void put_finding(const json_t *finding) {

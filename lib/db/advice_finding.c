@@ -64,6 +64,14 @@ static void put_finding(tp_strbuf *json, tp_finding *finding) {
     json->failed = json->failed || finding->message.failed || finding->figures.failed;
 }
 
+void tp_finding_times(tp_finding *finding) {
+    const tp_advice_trigger *trigger = finding->trigger;
+    if (trigger->calls > 0) {
+        tp_json_double(&finding->figures, "calls", trigger->calls);
+        tp_json_double(&finding->figures, "mean_ms", trigger->total_ms / trigger->calls);
+    }
+}
+
 void tp_finding_put(tp_advice *advice, tp_finding *finding) {
     if (advice->only == NULL || strcmp(advice->only, finding->table->oid) == 0) {
         put_finding(&advice->json, finding);

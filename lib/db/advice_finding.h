@@ -28,6 +28,9 @@ typedef struct tp_advice {
     tp_strbuf json;
 } tp_advice;
 
+/* How often and how long the trigger's function ran, where the server counted. */
+void tp_finding_times(tp_finding *finding);
+
 /* Hands it over: the buffers are empty afterwards. */
 void tp_finding_put(tp_advice *advice, tp_finding *finding);
 

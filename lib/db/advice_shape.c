@@ -16,6 +16,7 @@
 #define BULK_ROWS 20.0
 #define MANY_ROWS 10000.0
 #define UNKNOWN_ROWS 100000.0
+#define CHEAP_MS 0.005
 #define DIFFERS "OLD.* OPERATOR(pg_catalog.*<>) NEW.*"
 
 /* BEFORE triggers cannot see generated columns in a whole row. */
@@ -71,7 +72,9 @@ static void add_condition(const tp_advice *advice, const tp_advice_trigger *trig
 /* Why a condition on the row could not be proposed. */
 static const char *why_no_condition(const tp_advice_trigger *trigger) {
     const char *reason = tp_advice_why_not(trigger);
-    return reason != NULL                           ? reason
+    return reason != NULL ? reason
+           : (trigger->type & TP_EVENT_UPDATE) == 0 && tp_advice_before(trigger)
+               ? "a condition would not help: each row of an INSERT or DELETE is one that changed"
            : (trigger->type & TP_EVENT_UPDATE) == 0 ? "a condition would not help: each row of "
                                                       "an INSERT or DELETE is one that changed, "
                                                       "and how to group what the function does "
@@ -87,6 +90,34 @@ static const char bulk_why[] =
     "its function is entered for each row: a statement of many rows pays many times for what a "
     "statement trigger with transition tables does once, grouped";
 
+static const char stays_why[] =
+    "its function is entered for each row; a BEFORE trigger that sets or refuses rows, and a "
+    "constraint trigger, have to see each one, so no statement trigger can take its place";
+static const char stays_steps[] =
+    "keep the function small, and rows that do not concern it away from it (UPDATE OF .., WHEN)";
+
+/* One that sets or refuses rows before they are written, or that a constraint defers, has to see
+ * each row: no statement trigger can take its place. */
+static bool must_see_rows(const tp_advice_trigger *trigger) {
+    return tp_advice_before(trigger) || trigger->constraint;
+}
+
+static const char *bulk_severity(const tp_advice_trigger *trigger, double each) {
+    bool cheap = trigger->calls > 0 && trigger->total_ms / trigger->calls < CHEAP_MS;
+    return must_see_rows(trigger) || cheap                      ? "info"
+           : each >= 10 * BULK_ROWS || trigger->body.aggregates ? "critical"
+                                                                : "warning";
+}
+
+/* What is said of the counter says more. */
+static bool counts(const tp_advice_trigger *trigger) {
+    bool increments = false;
+    for (uint32_t i = 0; i < trigger->body.write_count; i++) {
+        increments = increments || trigger->body.writes[i].increments;
+    }
+    return increments;
+}
+
 static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
     const char *source = NULL;
     double rows = tp_advice_rows(trigger->table, trigger->type);
@@ -95,15 +126,20 @@ static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
     if (rows < MANY_ROWS || each < BULK_ROWS) {
         return false;
     }
+    if (counts(trigger)) {
+        return true;
+    }
+    bool stays = must_see_rows(trigger);
     tp_finding finding = {
         .id = "row_trigger_on_bulk_table",
-        .severity = each >= 10 * BULK_ROWS || trigger->body.aggregates ? "critical" : "warning",
+        .severity = bulk_severity(trigger, each),
         .table = trigger->table,
         .trigger = trigger,
-        .why = bulk_why,
-        .steps =
-            "where the function allows it, write it as AFTER .. REFERENCING NEW TABLE AS .. FOR "
-            "EACH STATEMENT with one grouped statement over the transition table",
+        .why = stays ? stays_why : bulk_why,
+        .steps = stays ? stays_steps
+                       : "where the function allows it, write it as AFTER .. REFERENCING NEW TABLE "
+                         "AS .. FOR "
+                         "EACH STATEMENT with one grouped statement over the transition table",
         .with_sql = "the SQL here only keeps rows from it that an UPDATE left as they were: use it "
                     "if nothing must happen for those",
         .no_sql = why_no_condition(trigger)};
@@ -114,6 +150,7 @@ static bool judge_bulk(tp_advice *advice, const tp_advice_trigger *trigger) {
     tp_json_double(&finding.figures, "rows_per_statement", each);
     tp_json_text(&finding.figures, "estimated_from", source);
     tp_json_bool(&finding.figures, "aggregates_per_row", trigger->body.aggregates);
+    tp_finding_times(&finding);
     if (may_compare_rows(trigger)) {
         add_condition(advice, trigger, DIFFERS, &finding);
     }
@@ -146,6 +183,7 @@ static void judge_unknown(tp_advice *advice, const tp_advice_trigger *trigger) {
     tp_json_null(&finding.figures, "rows_per_statement");
     tp_json_text(&finding.figures, "estimated_from", "not known without pg_stat_statements");
     tp_json_bool(&finding.figures, "aggregates_per_row", trigger->body.aggregates);
+    tp_finding_times(&finding);
     tp_finding_put(advice, &finding);
 }
 

@@ -18,10 +18,7 @@ static tp_finding begin(const tp_advice_trigger *trigger, const char *id, const 
         .id = id, .severity = severity, .table = trigger->table, .trigger = trigger};
     double runs = tp_advice_runs(trigger);
     tp_json_double(&finding.figures, "runs", runs);
-    if (trigger->calls > 0) {
-        tp_json_double(&finding.figures, "calls", trigger->calls);
-        tp_json_double(&finding.figures, "mean_ms", trigger->total_ms / trigger->calls);
-    }
+    tp_finding_times(&finding);
     return finding;
 }
 

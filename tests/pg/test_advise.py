@@ -205,6 +205,36 @@ def _(db):
     contains(definitions[1][1], "*<> new.*)", "the second half")
 
 
+@test("row triggers that have to be, cheap ones and counters are not told to become statement triggers")
+def _(db):
+    db.sql("create table calls(id int primary key, n int, at timestamptz); create table counters(k int primary key, n bigint)")
+    function(db, "touch", "begin new.at := now(); return new; end")
+    function(db, "refuse", "begin if new.n < 0 then return null; end if; return new; end")
+    function(db, "slow", "begin perform pg_sleep(0.0001); return null; end")
+    function(db, "cheap", "begin return null; end")
+    function(db, "counting", "begin update counters set n = n + 1 where k = new.n; return null; end")
+    db.sql("""create trigger touch before update on calls for each row execute function touch();
+        create trigger refuse before insert on calls for each row execute function refuse();
+        create constraint trigger later after insert on calls for each row execute function slow();
+        create trigger slow after insert on calls for each row execute function slow();
+        create trigger cheap after insert on calls for each row execute function cheap();
+        create trigger counting after insert on calls for each row execute function counting()""")
+    load(db, "calls", 12000)
+    db.sql("update calls set n = n + 1; update calls set n = n + 1; update calls set n = n + 1")
+    settle(db)
+    answer = [one for one in advise(db)["findings"] if one["table"] == "public.calls"]
+    equal({one["trigger"] for one in answer if one["id"] == "counter_updated_per_row"}, {"counting"}, "counters")
+    found = {one["trigger"]: one for one in answer if one["id"] == "row_trigger_on_bulk_table"}
+    equal(sorted(found), ["cheap", "later", "refuse", "slow", "touch"], "findings")
+    equal([found[name]["severity"] for name in ("later", "refuse", "touch")], ["info"] * 3, "severities")
+    check(found["slow"]["severity"] != "info", "one that could be a statement trigger")
+    for name in ("later", "refuse", "touch"):
+        contains(found[name]["why"], "no statement trigger can take its place", name)
+        check("REFERENCING" not in found[name]["steps"], f"steps of {name}")
+    equal(found["cheap"]["severity"] == "info", found["cheap"]["evidence"]["mean_ms"] < 0.005, "a cheap one")
+    equal(found["slow"]["evidence"]["calls"], 24000, "calls, of both that share it")
+
+
 @test("where reading hides the size of statements, many rows are told as what they are: not known")
 def _(db):
     db.sql("create table calls(id int, n int); create table few(id int, n int)")

@@ -654,7 +654,8 @@ def _(installed):
         equal(page.evaluate("[...document.querySelectorAll('#c-curves polyline')].map(one => one.getAttribute('points').split(' ').length)"),
               [3, 2], "pieces of the curve")
         equal(page.evaluate("document.querySelectorAll('#c-curves circle').length"), 5, "its points")
-        check(page.evaluate("document.querySelector('#triggers').getBoundingClientRect().right <= innerWidth"), "figures in sight")
+        right = page.evaluate("document.querySelector('#triggers').getBoundingClientRect().right")
+        check(right <= 1280, f"figures in sight: {right}")
         check(page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is as wide as the window")
         equal(page.evaluate("document.querySelectorAll('#triggers td.n wbr').length"), 0, "figures do not break")
         page.screenshot(os.path.join(ARTIFACTS, "serve-long.png"))
