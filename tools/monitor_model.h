@@ -19,7 +19,7 @@ typedef struct model_row {
     double mean_ms;          /* of these; negative: there were none */
     double load;             /* seconds spent a second */
     double past[MODEL_PAST]; /* rates, newest last; negative: not known */
-    bool inherited; /* named by a partition's trigger, until its table's comes */
+    bool inherited;          /* named by a partition's trigger, until its table's comes */
     bool seen;
 } model_row;
 

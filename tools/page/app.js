@@ -64,8 +64,9 @@ const share = (value) => (known(value) ? number(Math.round(value * 10000) / 100)
 const yes = (value) => (known(value) ? (value ? "yes" : "no") : DASH);
 const clock = (text) => (text ? new Date(text).toLocaleTimeString() : DASH);
 const hour = (text) => new Date(text).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-const VIEWS = { host: "told by itself", bracket: "bracket" };
-const view = (measured) => VIEWS[measured] || "counted by the server";
+// Entries that are not the server's own figures of a trigger say so.
+const VIEWS = { host: " (told)", bracket: " (bracket)" };
+const marked = (one) => (VIEWS[one.measured] && one.trigger ? { ...one, trigger: one.trigger + VIEWS[one.measured] } : one);
 const nameOf = (one) => `${one.table} ${one.trigger || one.function}`;
 const labels = (all) => Object.entries(all || {}).map(([key, value]) => key + "=" + value).join(", ");
 
@@ -73,7 +74,7 @@ const labels = (all) => Object.entries(all || {}).map(([key, value]) => key + "=
 
 const COLUMNS = {
   triggers: [
-    ["table", "table"], ["trigger", "trigger"], ["function", "function"], ["measured", "measured", view],
+    ["table", "table"], ["trigger", "trigger"], ["function", "function"],
     ["executions", "executions", number], ["total_ms", "time", duration], ["mean_ms", "mean", duration],
     ["p50_ms", "p50", duration], ["p95_ms", "p95", duration], ["p99_ms", "p99", duration],
     ["max_ms", "max", duration], ["errors", "errors", number], ["error_rate", "error rate", share],
@@ -90,7 +91,7 @@ const COLUMNS = {
     ["p95", "p95", (s) => duration(known(s) ? s * 1000 : null)], ["p99", "p99", (s) => duration(known(s) ? s * 1000 : null)]],
 };
 
-const isNumeric = ([name, , format]) => format !== undefined && format !== labels && format !== yes && format !== view && name !== "connected";
+const isNumeric = ([name, , format]) => format !== undefined && format !== labels && format !== yes && name !== "connected";
 
 function compare(a, b, name, way) {
   const [x, y] = [a[name], b[name]];
@@ -327,7 +328,7 @@ function drawView(view) {
   drawCurves(view);
   drawAlerts(view);
   drawErrors(view);
-  table("triggers", view.triggers);
+  table("triggers", view.triggers.map(marked));
   table("consumers", view.delivery.consumers);
   table("slots", view.delivery.slots);
   table("kpis", view.kpis);
