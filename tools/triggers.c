@@ -118,7 +118,8 @@ static int run(const args *given) {
 
 const command command_triggers = {
     .name = "triggers",
-    .summary = "Show the triggers of all tables and views with their figures, or advice about them.",
+    .summary =
+        "Show the triggers of all tables and views with their figures, or advice about them.",
     .usage = "triggers [TABLE] [--format text|json|csv]\n"
              "triggers [TABLE] --advise [--format text|json|csv]",
     .details =
