@@ -526,15 +526,18 @@ BEGIN
          FROM trigperf.captured_table c WHERE c.granularity = 'wal'),
         (SELECT sum(hash_record_extended(ROW(m.table_id, m.relid, m.xmin), 0)) FROM trigperf.wal_member m),
         (SELECT sum(hash_record_extended(ROW(p.oid, p.xmin), 0)) FROM pg_publication p),
-        (SELECT sum(hash_record_extended(ROW(r.oid, r.xmin), 0)) FROM pg_publication_rel r));
+        (SELECT sum(hash_record_extended(ROW(r.oid, r.xmin), 0)) FROM pg_publication_rel r),
+        (SELECT sum(hash_record_extended(ROW(s.oid, s.xmin), 0)) FROM pg_publication_namespace s));
 END
 $$;
 
--- Whether wal_check_all() has left something for the next time: a table that was in use, say.
+-- Whether wal_check_all() has left something for the next time: a table that was in use, or cannot be published.
 CREATE FUNCTION trigperf.wal_unsettled() RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM trigperf.wal_members() m WHERE NOT m.known OR m.stale OR m.mend IS NOT NULL)
+    RETURN EXISTS (SELECT FROM trigperf.wal_members() m WHERE NOT m.known OR m.stale OR m.mend IS NOT NULL
+                                                           OR NOT m.published)
+        OR EXISTS (SELECT FROM trigperf.wal_strangers())
         OR EXISTS (SELECT FROM trigperf.wal_member m
                    LEFT JOIN trigperf.wal_family() f ON f.teller = m.table_id AND f.relid = m.relid
                    WHERE m.gone_at IS NULL AND f.relid IS NULL);
