@@ -19,6 +19,7 @@
 #include "db/migrate.h"
 #include "db/rules.h"
 #include "db/triggers.h"
+#include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "pg/pgerror.h"
 #include "pg/server.h"
@@ -42,6 +43,30 @@ static void ignore_notice(void *user, const PGresult *result) {
     (void)result;
 }
 
+static int32_t run(PGconn *connection, const char *sql, trigperf_error **err) {
+    PGresult *result = PQexec(connection, sql);
+    ExecStatusType state = PQresultStatus(result);
+    int32_t status = state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK
+                         ? TRIGPERF_OK
+                         : tp_pg_error(err, connection, result, "lifting the session's limits");
+    PQclear(result);
+    return status;
+}
+
+/* What a role or database sets for those who work in it would end an administrator's command in the
+ * middle. The first statement is as short as can be, since that limit holds for it. */
+static int32_t lift_limits(PGconn *connection, trigperf_error **err) {
+    int32_t status = run(connection, "SET statement_timeout = 0", err);
+    if (status != TRIGPERF_OK) {
+        return status;
+    }
+    return run(connection,
+               "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES "
+               "('default_transaction_read_only', 'off'), " TP_PG_NO_LIMITS
+               ") AS s(name, value)" TP_PG_WHERE_KNOWN,
+               err);
+}
+
 static int32_t connect_to(const trigperf_config *config, PGconn **out, trigperf_error **err) {
     tp_conninfo *info = NULL;
     tp_conninfo_options options = {
@@ -61,6 +86,11 @@ static int32_t connect_to(const trigperf_config *config, PGconn **out, trigperf_
         return status;
     }
     PQsetNoticeReceiver(connection, ignore_notice, NULL);
+    status = lift_limits(connection, err);
+    if (status != TRIGPERF_OK) {
+        PQfinish(connection);
+        return status;
+    }
     *out = connection;
     return TRIGPERF_OK;
 }

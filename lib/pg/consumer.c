@@ -22,7 +22,7 @@ struct tp_consumer {
 int32_t tp_consumer_new(tp_connection *connection, tp_engine *engine, const char *name,
                         const char *instance, const tp_consumer_handler *handler, tp_consumer **out,
                         trigperf_error **err) {
-    tp_ownership_handler told = {handler->user, handler->missing, handler->failed};
+    tp_ownership_handler told = {handler->user, handler->missing, handler->failed, NULL};
     tp_consumer *consumer = calloc(1, sizeof *consumer);
     tp_ownership *own = tp_ownership_new(connection, engine, name, &told);
     if (consumer == NULL || own == NULL) {

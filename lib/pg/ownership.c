@@ -153,6 +153,9 @@ static void on_stored(void *user, PGresult *result) {
         own->handler.missing(own->handler.user);
     } else {
         own->settled = own->settling;
+        if (own->handler.stored != NULL) {
+            own->handler.stored(own->handler.user);
+        }
     }
 }
 

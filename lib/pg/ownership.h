@@ -17,6 +17,7 @@ typedef struct tp_ownership_handler {
     void (*missing)(void *user); /* the row was dropped: claim again */
     /* Takes the error: E_SUPERSEDED, or what the server said. */
     void (*failed)(void *user, trigperf_error *error);
+    void (*stored)(void *user); /* may be NULL */
 } tp_ownership_handler;
 
 /* The name is copied. NULL when memory is short. */

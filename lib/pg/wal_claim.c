@@ -1,5 +1,6 @@
-/* Where it reads on is kept by the slot; what is stored here is that it lives, what it has
- * acknowledged, for people to read, and that a resync was delivered. */
+/* Where it reads on is kept by the slot. What is stored here is that it lives, that a resync was
+ * delivered, and what was acknowledged, which the server is told no sooner: so a slot that is ahead
+ * of it was moved or made by somebody else, and what lies between was told to nobody. */
 #include "pg/wal_claim.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ struct tp_wal_claim {
 int32_t tp_wal_claim_new(tp_connection *connection, tp_engine *engine, const char *name,
                          const char *instance, const tp_wal_claim_handler *handler,
                          tp_wal_claim **out, trigperf_error **err) {
-    tp_ownership_handler told = {handler->user, handler->missing, handler->failed};
+    tp_ownership_handler told = {handler->user, handler->missing, handler->failed, handler->stored};
     tp_wal_claim *claim = calloc(1, sizeof *claim);
     tp_ownership *own = tp_ownership_new(connection, engine, name, &told);
     if (claim == NULL || own == NULL) {

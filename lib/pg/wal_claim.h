@@ -1,5 +1,4 @@
-/* A named consumer of the log: its claim on a name, and what it owes. Where it reads on is what its
- * slot says. */
+/* A named consumer of the log: its claim on a name, how far it was acknowledged, and what it owes. */
 #ifndef TP_PG_WAL_CLAIM_H
 #define TP_PG_WAL_CLAIM_H
 
@@ -24,6 +23,7 @@ typedef struct tp_wal_claim_handler {
     void (*claimed)(void *user, const tp_wal_claimed *claimed);
     void (*missing)(void *user);                       /* the row was dropped */
     void (*failed)(void *user, trigperf_error *error); /* takes the error */
+    void (*stored)(void *user);                        /* what was to be stored last is */
 } tp_wal_claim_handler;
 
 /* instance outlives it; name is copied. */
@@ -44,7 +44,8 @@ uint64_t tp_wal_claim_number(const tp_wal_claim *claim);
 /* What the row says now: fails when somebody else has claimed the name since. */
 void tp_wal_claim_seen(tp_wal_claim *claim, uint64_t present);
 
-/* Notes what was acknowledged, and that a resync was; with idle_too a sign of life as well. */
+/* Notes what was acknowledged (0: nothing yet), and that a resync was; with idle_too a sign of life
+ * as well. */
 int32_t tp_wal_claim_store(tp_wal_claim *claim, uint64_t acked, bool idle_too,
                            trigperf_error **err);
 bool tp_wal_claim_storing(const tp_wal_claim *claim);

@@ -47,7 +47,8 @@ static int32_t build_claim(tp_wal_parts *parts, const tp_wal_options *options,
                            const tp_wal_wiring *wiring, trigperf_error **err) {
     tp_wal_upkeep_handler upkeep = {wiring->user, wiring->failed, wiring->overdue, parts->instance,
                                     options->application_name};
-    tp_wal_claim_handler claim = {wiring->user, wiring->claimed, wiring->missing, wiring->failed};
+    tp_wal_claim_handler claim = {wiring->user, wiring->claimed, wiring->missing, wiring->failed,
+                                  wiring->stored};
     int32_t status = tp_wal_upkeep_new(parts->control, wiring->log, &upkeep, &parts->upkeep, err);
     if (status == TRIGPERF_OK && options->consumer[0] != '\0') {
         status = tp_wal_claim_new(parts->control, wiring->engine, options->consumer,
@@ -78,6 +79,7 @@ int32_t tp_wal_parts_build(tp_wal_parts *parts, const tp_wal_options *options,
     parts->ack = (tp_wal_ack){.engine = wiring->engine,
                               .stream = parts->stream,
                               .decoder = parts->decoder,
+                              .claim = parts->claim,
                               .interval_ms = options->ack_interval_ms};
     return status;
 }

@@ -45,6 +45,7 @@ typedef struct tp_wal_wiring {
     void (*loaded)(void *user);
     void (*claimed)(void *user, const tp_wal_claimed *claimed);
     void (*missing)(void *user);
+    void (*stored)(void *user);
     void (*failed)(void *user, trigperf_error *error);
     void (*stream_failed)(void *user, trigperf_error *error);
     void (*started)(void *user, bool made);

@@ -26,8 +26,6 @@
 #include "pg/wal_fetch.h"
 #include "pg/wal_parts.h"
 
-#define STORE_MS 10000
-
 typedef struct tp_wal {
     tp_wal_options options;
     char *name;
@@ -46,7 +44,6 @@ typedef struct tp_wal {
     bool closing;
     bool close_sent;
     uint64_t now_ms;
-    uint64_t next_store;
     uint64_t transactions;
     uint64_t caught_up_ms; /* when no transaction waited last */
 } tp_wal;
@@ -240,7 +237,6 @@ static void open_stream(tp_wal *source, const tp_wal_plan *plan) {
     tp_pipeline_rewind(tp_engine_lock(source->engine));
     tp_engine_unlock(source->engine);
     tp_wal_ack_begin(&source->parts.ack, source->now_ms);
-    source->next_store = source->now_ms + STORE_MS;
     source->opened = true;
     int32_t status = tp_wal_stream_open(source->parts.stream, plan, source->now_ms, &error);
     check(source, status, error);
@@ -263,6 +259,7 @@ static void let_go(tp_wal *source) {
     send(source,
          "SELECT pg_catalog.pg_terminate_backend(active_pid) FROM pg_catalog.pg_replication_slots "
          "WHERE (slot_name OPERATOR(pg_catalog.=) $1 OR slot_name OPERATOR(pg_catalog.=) $2) "
+         "AND database OPERATOR(pg_catalog.=) pg_catalog.current_database() "
          "AND active_pid IS NOT NULL",
          2, values, on_let_go);
 }
@@ -333,25 +330,15 @@ static void connect_now(tp_wal *source) {
 
 /* ---- acknowledging ---- */
 
-static void store(tp_wal *source, bool idle_too) {
-    trigperf_error *error = NULL;
-    if (source->parts.claim != NULL) {
-        int32_t status =
-            tp_wal_claim_store(source->parts.claim,
-                               tp_wal_stream_acknowledged(source->parts.stream), idle_too, &error);
-        check(source, status, error);
-    }
+static void on_stored(void *user) {
+    tp_wal *source = user;
+    tp_wal_ack_stored(&source->parts.ack, source->now_ms);
 }
 
 static void tick(tp_wal *source) {
-    if (source->now_ms >= source->parts.ack.next_ms && tp_wal_ack_wanted(&source->parts.ack)) {
-        tp_wal_ack_tell(&source->parts.ack, source->now_ms);
-    }
-    bool due = source->now_ms >= source->next_store;
-    if (due) {
-        source->next_store = source->now_ms + STORE_MS;
-    }
-    store(source, due);
+    trigperf_error *error = NULL;
+    int32_t status = tp_wal_ack_tick(&source->parts.ack, source->now_ms, &error);
+    check(source, status, error);
     bool asked = source->life.state == TP_SOURCE_CONNECTING ||
                  source->parts.mark.requested > source->parts.mark.complete;
     if (source->session_up && !source->parts.mark.under_way && asked &&
@@ -391,8 +378,9 @@ static void drive_stream(tp_wal *source) {
 static void send_farewell(tp_wal *source) {
     source->close_sent = true;
     if (tp_wal_stream_following(source->parts.stream)) {
-        tp_wal_ack_tell(&source->parts.ack, source->now_ms);
-        store(source, true);
+        trigperf_error *error = NULL;
+        int32_t status = tp_wal_ack_farewell(&source->parts.ack, source->now_ms, &error);
+        check(source, status, error);
         tp_wal_upkeep_leave(source->parts.upkeep, NULL);
     }
 }
@@ -434,13 +422,10 @@ static int32_t wal_process(void *self, uint64_t now_ms, trigperf_error **err) {
 }
 
 static uint64_t following_deadline(const tp_wal *source) {
-    uint64_t deadline = source->next_store;
+    uint64_t deadline = tp_wal_ack_deadline(&source->parts.ack);
     bool waits = tp_waldecoder_first(source->parts.decoder) != NULL && !source->parts.look.asking &&
                  !source->loading && !tp_engine_full(source->engine);
     deadline = waits ? tp_earlier(deadline, source->parts.look.next_ms) : deadline;
-    deadline = tp_wal_ack_wanted(&source->parts.ack)
-                   ? tp_earlier(deadline, source->parts.ack.next_ms)
-                   : deadline;
     return tp_earlier(deadline, tp_wal_upkeep_deadline(source->parts.upkeep));
 }
 
@@ -577,6 +562,7 @@ int32_t tp_wal_source_new(const tp_wal_options *options, const tp_conninfo *info
                             .loaded = on_loaded,
                             .claimed = on_claimed,
                             .missing = on_missing,
+                            .stored = on_stored,
                             .failed = on_failed,
                             .stream_failed = on_stream_failed,
                             .started = on_started,

@@ -215,6 +215,22 @@ def _(db):
     same(before, fingerprint(db))
 
 
+@test("limits that a role has for its own work end no command")
+def _(db):
+    role = f"hurried_{db.name}"
+    db.sql(f"create role {role} login superuser")
+    for setting in ("default_transaction_read_only = on", "statement_timeout = '30ms'"):
+        db.sql(f"alter role {role} set {setting}")
+    hurried = db.as_user(role)
+    hurried.trigperf("install")
+    db.sql(CALLS)
+    hurried.trigperf(*FORM)
+    for command in (["status"], ["consumers"], ["collect"], ["report"], ["uninstall"]):
+        hurried.trigperf(*command)
+    equal(db.value("select count(*) from pg_namespace where nspname = 'trigperf'"), "0", "schemas left")
+    db.sql(f"drop table calls; drop role {role}")
+
+
 @test("uninstall of what is not installed is refused")
 def _(db):
     refused(db, "uninstall", says=["trigperf"])

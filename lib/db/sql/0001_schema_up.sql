@@ -382,7 +382,7 @@ $$;
 -- 'ok', 'superseded' (a newer claimant owns the name) or 'missing'. A null position is a sign of life
 -- alone.
 CREATE FUNCTION trigperf.consumer_store(p_name text, p_claim bigint, p_position pg_snapshot,
-                                                   p_resync_done boolean) RETURNS text
+                                        p_resync_done boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present trigperf.consumer;

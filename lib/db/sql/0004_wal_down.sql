@@ -2,7 +2,8 @@
 -- still read makes this fail.
 
 SELECT pg_catalog.pg_drop_replication_slot(s.slot_name)
-FROM pg_catalog.pg_replication_slots s JOIN trigperf.wal_consumer c ON c.slot = s.slot_name;
+FROM pg_catalog.pg_replication_slots s JOIN trigperf.wal_consumer c ON c.slot = s.slot_name
+WHERE s.database = pg_catalog.current_database();
 
 DROP FUNCTION trigperf.wal_slots();
 DROP FUNCTION trigperf.wal_drop(text);

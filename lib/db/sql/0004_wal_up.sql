@@ -621,7 +621,7 @@ CREATE TABLE trigperf.wal_consumer (
     reset_claim       bigint
 ) WITH (fillfactor = 50);
 COMMENT ON COLUMN trigperf.wal_consumer.acked IS
-    'for people to look at: where reading continues is what the slot says';
+    'what was acknowledged; the slot is told no sooner, so one that is ahead of it was moved by somebody else';
 
 CREATE FUNCTION trigperf.wal_slot_name(p_name text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -652,17 +652,21 @@ BEGIN
     IF known.claim <> p_former AND known.owner IS DISTINCT FROM p_instance THEN
         RETURN;
     END IF;
-    stale := EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = known.slot);
+    known.slot := trigperf.wal_slot_name(p_name);
+    stale := EXISTS (SELECT FROM pg_replication_slots s
+                     WHERE s.slot_name = known.slot AND s.database = current_database());
     broken := p_restart
            OR known.system_identifier IS DISTINCT FROM p_system
            OR known.incarnation IS DISTINCT FROM p_incarnation
            OR COALESCE(known.acked > pg_current_wal_insert_lsn(), false)
            OR NOT EXISTS (SELECT FROM pg_replication_slots s
                           WHERE s.slot_name = known.slot AND s.plugin = 'pgoutput'
-                            AND s.database = current_database() AND s.wal_status <> 'lost');
+                            AND s.database = current_database() AND s.wal_status <> 'lost'
+                            AND (known.needs_resync OR s.confirmed_flush_lsn <= known.acked));
     UPDATE trigperf.wal_consumer c
     SET claim = c.claim + 1,
         owner = p_instance,
+        slot = known.slot,
         needs_resync = c.needs_resync OR broken,
         acked = CASE WHEN broken THEN NULL ELSE c.acked END,
         system_identifier = p_system,
@@ -676,7 +680,7 @@ $$;
 
 -- 'ok', 'superseded' or 'missing', as consumer_store().
 CREATE FUNCTION trigperf.wal_store(p_name text, p_claim bigint, p_acked pg_lsn,
-                                              p_resync_done boolean) RETURNS text
+                                   p_resync_done boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present trigperf.wal_consumer;
@@ -684,7 +688,9 @@ BEGIN
     UPDATE trigperf.wal_consumer c
     SET acked_at = CASE WHEN p_acked > COALESCE(c.acked, '0/0') THEN clock_timestamp()
                         ELSE c.acked_at END,
-        acked = COALESCE(p_acked, c.acked),
+        acked = COALESCE(p_acked, c.acked, (
+            SELECT s.confirmed_flush_lsn FROM pg_replication_slots s
+            WHERE p_resync_done AND s.slot_name = c.slot AND s.database = current_database())),
         needs_resync = c.needs_resync AND NOT p_resync_done,
         seen_at = clock_timestamp()
     WHERE c.name = p_name AND c.claim = p_claim;
@@ -705,7 +711,7 @@ DECLARE
 BEGIN
     DELETE FROM trigperf.wal_consumer c WHERE c.name = p_name RETURNING c.slot INTO dropped;
     PERFORM pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots s
-    WHERE s.slot_name = dropped;
+    WHERE s.slot_name = dropped AND s.database = current_database();
     RETURN dropped IS NOT NULL;
 END
 $$;

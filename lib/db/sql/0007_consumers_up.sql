@@ -222,7 +222,7 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots s
-    WHERE s.slot_name = held AND NOT s.active;
+    WHERE s.slot_name = held AND s.database = current_database() AND NOT s.active;
     RETURN true;
 END
 $$;
@@ -235,7 +235,8 @@ DECLARE
     reader int;
 BEGIN
     FOR i IN 1 .. 500 LOOP
-        SELECT s.active_pid INTO reader FROM pg_replication_slots s WHERE s.slot_name = held;
+        SELECT s.active_pid INTO reader FROM pg_replication_slots s
+        WHERE s.slot_name = held AND s.database = current_database();
         EXIT WHEN reader IS NULL;
         PERFORM pg_terminate_backend(reader);
         PERFORM pg_sleep(0.01);
