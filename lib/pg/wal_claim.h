@@ -1,4 +1,5 @@
-/* A named consumer of the log: its claim on a name, how far it was acknowledged, and what it owes. */
+/* A named consumer of the log: its claim on a name, how far it was acknowledged, and what it owes.
+ */
 #ifndef TP_PG_WAL_CLAIM_H
 #define TP_PG_WAL_CLAIM_H
 
