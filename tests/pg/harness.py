@@ -349,7 +349,7 @@ class Database:
 
     def env(self, **more):
         return {**os.environ, **self.cluster.env, "PGDATABASE": self.name, "PGUSER": self.user,
-                "PGCONNECT_TIMEOUT": "60", **more}
+                "PGCONNECT_TIMEOUT": "20", **more}
 
     def conninfo(self):
         env = self.env()

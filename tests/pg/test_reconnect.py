@@ -10,7 +10,7 @@ import time
 import harness
 from doors import Door
 from follower import FAILED, READY, Follower, turn_all
-from harness import Cluster, Database, check, contains, equal, test
+from harness import attempts, Cluster, Database, check, contains, equal, test
 from pooling import pooler
 
 BACKOFF = 3
@@ -38,8 +38,14 @@ def half_open(database, source, bound_s, insert, **settings):
             follower.until(lambda f: f.status()["reconnects"] > 1, "an attempt that meets silence as well")
             door.open()
             follower.ready().until(lambda f: "call:1" in f.keys() or f.resyncs().count("*") > 1, "what was missed")
-            insert(2)
-            follower.until_keys("call:2")
+
+            def goes_on(number):
+                insert(number)
+                before = follower.resyncs().count("*")
+                follower.until(lambda f: f"call:{number}" in f.keys() or f.resyncs().count("*") > before, "a change")
+                check(f"call:{number}" in follower.keys(), "it came as a resync, as after another silence")
+
+            attempts(range(2, 7), goes_on)
             follower.close()
     print(f"# {source}: noticed after {took:.1f} s, promised {bound_s}")
 
@@ -131,10 +137,15 @@ def _(installed):
         door.stall()
         conninfo = (f"host={door.folder},{env['PGHOST']} port=5432,{env['PGPORT']} "
                     f"user={installed.user} dbname={installed.name} target_session_attrs=read-write")
-        with Follower(installed, conninfo=conninfo, **{"connect.timeout_ms": 300}) as follower:
-            follower.ready()
-            equal(door.accepted, 1, "attempts at the one that does not answer")
-            follower.close()
+
+        def passes_over(timeout_ms):
+            before = door.accepted
+            with Follower(installed, conninfo=conninfo, **{"connect.timeout_ms": timeout_ms}) as follower:
+                follower.ready()
+                equal(door.accepted, before + 1, "attempts at the one that does not answer")
+                follower.close()
+
+        attempts((1000, 10000), passes_over)
         installed.trigperf("status", "-d", conninfo, "-o", "connect.timeout_ms=1000")
 
 

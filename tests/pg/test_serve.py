@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import urllib.parse
 
 import harness
@@ -136,10 +137,19 @@ class Socket:
                     return json.loads(text)
 
     def until(self, predicate):
+        end = time.monotonic() + harness.PATIENCE
         while True:
             message = self.message()
             if predicate(message):
                 return message
+            check(time.monotonic() < end, f"waited in vain for a message; the last one is {message}")
+
+    def until_all(self, *predicates):
+        """Reads until each of them has been satisfied, in whatever order."""
+        missing = list(predicates)
+        while missing:
+            message = self.until(lambda one: any(wanted(one) for wanted in missing))
+            missing = [wanted for wanted in missing if not wanted(message)]
 
     def close(self):
         self.raw.close()
@@ -521,8 +531,8 @@ def _(cluster):
         check("trigperf_outbox_bytes" not in text, "figures that nobody knows are left out")
         equal(served.ask("/report.json")[0], 503, "the report")
         cluster.resume()
-        stream.until(lambda message: message["type"] == "view" and message["up"])
-        stream.until(lambda message: message["type"] == "stream" and message["ready"])
+        stream.until_all(lambda message: message["type"] == "view" and message["up"],
+                         lambda message: message["type"] == "stream" and message["ready"])
         db.sql("insert into calls values (1, 1, '')")
         stream.until(lambda message: message["type"] == "batch" and "call:1" in message["batch"]["keys"])
         equal(samples(served.metrics())["trigperf_serve_reconnects_total", ()], 1, "reconnects")
