@@ -217,8 +217,9 @@ def _(installed):
 def _(installed):
     attached(installed, "--granularity", "wal")
     equal(found(installed, "wal_publication"), [], "as it was made")
-    with Follower(installed, source="wal") as reader:
+    with Follower(installed, source="wal") as reader, installed.session() as keeper:
         reader.ready()
+        keeper.run("select pg_advisory_lock(7460391845612004)")    # nobody else puts it right meanwhile
         installed.sql("alter publication trigperf set (publish = 'insert')")
         contains(mended(installed, "wal_publication")["found"], "was altered", "finding")
         reader.until(lambda f: f.resyncs().count("*") > 1, "the resync of everything")
@@ -227,6 +228,7 @@ def _(installed):
         equal(mended(installed, "wal_publication")["subject"], "public.calls", "subject")
         reader.until(lambda f: f.resyncs().count("public.calls") > before, "being published again")
         reader.close()
+        keeper.run("select pg_advisory_unlock(7460391845612004)")
         installed.sql("create table other (id int)")
         for sql, subject in (("add table other", "public.other"), ("drop table calls", "public.calls"),
                              ("set (publish_via_partition_root)", None)):

@@ -411,8 +411,8 @@ def _(installed):
             eventually(given_up, "giving it up")
             limit(installed, 0)
             follower.until(lambda f: f.resyncs().count("*") == 2, "the resync").ready()
-            eventually(lambda: installed.value("select max(retained_bytes) < 50000000 from trigperf.wal_slots()") == "t",
-                       "the log to be let go")
+            eventually(lambda: installed.value("select max(retained_bytes) < 50000000 from trigperf.wal_slots() where active")
+                       == "t", "the log to be let go")
             installed.sql(f"insert into calls values ({9000 + len(name)}, 1)")
             follower.until_keys(f"calls:{9000 + len(name)}")
             follower.close()
