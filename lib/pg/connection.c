@@ -429,14 +429,12 @@ static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
 }
 
 /* The server sends each message by itself, so that a busy stream would wake us for every two or
- * three. It is left alone for a moment, short enough that the server has room to send meanwhile.
- * Rows that are copied come eight kilobytes at a time, and nobody waits for the first of them. */
+ * three. It is left alone for a moment, short enough that the server has room to send meanwhile. */
 static void rest(tp_connection *connection, int taken, uint64_t now_ms) {
-    bool brief = connection->following && taken >= 64;
     connection->dry = now_ms - connection->taken_ms <= 2 ? connection->dry + 1 : 0;
     connection->taken_ms = now_ms;
-    connection->resting = (!connection->following || connection->dry >= BUSY) &&
-                          tp_loop_nap(connection->loop, brief ? REST_SHORT_US : REST_US);
+    connection->resting = connection->dry >= BUSY &&
+                          tp_loop_nap(connection->loop, taken < 64 ? REST_US : REST_SHORT_US);
 }
 
 /* Rows that are copied come to an end, after which the statement has another result. */
@@ -453,18 +451,10 @@ static void extend(tp_connection *connection, uint64_t now_ms) {
         limited ? now_ms + connection->options.silence_timeout_ms : connection->deadline;
 }
 
-/* One reading takes no more than libpq's buffer holds: all that a local socket has of a stream's
- * messages, and a part of what it has of rows that are copied. */
-static int next_copy(tp_connection *connection, char **bytes) {
-    int length = PQgetCopyData(connection->pg, bytes, 1);
-    bool reads_on = length == 0 && !connection->following && PQconsumeInput(connection->pg) == 1;
-    return reads_on ? PQgetCopyData(connection->pg, bytes, 1) : length;
-}
-
 static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
     char *bytes = NULL;
     for (int i = 0; i < RESULTS_PER_TURN && !connection->paused; i++) {
-        int length = next_copy(connection, &bytes);
+        int length = PQgetCopyData(connection->pg, &bytes, 1);
         if (length == 0) {
             if (i > 0) {
                 rest(connection, i, now_ms);
