@@ -27,8 +27,7 @@
 #include "serve_places.h"
 
 enum {
-    BROWSERS_MAX = 64,
-    CONNECTIONS_MAX = BROWSERS_MAX + SERVE_PLACES_MAX + 16, /* those that end, and our own */
+    BROWSERS_MAX = SERVE_CONNECTIONS_MAX - SERVE_PLACES_MAX - 16, /* those that end, and our own */
     PIECE = 8192,
     SEND_PATIENCE_S = 20,
     HEADER_MAX = 2048,
@@ -278,20 +277,14 @@ static bool has_host(const serve_http *http, struct lws *wsi) {
     return serve_access_host(http->access, header(wsi, WSI_TOKEN_HOST, host, (int)sizeof host));
 }
 
-/* Came, or asks for something: the newest have a place. */
-static void take_place(serve_http *http, struct lws *wsi) {
-    struct lws *loser = serve_places_take(&http->places, wsi);
-    if (loser != NULL) {
-        lws_set_timeout(loser, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    }
-}
-
 static int answer_request(serve_http *http, struct lws *wsi, session *own) {
     char *path = NULL;
     int length = 0;
     char name[32];
     int method = lws_http_get_uri_and_method(wsi, &path, &length);
-    take_place(http, wsi);
+    if (!serve_places_ask(&http->places, wsi)) {
+        return -1;
+    }
     http->requests++;
     if (!has_host(http, wsi)) {
         http->refused++;
@@ -420,7 +413,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
                    size_t length) {
     switch ((int)reason) {
     case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
-        take_place(http_of(wsi), wsi);
+        serve_places_come(&http_of(wsi)->places, wsi);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
         serve_places_leave(&http_of(wsi)->places, wsi);
@@ -519,7 +512,7 @@ static bool create(serve_http *http, const char *address, uint16_t port) {
     memset(&info, 0, sizeof info);
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
     info.user = http;
-    info.fd_limit_per_thread = CONNECTIONS_MAX;
+    info.fd_limit_per_thread = SERVE_CONNECTIONS_MAX;
     info.pt_serv_buf_size = PIECE;
     info.timeout_secs = SEND_PATIENCE_S;
     http->lws = lws_create_context(&info);
@@ -572,8 +565,18 @@ uint16_t serve_http_port(const serve_http *http) {
     return (uint16_t)lws_get_vhost_listen_port(http->vhost);
 }
 
+/* Whatever else happens to a connection within the same turn takes this timeout back: so it is set
+ * between turns, which begin with the timeouts. */
+static void close_losers(serve_http *http) {
+    for (size_t i = 0; i < http->places.losers; i++) {
+        lws_set_timeout(http->places.lost[i], PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    }
+}
+
 bool serve_http_turn(serve_http *http) {
-    return lws_service(http->lws, 0) >= 0;
+    bool going = lws_service(http->lws, 0) >= 0;
+    close_losers(http);
+    return going;
 }
 
 void serve_http_wake(void *http) {

@@ -495,6 +495,21 @@ def _(installed):
                 one.close()
 
 
+@test("a crowd that came while it slept does not push out who came last")
+def _(installed):
+    with Served(installed).ready() as served:
+        served.process.send_signal(signal.SIGSTOP)
+        crowd = [socket.create_connection((served.host, int(served.port)), timeout=harness.PATIENCE) for _ in range(200)]
+        for one in crowd:
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        last = http.client.HTTPConnection(served.host, int(served.port), timeout=harness.PATIENCE)
+        last.request("GET", "/healthz")
+        served.process.send_signal(signal.SIGCONT)
+        equal(last.getresponse().status, 200, "health")
+        for one in [last, *crowd]:
+            one.close()
+
+
 # --- its life --------------------------------------------------------------------------------------
 
 @test("it ends on SIGTERM and SIGINT, with browsers connected, and leaves nothing")
