@@ -36,7 +36,7 @@ class Connection:
     """One connection. run() sends one or several statements and gives the rows of the last one."""
 
     def __init__(self, conninfo):
-        self._raw = _PQ.PQconnectdb((conninfo + " connect_timeout=10").encode())
+        self._raw = _PQ.PQconnectdb((conninfo + " connect_timeout=60").encode())
         if _PQ.PQstatus(self._raw) != 0:
             text = _PQ.PQerrorMessage(self._raw).decode("utf-8", "replace").strip()
             self.close()

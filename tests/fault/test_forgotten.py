@@ -51,6 +51,25 @@ def reused(lab):
     return len(forgotten), len(again)
 
 
+def linger(lab, done, longest=30):
+    """Until that is so. It need not become so: in the end proven() says whether there was enough of it."""
+    end = time.monotonic() + longest
+    while not done() and time.monotonic() < end:
+        lab.fine()
+        time.sleep(0.02)
+
+
+def commits(lab, longest=30):
+    """Some more of them, which are to be forgotten."""
+    enough = len(lab.ledger.committed()) + 30
+    linger(lab, lambda: len(lab.ledger.committed()) >= enough, longest)
+
+
+def used_again(lab):
+    """Until an id of a forgotten transaction is another one's."""
+    linger(lab, lambda: min(reused(lab)) > 0 or not reused(lab)[0])
+
+
 def forget(lab, action):
     """Stops the writers for good, lets the server forget, and judges by what it knows then."""
     began = time.monotonic()
@@ -92,6 +111,7 @@ def stop_writing(cluster, lab):
     for pid in pids[1:]:
         os.kill(pid, signal.SIGSTOP)
     time.sleep(0.3)
+    commits(lab, 3)  # none, where one that was stopped holds a lock
     return pids
 
 
@@ -114,8 +134,7 @@ def crashing(kinds, what, rounds, visible):
                     cluster.resume()
 
                 forget(lab, crash)
-            time.sleep(1)
-            lab.fine()
+            used_again(lab)
             proven(lab, what)
 
 
@@ -145,6 +164,7 @@ def _():
                 for pid in stopped:
                     os.kill(pid, signal.SIGSTOP)
                 time.sleep(0.7)
+                commits(lab)
 
                 def fail_over(primary=primary, standby=standby, database=database, stopped=stopped):
                     primary.halt("immediate")
@@ -156,10 +176,9 @@ def _():
                     database.sql("select pg_promote()")
 
                 forget(lab, fail_over)
-                time.sleep(0.7)
+                used_again(lab)
                 primary.stop()
                 primary = standby
-            lab.fine()
             proven(lab, "failover")
     finally:
         primary.stop()
@@ -174,6 +193,7 @@ def restoring(what, take, rounds):
                 time.sleep(0.5)
                 take(cluster, f"backup{number}")
                 time.sleep(1.0)
+                commits(lab)
 
                 def restore(number=number):
                     cluster.halt("fast")
@@ -181,8 +201,7 @@ def restoring(what, take, rounds):
                     cluster.resume()
 
                 forget(lab, restore)
-                time.sleep(1.0)
-            lab.fine()
+                used_again(lab)
             proven(lab, what)
 
 
@@ -212,6 +231,7 @@ def _():
             time.sleep(2)
             text = harness.pg_dump(installed)
             time.sleep(1)
+            commits(lab)
 
             def move():
                 old.halt("immediate")
@@ -220,8 +240,7 @@ def _():
                 road.lead_to(new)
 
             forget(lab, move)
-            time.sleep(2)
-            lab.fine()
+            used_again(lab)
             proven(lab, "moved by a dump")
 
 

@@ -12,11 +12,16 @@ from harness import check, contains, equal, eventually, test
 KINDS = ("outbox web", "wal web")
 
 
+def know(database):
+    """Returns when the debt of the first resync is settled: its acknowledgement is stored."""
+    eventually(lambda: database.value("select count(*) from trigperf.consumer_list() where not needs_resync") == str(len(KINDS)),
+               "the acknowledgements of the first resync")
+
+
 @test("SIGKILL again and again: nothing lost, no resync but the first")
 def _(installed):
     with Lab(installed, KINDS, host=Mortal) as lab:
-        # The debt of the first resync is settled when its acknowledgement is stored.
-        time.sleep(1)
+        know(installed)
 
         def kill():
             for host in lab.hosts:
@@ -51,7 +56,7 @@ def change_over(lab, slowest, pausing):
 @test("two processes of one name change over: the newest wins, the other one ends soon, nothing is lost")
 def _(installed):
     with Lab(installed, KINDS, host=Mortal) as lab:
-        time.sleep(1)
+        know(installed)
         slowest, both = {}, times(full=30, slice=2)
         for count in range(both):
             lab.fault(lambda count=count: change_over(lab, slowest, count % 2), settle=0.3)

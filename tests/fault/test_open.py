@@ -6,7 +6,7 @@ import time
 
 from lab import TABLES, Lab, harness, times
 from pq import Connection
-from harness import check, test
+from harness import check, eventually, test
 
 SECONDS = times(full=60, slice=2)
 KINDS = ("outbox web", "outbox", "wal web", "wal", "notify")
@@ -30,6 +30,12 @@ def seen(lab, row):
     return [host.kind for host in lab.hosts if host.recorder.times.get(f"item:{row}")]
 
 
+def enough(lab, since):
+    """Returns when there is something to tell latencies of."""
+    eventually(lambda: lab.fine() or all(len(latencies(host, since, time.monotonic())) > 20 for host in lab.hosts),
+               "changes told to everybody")
+
+
 def print_latencies(lab, what, since, until):
     for host in lab.hosts:
         found = latencies(host, since, until)
@@ -44,6 +50,7 @@ def _(installed):
     with Lab(installed, KINDS) as lab, Connection(lab.direct) as held, Connection(lab.direct) as left:
         began = time.monotonic()
         time.sleep(min(SECONDS, 15))
+        enough(lab, began)
         lab.settle()
         opened = time.monotonic()
         write(held, HELD)
@@ -56,6 +63,7 @@ def _(installed):
             time.sleep(min(5, SECONDS / 2))
             lab.settle()
             lab.fine()
+        enough(lab, opened)
         closed = time.monotonic()
         check(not seen(lab, HELD) and not seen(lab, LEFT), "an open transaction was told")
         held.run("commit")
