@@ -85,7 +85,7 @@ class Follower:
     def status(self):
         return json.loads(LIB.text("trigperf_context_status", self.context))
 
-    def close(self, timeout_ms=5000):
+    def close(self, timeout_ms=60000):
         if self.context:
             LIB.trigperf_context_close(self.context, timeout_ms, None)
             self.free()

@@ -182,6 +182,8 @@ def write_while(db, ledger, action):
         writer.start()
     try:
         action()
+        harness.eventually(lambda: any(writer.error for writer in writers) or
+                           ledger.transactions["held"] and ledger.transactions["rolled back"], "transactions of all kinds")
     finally:
         stop.set()
         for writer in writers:

@@ -172,7 +172,7 @@ def _(installed):
 @test("sustained load: the outbox holds a few windows, never more")
 def _(installed):
     fresh(installed)
-    sizes = []
+    sizes, written = [], [0, 0]     # bytes for each transaction of the last two rounds; transactions until each
     with Follower(installed, "web", **{"batch.max_keys": 1000}) as follower, led(follower), \
             Writers(installed, 2) as writers:
         for _ in range(6):
@@ -181,7 +181,9 @@ def _(installed):
                           "(select id from calls order by id desc limit 900)")
             installed.sql(BURN)
             follower.until(lambda _: windows_held(installed) <= 2, "the former windows emptied")
-            sizes.append(int(installed.value("select (trigperf.status() -> 'outbox' ->> 'bytes')::bigint")))
+            written.append(sum(writers.written))
+            held = int(installed.value("select (trigperf.status() -> 'outbox' ->> 'bytes')::bigint"))
+            sizes.append(held / (900 + written[-1] - written[-3]))
         writers.fine()
         keys = writers.keys()
         follower.until(lambda f: keys <= f.keys(), "everything")
