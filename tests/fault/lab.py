@@ -324,7 +324,8 @@ class Lab:
     # --- the verdict ----------------------------------------------------------------------------
 
     def finish(self, late=False):
-        """Ends the writers and lets everybody catch up."""
+        """Ends the writers, once they have done something, and lets everybody catch up."""
+        harness.eventually(lambda: self.fine() or all(self.ledger.committed(host.table) for host in self.hosts), "commits")
         for writer in self.writers:
             writer.stop.set()
         for writer in self.writers:
