@@ -848,7 +848,7 @@ def _(installed):
                     equal(len(seen(installed)), count, "tuples")
                 check(took[1] < 10 * took[0], f"quadratic time: {took}")
 
-            attempts(range(5), linear)
+            attempts(range(20), linear)
 
 
 # --- rights ---------------------------------------------------------------------------------------

@@ -359,7 +359,7 @@ def _():
             one.ready()
             hold(db, user, held, 5)
             one.until(lambda f: jobs_of(f).get("reconnects", 0) > 2, "attempts")
-            equal(jobs_of(one)["connection"], "backoff", "the context's own status")
+            one.until(lambda f: jobs_of(f)["connection"] == "backoff", "the context's own status")
             warned = warnings(one)
             check(warned, "nobody was warned")
             contains(jobs_of(one)["connection_error"], "remaining connection slots are reserved", "error")
