@@ -129,12 +129,20 @@ static bool is_aggregate(const tp_lexemes *l, uint32_t at) {
     return any_word(l, at, names) && tp_lex_sign(l, at + 1, "(");
 }
 
+/* RAISE of anything that is not only told. */
+static bool is_refusal(const tp_lexemes *l, uint32_t at) {
+    static const char *const told[] = {"debug", "log", "info", "notice", "warning", NULL};
+    return tp_lex_word(l, at, "raise") && tp_lex_begins_statement(l, at) &&
+           !any_word(l, at + 1, told);
+}
+
 static void ask(tp_trigger_body *body, uint32_t at) {
     const tp_lexemes *l = &body->lexemes;
     bool notify = (tp_lex_word(l, at, "notify") && tp_lex_begins_statement(l, at) &&
                    tp_lex_is_name(l, at + 1)) ||
                   (tp_lex_word(l, at, "pg_notify") && tp_lex_sign(l, at + 1, "("));
     body->notifies = body->notifies || notify;
+    body->raises = body->raises || is_refusal(l, at);
     body->depth_guard = body->depth_guard || tp_lex_word(l, at, "pg_trigger_depth");
     body->aggregates = body->aggregates || is_aggregate(l, at);
     if (tp_lex_word(l, at, "execute") && !tp_lex_word(l, at + 1, "function") &&

@@ -40,6 +40,7 @@ typedef struct tp_trigger_body {
     uint32_t dynamic;        /* EXECUTE statements */
     bool pasted;             /* one of them has a value of the row pasted into its text */
     bool notifies;
+    bool raises;      /* RAISE that ends the statement */
     bool depth_guard; /* asks pg_trigger_depth() */
     bool rate_limited;
     bool touches; /* assigns the clock to a column of NEW */

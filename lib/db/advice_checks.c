@@ -84,18 +84,27 @@ static void write_single(tp_finding *finding, const checks *c) {
 /* Words that the server writes in expressions without quotes, and that a column may be named. */
 static bool is_ambiguous(const char *name) {
     static const char *const words[] = {
-        "time",      "timestamp", "zone",    "year",     "month", "day",  "hour",
-        "minute",    "second",    "epoch",   "dow",      "doy",   "week", "isodow",
-        "century",   "decade",    "quarter", "interval", "date",  "text", "varying",
-        "precision", "double",    "without", "at",       "new",   "old",  "bit",
-        "character", "row",       "value",   "values",   "no",    "by",   "escape",
-        "tableoid",  "xmin",      "ctid",    "cmin",     "cmax",  "xmax"};
+        "time",      "timestamp", "zone",    "year",     "month", "day",      "hour",
+        "minute",    "second",    "epoch",   "dow",      "doy",   "week",     "isodow",
+        "century",   "decade",    "quarter", "interval", "date",  "text",     "varying",
+        "precision", "double",    "without", "at",       "new",   "old",      "bit",
+        "character", "row",       "value",   "values",   "no",    "by",       "escape",
+        "document",  "unknown",   "nfc",     "nfd",      "nfkc",  "nfkd",     "normalized",
+        "json",      "object",    "scalar",  "keys",     "local", "tableoid", "xmin",
+        "ctid",      "cmin",      "cmax",    "xmax"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(words[i], name) == 0) {
             return true;
         }
     }
     return false;
+}
+
+/* The server quotes a column's name wherever it could be a keyword, so END is never the column
+ * "end". */
+static bool names_column(const checks *c, const tp_lexeme *one, int column) {
+    bool bare = at(c->columns, column, 1)[0] != '"';
+    return bare == (one->kind == TP_LEX_WORD) && tp_lex_names(one, at(c->columns, column, 0));
 }
 
 static const char *column_here(const checks *c, const tp_lexemes *l, uint32_t i) {
@@ -105,7 +114,7 @@ static const char *column_here(const checks *c, const tp_lexemes *l, uint32_t i)
         return NULL;
     }
     for (int k = 0; k < PQntuples(c->columns); k++) {
-        if (tp_lex_names(&l->items[i], at(c->columns, k, 0))) {
+        if (names_column(c, &l->items[i], k)) {
             return at(c->columns, k, 1);
         }
     }
@@ -117,8 +126,7 @@ static bool is_clear(const checks *c, const tp_lexemes *l) {
     for (uint32_t i = 0; i < l->count; i++) {
         bool word = l->items[i].kind == TP_LEX_WORD;
         for (int k = 0; word && k < PQntuples(c->columns); k++) {
-            const char *name = at(c->columns, k, 0);
-            if (tp_lex_names(&l->items[i], name) && is_ambiguous(name)) {
+            if (names_column(c, &l->items[i], k) && is_ambiguous(at(c->columns, k, 0))) {
                 return false;
             }
         }

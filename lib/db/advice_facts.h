@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/map.h"
@@ -94,8 +95,17 @@ static inline bool tp_advice_by_row(const tp_advice_trigger *trigger) {
     return (trigger->type & 1u) != 0;
 }
 
+static inline bool tp_advice_after(const tp_advice_trigger *trigger) {
+    return (trigger->type & (2u | 64u)) == 0;
+}
+
 static inline bool tp_advice_before(const tp_advice_trigger *trigger) {
     return (trigger->type & 2u) != 0;
+}
+
+/* It acts on rows that an UPDATE left as they were, which must not be kept from it. */
+static inline bool tp_advice_suppresses(const tp_advice_trigger *trigger) {
+    return strcmp(trigger->function, "suppress_redundant_updates_trigger") == 0;
 }
 
 #endif

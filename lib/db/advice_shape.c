@@ -274,7 +274,8 @@ static void judge_recompute(tp_advice *advice, const tp_advice_trigger *trigger)
 }
 
 void tp_advice_shape_judge(tp_advice *advice, const tp_advice_trigger *trigger) {
-    bool plain = !trigger->has_when && trigger->table->kind != 'v';
+    bool plain =
+        !trigger->has_when && trigger->table->kind != 'v' && !tp_advice_suppresses(trigger);
     if (!tp_advice_by_row(trigger)) {
         judge_recompute(advice, trigger);
         return;

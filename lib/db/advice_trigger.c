@@ -22,6 +22,19 @@ static tp_finding begin(const tp_advice_trigger *trigger, const char *id, const 
     return finding;
 }
 
+/* Why a trigger that notifies cannot be switched off for that alone; NULL when it can. */
+static const char *why_not_off(const tp_advice_trigger *trigger) {
+    return trigger->of_extension ? "it belongs to an extension"
+           : trigger->body.write_count > 0
+               ? "the function writes to tables as well, which switching it off would end"
+           : !tp_advice_after(trigger)
+               ? "it runs before or instead of the write, and what it sets or "
+                 "refuses would end with it"
+           : trigger->body.raises ? "the function raises errors as well, and what it refuses would "
+                                    "be let through"
+                                  : NULL;
+}
+
 static void judge_notify(tp_advice *advice, const tp_advice_trigger *trigger) {
     double runs = tp_advice_runs(trigger);
     tp_finding finding =
@@ -33,14 +46,12 @@ static void judge_notify(tp_advice *advice, const tp_advice_trigger *trigger) {
     finding.steps = "capture the table through the outbox (trigperf attach) and let readers follow "
                     "that";
     finding.with_sql = "when they do, switch this trigger off with the SQL here";
-    finding.no_sql = trigger->of_extension ? "it belongs to an extension"
-                                           : "the function writes to tables as well, which "
-                                             "switching it off would end";
+    finding.no_sql = why_not_off(trigger);
     tp_strbuf_printf(&finding.message,
                      "its function sends NOTIFY in the writer's transaction; it ran "
                      "for about %.0f rows or statements",
                      runs);
-    if (trigger->body.write_count == 0 && !trigger->of_extension) {
+    if (finding.no_sql == NULL) {
         tp_advice_sql_enable(&finding.sql, trigger, 'D', NULL);
         tp_advice_sql_enable(&finding.undo, trigger, trigger->enabled, NULL);
     }
@@ -196,10 +207,6 @@ static void judge_definer(tp_advice *advice, const tp_advice_trigger *trigger) {
 
 /* --- suppress_redundant_updates_trigger --------------------------------------------------------*/
 
-static bool is_suppress(const tp_advice_trigger *trigger) {
-    return strcmp(trigger->function, "suppress_redundant_updates_trigger") == 0;
-}
-
 /* A BEFORE trigger with an earlier name that makes every row differ. */
 static const tp_advice_trigger *find_toucher(const tp_advice *advice,
                                              const tp_advice_trigger *trigger) {
@@ -246,7 +253,7 @@ void tp_advice_trigger_judge(tp_advice *advice, const tp_advice_trigger *trigger
     if (trigger->definer && trigger->path == NULL && first_of_function(advice, trigger)) {
         judge_definer(advice, trigger);
     }
-    if (is_suppress(trigger)) {
+    if (tp_advice_suppresses(trigger)) {
         judge_suppress(advice, trigger);
     }
     if (trigger->body.notifies) {

@@ -319,6 +319,15 @@ def _(db):
     equal([found["dynamic_sql", name]["severity"] for name in ("pastes", "plans")], ["critical", "info"], "dynamic SQL")
     equal(found["exception_block_in_hot_trigger", "catches"]["evidence"]["blocks_that_write"], 1, "blocks")
     round_trip(db, found["notify_on_write_path", "notifies"])
+    function(db, "sets", "begin new.n := 7; perform pg_notify('c', ''); return new; end")
+    function(db, "refuses", "begin if new.n < 0 then raise exception 'no'; end if; notify c; return null; end")
+    db.sql("""create trigger sets before insert on calls for each row execute function sets();
+        create trigger refuses after insert on calls for each row execute function refuses()""")
+    more = findings(db, "calls")
+    for name, why in (("sets", "sets or refuses"), ("refuses", "let through")):
+        equal(more["notify_on_write_path", name]["sql"], None, f"switching {name} off would end what else it does")
+        contains(more["notify_on_write_path", name]["no_sql"], why, name)
+    db.sql("drop trigger sets on calls; drop trigger refuses on calls")
     text = db.trigperf("triggers", "--advise")
     check(all(line.startswith("--") or not line for line in text.out.split("\n")), "text is comments")
     contains(text.out, "-- undo:", "text")
@@ -562,6 +571,11 @@ def _(db):
     round_trip(db, found["suppress_never_acts", "suppress"])
     db.sql("insert into calls values (1, 1); " + found["suppress_never_acts", "suppress"]["sql"])
     contains(db.sql("update calls set n = 1 returning id; select updated_at is null from calls"), "t", "suppressed")
+    load(db, "calls", values="i + 1, 1")
+    db.sql("update calls set n = n + 1; update calls set n = n + 1")
+    settle(db)
+    equal([key for key in findings(db) if key[1] != "redo" and key[0] != "full_recompute" and "a_touch" not in key], [],
+          "rows that an UPDATE left as they were must come to the trigger that suppresses them")
 
 
 def checked(db, name, number=12, column="n"):
@@ -609,6 +623,28 @@ def _(db):
     equal([db.fails(f"insert into single values {row}").split("\n")[0] for row in wrong], before[0], "messages after the undo")
     for one in advise(db)["findings"]:
         equal(one["sql"] is None, one["no_sql"] is not None, "a reason where there is no SQL, and only there")
+
+
+@test("conditions over columns that have the names of keywords")
+def _(db):
+    db.sql("""create table odd(id int primary key, "end" int, "case" text, "time" time, stamp timestamp, "Then" int, """ +
+           ", ".join(f"constraint c{i} check (stamp > timestamp '2000-01-0{i + 1}' or \"end\" < {i})" for i in range(8)) +
+           """, constraint cased check (case when "end" > 5 then "case" = 'big' when "Then" = 1 then true else "time" < '12:00'::time end),
+              constraint whole check ("end" is not null and "case" <> 'end'))""")
+    db.sql("insert into odd(id, \"end\", \"case\", \"time\", stamp) values (1, 3, 'c', '01:00', '2020-01-01')")
+    db.sql("do $$ begin for i in 1..1500 loop update odd set \"Then\" = i where id = 1; commit; end loop; end $$")
+    settle(db)
+    finding = findings(db)["many_checks", None]
+    round_trip(db, finding)
+    rows = ["(2, 9, 'small', '01:00', '2020-01-01')", "(3, null, 'big', '01:00', '2020-01-01')", "(4, 9, 'end', '01:00', '2020-01-01')",
+            "(5, 1, 'x', '13:00', '2020-01-01')", "(6, 9, 'big', '01:00', '1999-01-01')"]
+
+    def refused(row):
+        return db.fails(f"insert into odd(id, \"end\", \"case\", \"time\", stamp) values {row}").split("\n")[0].split("ERROR")[1]
+
+    before = [refused(row) for row in rows]
+    db.sql(finding["sql"] + "insert into odd values (9, 9, 'big', '13:00', '2020-01-01', 1)")
+    equal([refused(row) for row in rows], before, "what is refused, and how it is said")
 
 
 @test("a thousand triggers")

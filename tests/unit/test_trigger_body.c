@@ -64,6 +64,12 @@ static void test_questions(void **state) {
     assert_true(read_body("begin notify a; end")->notifies);
     assert_true(read_body("begin execute ' notify a'; end")->notifies);
     assert_false(read_body("begin x := 'notify a'; notify := 1; -- pg_notify(\n end")->notifies);
+    assert_true(read_body("begin if a then raise exception 'x'; end if; end")->raises);
+    assert_true(read_body("begin raise 'x' using errcode = '22012'; end")->raises);
+    assert_true(read_body("begin RAISE; end")->raises);
+    assert_false(
+        read_body("begin raise notice 'x'; raise WARNING 'raise exception'; x := raise; end")
+            ->raises);
     assert_true(read_body("if pg_trigger_depth() > 1 then return null; end if;")->depth_guard);
     assert_true(read_body("select count(*) into x from t;")->aggregates);
     assert_false(read_body("count := 1;")->aggregates);
