@@ -24,7 +24,15 @@
 #include "stop.h"
 #include "watching.h"
 
-enum { MOST_LINES = 400, RATE = 11, MEAN = 11, LOAD = 8, PLAIN_ROWS = 20, KEPT_EVENTS = 5 };
+enum {
+    MOST_LINES = 400,
+    NAME = 16,
+    RATE = 11,
+    MEAN = 11,
+    LOAD = 8,
+    PLAIN_ROWS = 20,
+    KEPT_EVENTS = 5
+};
 
 typedef struct monitor {
     const args *given;
@@ -169,27 +177,48 @@ static char *spark(const model_row *row, size_t width) {
     return text;
 }
 
-static void put_row(page *p, const model_row *row, size_t width, size_t past_width) {
+/* How wide what is; 0: there is no room for it. A figure is shown whole or not at all. */
+typedef struct layout {
+    size_t name;
+    size_t mean;
+    size_t load;
+    size_t past;
+} layout;
+
+static layout lay_out(size_t columns) {
+    layout l = {.past = columns >= 100  ? MODEL_PAST
+                        : columns >= 72 ? MODEL_PAST / 2
+                                        : 0,
+                .load = columns >= NAME + RATE + MEAN + LOAD + 3 ? LOAD + 1 : 0,
+                .mean = columns >= NAME + RATE + MEAN + 2 ? MEAN + 1 : 0};
+    size_t fixed = RATE + 1 + l.mean + l.load + (l.past > 0 ? l.past + 2 : 0);
+    l.name = columns > fixed + NAME ? columns - fixed : NAME;
+    return l;
+}
+
+static void put_row(page *p, const model_row *row, const layout *l) {
     char rate[40];
     char mean[40] = "-";
-    char *past = spark(row, past_width);
-    char *name = screen_fit(row->name, width);
+    char load[40];
+    char *past = spark(row, l->past);
+    char *name = screen_fit(row->name, l->name);
     snprintf(rate, sizeof rate, "%.1f/s", row->rate);
     if (row->mean_ms >= 0) {
         snprintf(mean, sizeof mean, "%.3f ms", row->mean_ms);
     }
-    put(p, "%s %*s %*s %*.1f%%  %s", name, RATE, rate, MEAN, mean, LOAD - 1, row->load * 100, past);
+    snprintf(load, sizeof load, "%.1f%%", row->load * 100);
+    put(p, "%s %*s%*s%*s  %s", name, RATE, rate, (int)l->mean, l->mean > 0 ? mean : "",
+        (int)l->load, l->load > 0 ? load : "", past);
     free(name);
     free(past);
 }
 
 static void put_triggers(page *p, const monitor *m, size_t room, size_t columns) {
-    size_t past = columns >= 100 ? MODEL_PAST : columns >= 72 ? MODEL_PAST / 2 : 0;
-    size_t fixed = RATE + MEAN + LOAD + 5 + past;
-    size_t width = columns > fixed + 20 ? columns - fixed : 20;
-    char *head = screen_fit("trigger", width);
-    put(p, STYLE_HEAD "%s %*s %*s %*s  calls over time", head, RATE, "calls", MEAN, "mean", LOAD,
-        "load");
+    layout l = lay_out(columns);
+    char *head = screen_fit("trigger", l.name);
+    put(p, STYLE_HEAD "%s %*s%*s%*s  %s", head, RATE, "calls", (int)l.mean,
+        l.mean > 0 ? "mean" : "", (int)l.load, l.load > 0 ? "load" : "",
+        l.past > 0 ? "calls over time" : "");
     free(head);
     if (!m->model.measured && m->model.count == 0) {
         put(p, STYLE_WARNING "calls are not measured: track_functions is off");
@@ -197,7 +226,7 @@ static void put_triggers(page *p, const monitor *m, size_t room, size_t columns)
         put(p, STYLE_DIM "measuring ..");
     }
     for (size_t i = 0; i < m->model.count && i < room; i++) {
-        put_row(p, &m->model.rows[i], width, past);
+        put_row(p, &m->model.rows[i], &l);
     }
 }
 
