@@ -32,8 +32,18 @@ static int32_t code_of(const char *state) {
                                           : TRIGPERF_E_SERVER;
 }
 
-static const char *default_hint(int32_t code) {
-    return code == TRIGPERF_E_CONNECTION
+/* A standby refuses what writes, and whatever asks an unlogged table. */
+static bool of_standby(const PGconn *connection, const char *state) {
+    static const char *const list[] = {"25006", "0A000", "55000", NULL};
+    const char *standby =
+        in_list(state, list) ? PQparameterStatus(connection, "in_hot_standby") : NULL;
+    return standby != NULL && strcmp(standby, "on") == 0;
+}
+
+static const char *default_hint(int32_t code, bool standby) {
+    return standby ? "this server is a standby: connect to the primary; with several hosts: "
+                     "target_session_attrs=read-write"
+           : code == TRIGPERF_E_CONNECTION
                ? "check that the server runs, its address, and the role's credentials"
            : code == TRIGPERF_E_PERMISSION
                ? "run it as the owner of what is named, or let the owner grant the rights; those "
@@ -96,11 +106,12 @@ int32_t tp_pg_error(trigperf_error **err, const PGconn *connection, const PGresu
                    : broken         ? TRIGPERF_E_CONNECTION
                                     : TRIGPERF_E_SERVER;
     const char *hint = field(result, PG_DIAG_MESSAGE_HINT);
+    bool standby = state[0] != '\0' && of_standby(connection, state);
     tp_strbuf text = TP_STRBUF_INIT;
     describe(&text, connection, result);
     code = tp_error_set_sql(err, code, state, state[0] == '\0' ? broken : is_retriable(state),
-                            hint[0] != '\0' ? hint : default_hint(code), "%s failed: %s", what,
-                            tp_strbuf_str(&text));
+                            hint[0] != '\0' ? hint : default_hint(code, standby), "%s failed: %s",
+                            what, tp_strbuf_str(&text));
     tp_strbuf_free(&text);
     return code;
 }

@@ -383,6 +383,9 @@ def _():
         told = report(db, code=2)
         contains(one(db, "primary")["fix"], "target_session_attrs", "fix")
         equal([f["check"] for f in told["findings"] if f["severity"] == "unknown"], [], "what could not be told")
+        for refused in (["report"], ["collect"], ["alerts", "--silence", "all", "--for", "1h"]):
+            contains(db.trigperf(*refused, ok=1).err, "hint: this server is a standby: connect to the primary", refused[0])
+        contains(db.trigperf("check", ok=3).out, "UNKNOWN", "check")
 
 
 if __name__ == "__main__":
