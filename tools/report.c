@@ -69,11 +69,12 @@ static void add_advice(trigperf_admin *admin, json_t *report) {
     json_decref(answer);
 }
 
-/* The time before ends where the report begins, which the database has rounded. */
-static int add_previous(trigperf_admin *admin, const period *time, json_t *report) {
+/* The time before ends where the report begins, and is as long: as the database has rounded both.
+ */
+static int add_previous(trigperf_admin *admin, json_t *report) {
     json_t *previous = NULL;
     int64_t until = report_begins_ago(report);
-    int code = fetch_one(admin, until + (time->since - time->until), until, &previous);
+    int code = fetch_one(admin, until + report_length(report), until, &previous);
     if (code == EXIT_FINE) {
         json_object_set_new(report, "previous", previous);
     }
@@ -85,7 +86,7 @@ static int fetch(trigperf_admin *admin, const period *time, json_t **report) {
     if (code == EXIT_FINE) {
         add_advice(admin, *report);
     }
-    return code == EXIT_FINE && time->compare ? add_previous(admin, time, *report) : code;
+    return code == EXIT_FINE && time->compare ? add_previous(admin, *report) : code;
 }
 
 /* --- text --------------------------------------------------------------------------------------*/
@@ -182,6 +183,14 @@ static void print_overhead(const json_t *overhead) {
     printf("\n");
 }
 
+static void print_measured(const json_t *report) {
+    const char *since = report_measured_since(report);
+    if (since != NULL) {
+        printf("%s%s%s\n", since[0] == '\0' ? report_not_measured : report_measured,
+               since[0] == '\0' ? "" : " ", since);
+    }
+}
+
 static void print_text(const json_t *report) {
     static const char *const slowest[] = {"at",       "duration_ms", "table", "trigger",
                                           "function", "operation",   NULL};
@@ -198,6 +207,7 @@ static void print_text(const json_t *report) {
         printf("asked for %s to %s: %s\n", json_string_value(json_object_get(asked, "since")),
                json_string_value(json_object_get(asked, "until")), report_rounded_why);
     }
+    print_measured(report);
     putchar('\n');
     print_triggers(report);
     print_chosen(report, "slowest", slowest);

@@ -122,6 +122,14 @@ void chart_moment(FILE *out, double seconds) {
     }
 }
 
+void chart_time(FILE *out, const char *text) {
+    fputs("<time datetime=\"", out);
+    html_text(out, text);
+    fputs("\">", out);
+    chart_moment(out, report_time(text));
+    fputs("</time>", out);
+}
+
 static void put_lines(FILE *out, const char *id, const char *title, const json_t *const *rows,
                       size_t count, double since, double until) {
     double most = highest(rows, count);

@@ -27,4 +27,7 @@ void chart_span(const json_t *rows, double *since, double *until);
 /* Seconds since 1970 for people, in UTC. */
 void chart_moment(FILE *out, double seconds);
 
+/* The same of a time as the server writes it, which stays in the markup. */
+void chart_time(FILE *out, const char *text);
+
 #endif

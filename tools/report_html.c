@@ -56,18 +56,10 @@ static void begin_section(const page *p, const char *id, const char *title) {
             id, title);
 }
 
-static void put_time(const page *p, const char *text) {
-    fputs("<time datetime=\"", p->out);
-    html_text(p->out, text);
-    fputs("\">", p->out);
-    chart_moment(p->out, report_time(text));
-    fputs("</time>", p->out);
-}
-
 static void put_head_cell(const page *p, const column *c, const json_t *value) {
     const char *text = json_is_string(value) ? json_string_value(value) : "";
     if (strcmp(c->name, "at") == 0) {
-        put_time(p, text);
+        chart_time(p->out, text);
     } else {
         html_name(p->out, text);
     }
@@ -533,10 +525,22 @@ static void put_delivery(const page *p) {
 
 static void put_period(const page *p, const char *before, const json_t *report) {
     fprintf(p->out, "<p>%s", before);
-    put_time(p, html_string(report, "since"));
+    chart_time(p->out, html_string(report, "since"));
     fputs(" to ", p->out);
-    put_time(p, html_string(report, "until"));
+    chart_time(p->out, html_string(report, "until"));
     fputs("</p>\n", p->out);
+}
+
+static void put_measured(const page *p) {
+    const char *since = report_measured_since(p->report);
+    if (since != NULL) {
+        fprintf(p->out, "<p id=\"measured\">%s ",
+                since[0] == '\0' ? report_not_measured : report_measured);
+        if (since[0] != '\0') {
+            chart_time(p->out, since);
+        }
+        fputs("</p>\n", p->out);
+    }
 }
 
 static void put_head(const page *p) {
@@ -564,6 +568,7 @@ static void put_head(const page *p) {
         put_period(p, "asked for ", json_object_get(p->report, "asked"));
         fprintf(p->out, "<p>%s</p>\n", report_rounded_why);
     }
+    put_measured(p);
     if (p->previous != NULL) {
         put_period(p, "compared with ", p->previous);
     }
@@ -590,6 +595,6 @@ void report_html(FILE *out, const json_t *report) {
     put_advice(&p);
     put_delivery(&p);
     fprintf(out, "</main><footer class=\"dim\"><p>Made by trigperf %s, ", trigperf_version());
-    put_time(&p, html_string(report, "generated_at"));
+    chart_time(out, html_string(report, "generated_at"));
     fputs(". A dash is what was not measured.</p></footer></body></html>\n", out);
 }

@@ -6,7 +6,13 @@
 #include <string.h>
 #include <time.h>
 
+enum { HOUR_S = 3600, DAY_S = 86400, KEPT_DAYS = 3 };
+
 const char report_rounded_why[] = "rounded to whole days, since hours are kept for three days";
+const char report_measured[] = "measured since";
+const char report_not_measured[] =
+    "triggers were not measured yet: a context of the library does so, "
+    "or trigperf collect";
 
 double report_time(const char *text) {
     struct tm when;
@@ -36,6 +42,22 @@ int64_t report_begins_ago(const json_t *report) {
 
 bool report_is_rounded(const json_t *report) {
     const json_t *asked = json_object_get(report, "asked");
-    double earlier = report_time_of(asked, "since") - report_time_of(report, "since");
-    return earlier >= 3600 || report_time_of(report, "until") > report_time_of(asked, "until");
+    double since = report_time_of(report, "since");
+    double until = report_time_of(report, "until");
+    double later = until - report_time_of(asked, "until");
+    return report_time_of(asked, "since") - since >= HOUR_S ||
+           (later > 0 && until - since > HOUR_S);
+}
+
+int64_t report_length(const json_t *report) {
+    double length = report_time_of(report, "until") - report_time_of(report, "since");
+    int64_t unit = length > KEPT_DAYS * DAY_S ? DAY_S : HOUR_S;
+    int64_t units = llround(length / (double)unit);
+    return (units > 0 ? units : 1) * unit;
+}
+
+const char *report_measured_since(const json_t *report) {
+    const json_t *database = json_object_get(report, "database");
+    const char *since = json_string_value(json_object_get(database, "measured_since"));
+    return since == NULL ? "" : report_time(since) > report_time_of(report, "since") ? since : NULL;
 }

@@ -41,7 +41,8 @@ int32_t trigperf_admin_collect(trigperf_admin *admin, char **json, trigperf_erro
  * @brief What was measured in a time, as one JSON document, which the command's report, the page
  *        and a host all show. Hours are whole: the first one is that in which the time begins,
  *        and a time that ends before now ends where an hour begins, so that two times in a row
- *        have no hour in common. Hours of days that ended three days ago are kept as whole days: a
+ *        have no hour in common; only one that ends in the hour in which it began is of all of
+ *        that hour. Hours of days that ended three days ago are kept as whole days: a
  *        time that begins or ends within one is rounded outward, `since` and `until` say to what.
  *
  * `{"format":1,"generated_at","since","until","asked":{"since","until"},"database":{..},

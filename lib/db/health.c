@@ -46,17 +46,14 @@ int32_t tp_health_report(PGconn *connection, int64_t since_s, int64_t until_s, t
     }
     snprintf(since, sizeof since, "%" PRId64, since_s);
     snprintf(until, sizeof until, "%" PRId64, until_s);
-    /* A time that ends in the past ends where an hour begins: the next one begins there, and no
-     * hour is of both. */
     const char *values[] = {since, until_s == 0 ? NULL : until};
-    return tp_health_document(
-        connection,
-        "SELECT trigperf.report(c.now OPERATOR(pg_catalog.-)"
-        " pg_catalog.make_interval(secs => $1::pg_catalog.float8),"
-        " COALESCE(pg_catalog.date_trunc('hour', c.now OPERATOR(pg_catalog.-)"
-        " pg_catalog.make_interval(secs => $2::pg_catalog.float8), 'UTC'), c.now))"
-        " FROM pg_catalog.clock_timestamp() AS c(now)",
-        2, values, "reading the report", json, err);
+    return tp_health_document(connection,
+                              "SELECT trigperf.report(c.now OPERATOR(pg_catalog.-)"
+                              " pg_catalog.make_interval(secs => $1::pg_catalog.float8),"
+                              " COALESCE(c.now OPERATOR(pg_catalog.-)"
+                              " pg_catalog.make_interval(secs => $2::pg_catalog.float8), c.now))"
+                              " FROM pg_catalog.clock_timestamp() AS c(now)",
+                              2, values, "reading the report", json, err);
 }
 
 typedef struct bracket {

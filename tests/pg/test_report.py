@@ -3,6 +3,7 @@
 """The report: the same figures as text, JSON, CSV and HTML; the page in a browser, on a phone, in the dark, on paper."""
 
 import csv
+import datetime
 import io
 import json
 import os
@@ -17,6 +18,11 @@ import browser  # noqa: E402  pylint: disable=wrong-import-position
 
 ARTIFACTS = os.environ.get("TRIGPERF_ARTIFACTS", os.path.join(harness.BUILD, "artifacts"))
 HOSTILE = "<script>alert(1)</script>&\"'`${x}"
+
+
+def moment(text):
+    """Seconds since 1970 of a time in the report."""
+    return datetime.datetime.fromisoformat(text).timestamp()
 
 
 def quoted(text):
@@ -102,8 +108,36 @@ def _(installed):
     equal((compared["previous"]["until"], compared["previous"]["timeline"] != []), (compared["since"], True), "the period before ends where this one begins")
     shared = {point["at"] for point in compared["timeline"]} & {point["at"] for point in compared["previous"]["timeline"]}
     equal(shared, set(), "hours that both periods count")
+    for args in (["--since", "1h"], ["--since", "3h", "--until", "61m"], ["--since", "26h", "--until", "70m"]):
+        compared = report(installed, "--compare", *args)
+        lengths = [moment(one["until"]) - moment(one["since"]) for one in (compared, compared["previous"])]
+        check(abs(lengths[0] - lengths[1]) <= 1800, f"the period before is {lengths[1]} s long, the one beside it {lengths[0]} s")
     for wrong in (["--since", "yesterday"], ["--since", "1h", "--until", "2h"], ["--format", "pdf"]):
         installed.trigperf("report", *wrong, ok=2)
+
+
+@test("a time within an hour is of that hour, and the report says so, and since when it was measured")
+def _(installed, tmp):
+    fill(installed)
+    answer = report(installed, "--since", "50m", "--until", "49m")
+    since, until = (moment(answer[name]) for name in ("since", "until"))
+    asked = [moment(answer["asked"][name]) for name in ("since", "until")]
+    equal((round(asked[1] - asked[0]), since), (60, asked[0] // 3600 * 3600), "what was asked for, and the beginning")
+    check(until == min(since + 3600, moment(answer["generated_at"])) or since + 3600 > until > moment(answer["generated_at"]) - 60,
+          f"from {answer['since']} to {answer['until']}")
+    equal([row["executions"] for row in answer["triggers"] if row["table"] == "public.t1" and row["measured"] == "trigger"], [1000], "of one hour")
+    equal({moment(row["at"]) for row in answer["timeline"]}, {since}, "its hours")
+    check("asked for" not in installed.trigperf("report", "--since", "50m", "--until", "49m").out, "no word of whole days")
+    earlier, later = (report(installed, *args) for args in (["--since", "5h", "--until", "3h"], ["--since", "3h"]))
+    check(not {row["at"] for row in earlier["timeline"]} & {row["at"] for row in later["timeline"]}, "two times in a row share no hour")
+    contains(installed.trigperf("report").out, "\ntriggers were not measured yet", "text before the first look")
+    installed.sql("select trigperf.collect()")
+    shown, begun = installed.trigperf("report").out, report(installed)["database"]["measured_since"]
+    contains(shown, f"\nmeasured since {begun}\n", "text")
+    with open(page_of(installed, tmp), encoding="utf-8") as file:
+        contains(file.read(), f'<p id="measured">measured since <time datetime="{begun}">', "page")
+    installed.sql("update trigperf.collect_state set measured_since = now() - interval '30 hours'")
+    check("measured since" not in installed.trigperf("report").out, "all of the time was measured")
 
 
 def fill_overhead(db):

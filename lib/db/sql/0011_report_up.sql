@@ -1,7 +1,8 @@
 -- Version 11: the report. It merges by sorting: the entries of all rows of a series are brought into order,
 -- and nothing is added up but their number.
 
--- What a report of a time is of: whole hours, and of days that were merged all.
+-- What a report of a time is of: whole hours, at least the one in which it begins, and of days that were merged
+-- all. A time that ends before now ends where an hour begins: the next one begins there, and no hour is of both.
 CREATE FUNCTION trigperf.day_is_merged(p_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -17,10 +18,11 @@ CREATE FUNCTION trigperf.report_period(p_since timestamptz, p_until timestamptz,
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     midnight timestamptz := date_trunc('day', p_until, 'UTC');
+    ends     timestamptz := CASE WHEN p_until >= now() THEN p_until ELSE date_trunc('hour', p_until, 'UTC') END;
 BEGIN
     since := date_trunc(CASE WHEN trigperf.day_is_merged(p_since) THEN 'day' ELSE 'hour' END, p_since, 'UTC');
-    until := CASE WHEN p_until > midnight AND trigperf.day_is_merged(p_until)
-                  THEN midnight + interval '24 hours' ELSE p_until END;
+    until := CASE WHEN ends > midnight AND trigperf.day_is_merged(ends) THEN midnight + interval '24 hours'
+                  ELSE GREATEST(ends, LEAST(since + interval '1 hour', now())) END;
 END
 $$;
 
