@@ -455,7 +455,7 @@ def _(db):
     context = LIB.made("trigperf_context_new", handle)
     follow_one_change(db, context)
     administer_consumers(db, admin)
-    LIB.check("trigperf_context_close", context, 10000)
+    LIB.check("trigperf_context_close", context, 60000)
     LIB.trigperf_context_free(context)
     LIB.check("trigperf_admin_detach", admin, b"public.calls", 0, None)
     LIB.check("trigperf_admin_uninstall", admin, 0, None)

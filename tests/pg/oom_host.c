@@ -19,7 +19,7 @@
 
 #include "oom.h"
 
-#define TURNS 8000
+#define TURNS 40000
 
 static void set_all(trigperf_config *config, const char *const *settings, size_t count) {
     for (size_t i = 0; i < count; i += 2) {

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -52,7 +53,11 @@ pidfile = {folder}/pid
             argv = ["setpriv", "--reuid", owner, "--regid", owner, "--init-groups", "--", *argv]
         self.process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         stdin=subprocess.DEVNULL)
-        eventually(lambda: os.path.exists(os.path.join(self.folder, ".s.PGSQL.6432")), "the pooler")
+        eventually(self.listens, "the pooler")
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as one:
+            return one.connect_ex(os.path.join(self.folder, ".s.PGSQL.6432")) == 0
 
     def kill(self):
         self.process.kill()

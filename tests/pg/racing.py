@@ -36,7 +36,7 @@ def raced(database, kind, how, races, settings):
     database.sql("update race set v = 1")
     began = time.monotonic()
     done = harness.run([os.path.join(harness.BUILD, "tests", "races"), kind, how, database.conninfo(),
-                        str(-(-races // KEYS)), *settings], ok=True, timeout=600)
+                        str(-(-races // KEYS)), *settings], ok=True, timeout=1200)
     figures = json.loads(done.out)
     print(f"# {kind} {how}: {figures}, {time.monotonic() - began:.1f} s", flush=True)
     check(figures["races"] >= races, "fewer races than were asked for")

@@ -281,7 +281,7 @@ def _(installed):
             f"insert into calls values ({i}, {i % 10});" for i in range(1, 1201)) + "commit;")
         installed.sql("".join(f"insert into calls values ({i}, 3);" for i in range(2000, 2700)))
         expected = {f"call:{i}" for i in list(range(1, 1201)) + list(range(2000, 2700))}
-        follower.until(lambda f: expected <= f.keys(), "the committed ones", timeout=120)
+        follower.until(lambda f: expected <= f.keys(), "the committed ones")
         check(not any(f"call:{9000 + n}" in follower.keys() for n in range(3)),
               "an open transaction was delivered")
         held[0].run("rollback")
@@ -317,7 +317,7 @@ def _(installed):
             follower.batches.clear()
             return expected <= calls
 
-        follower.until(arrived, "the backlog", timeout=120)
+        follower.until(arrived, "the backlog")
         equal(follower.status()["rows"], rows, "rows read")
         check("call:900001" not in calls, "an open transaction was delivered")
         held.run("commit")
@@ -374,7 +374,7 @@ def _(installed):
 
 def wait_position(follower, position):
     while True:
-        status = LIB.trigperf_wait_position(follower.context, position, 30000, None)
+        status = LIB.trigperf_wait_position(follower.context, position, 120000, None)
         if status != AGAIN:
             equal(status, 0, "status of wait_position")
             return
@@ -399,7 +399,7 @@ def _(installed):
             harness.eventually(lambda: follower.state() == 2, "becoming ready")
             for n in range(5):
                 installed.sql(f"insert into calls values ({n}, 7)")
-                equal(LIB.trigperf_wait_position(follower.context, None, 30000, None), 0, "status")
+                equal(LIB.trigperf_wait_position(follower.context, None, 120000, None), 0, "status")
                 check(f"call:{n}" in follower.keys(), "it returned too early")
         finally:
             stop.set()
@@ -424,7 +424,7 @@ def _(installed):
         check(counters["bytes"] < 4000000, f"{counters['bytes']} bytes are held")
         expected = {f"call:{i}" for i in range(6000)}
         follower.until(lambda f: expected <= f.keys() or "public.calls" in f.resyncs(),
-                       "everything in the end", timeout=120)
+                       "everything in the end")
         equal(follower.resyncs(), ["*"], "durable sources need no resync")
         follower.close()
 

@@ -19,7 +19,7 @@ SHORT = ["--short"]
 def example(db, *args, ok=True):
     if not os.path.exists(PROGRAM):
         harness.skip("this build has no examples")
-    return harness.run([PROGRAM, *args], env=db.env(), ok=ok, timeout=240)
+    return harness.run([PROGRAM, *args], env=db.env(), ok=ok, timeout=1200)
 
 
 def kept(result):

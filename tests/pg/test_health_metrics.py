@@ -16,7 +16,7 @@ SHORT = ["--batches", "3", "--rows", "400"]
 def example(db, *args, ok=True):
     if not os.path.exists(PROGRAM):
         harness.skip("this build has no examples")
-    return harness.run([PROGRAM, *args], env=db.env(), ok=ok, timeout=240)
+    return harness.run([PROGRAM, *args], env=db.env(), ok=ok, timeout=1200)
 
 
 @test("a short run keeps every promise")

@@ -120,7 +120,7 @@ def _(installed):
     with Follower(installed, "web", **{**QUICK, "metrics.flush_ms": 3600000}) as one:
         one.ready().until(lambda f: job(installed, "alerts").get("state") == "running", "the job")
         deliver(one, installed, 1)
-        equal(LIB.trigperf_context_close(one.context, 20000, None), 0, "closing")
+        equal(LIB.trigperf_context_close(one.context, 60000, None), 0, "closing")
         eventually(lambda: sessions(installed, "and state = 'active'") == 0, "the statement's end")
         equal(outcomes(installed, "alerts"), ["cancelled"], "history")
         equal(job(installed, "alerts")["state"], "cancelled", "state")
@@ -154,7 +154,7 @@ def _(installed):
         with installed.session() as holder:
             holder.run("begin; lock trigperf.host_series in access exclusive mode")
             deliver(one, installed, 1)
-            equal(LIB.trigperf_context_close(one.context, 20000, None), 0, "closing, with the lock held")
+            equal(LIB.trigperf_context_close(one.context, 60000, None), 0, "closing, with the lock held")
             equal(installed.value("select acked_at is not null from trigperf.consumer"), "t", "the position is stored")
             equal(installed.value("select count(*) from trigperf.member"), "0", "contexts")
             holder.run("rollback")
@@ -320,7 +320,7 @@ def _(installed):
     with Follower(installed, "web", **{**QUICK, "metrics.flush_ms": 3600000}) as one:
         one.ready().until(lambda f: job(installed, "alerts").get("state") == "running", "the job")
         deliver(one, installed, 1)
-        equal(LIB.trigperf_context_close(one.context, 20000, None), 0, "closing")
+        equal(LIB.trigperf_context_close(one.context, 60000, None), 0, "closing")
         equal(job(installed, "alerts")["state"], "running", "the job, which was cancelled in vain")
         check(int(installed.value("select count(*) from trigperf.host_series")) > 10, "the last flush is missing")
         one.free()

@@ -127,7 +127,7 @@ def _(db):
                      "select pg_current_xact_id(); commit").split()[-1]
         status = -7
         while status == -7:
-            status = LIB.trigperf_wait_position(follower.context, xid.encode(), 20000, None)
+            status = LIB.trigperf_wait_position(follower.context, xid.encode(), 120000, None)
             follower.take()
         equal(status, 0, "status")
         check("call:5" in follower.keys(), f"keys {follower.keys()}")

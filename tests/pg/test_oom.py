@@ -30,7 +30,7 @@ def follow(cluster, source, *more):
         prepare(database, source)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         results = list(pool.map(lambda place: harness.run(
-            [HOST, databases[place].conninfo(), source, str(place + 1), str(HOSTS), *more], timeout=500), range(HOSTS)))
+            [HOST, databases[place].conninfo(), source, str(place + 1), str(HOSTS), *more], timeout=1200), range(HOSTS)))
     for result in results:
         check(result.code == 0, f"{result.out} {result.err}")
     tried = sum(int(result.out) for result in results)
@@ -81,7 +81,7 @@ def _(db):
            "create trigger told_too after update on demands for each row execute function told('x'); "
            "create trigger back after update on checked for each row execute function told(); "
            "select pg_stat_force_next_flush()")
-    result = harness.run([os.path.join(harness.BUILD, "tests", "oom_admin"), db.conninfo()], timeout=500)
+    result = harness.run([os.path.join(harness.BUILD, "tests", "oom_admin"), db.conninfo()], timeout=1200)
     check(result.code == 0, f"{result.out} {result.err}")
     tried = dict(line.rsplit(" ", 1) for line in result.out.strip().split("\n"))
     check(all(int(tried[name]) > 5 for name in ("apply", "apply, otherwise", "grant consumer", "import", "advise", "doctor", "add a rule")), f"{tried}")

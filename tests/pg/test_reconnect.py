@@ -76,7 +76,7 @@ def _(db):
                       **{"connect.silence_ms": 1000, "connect.timeout_ms": 1000}) as follower:
             follower.ready()
             door.stall()
-            follower.until(lambda f: f.state() == BACKOFF, "noticing the silence", timeout=60)
+            follower.until(lambda f: f.state() == BACKOFF, "noticing the silence")
             door.open()
             follower.ready().until(lambda f: f.resyncs().count("*") > 1, "the resync").close()
 

@@ -555,7 +555,7 @@ def _(installed):
         for position in (xid.encode(), None):
             status = -7
             while status == -7:
-                status = LIB.trigperf_wait_position(follower.context, position, 20000, None)
+                status = LIB.trigperf_wait_position(follower.context, position, 120000, None)
                 follower.take()
             equal(status, 0, "status")
             check("call:5" in follower.keys(), f"keys {follower.keys()}")
