@@ -13,7 +13,7 @@
 
 #include "say.h"
 
-enum { LONGEST_MESSAGE = 16384, KEYS_SHOWN = 50, WAIT_MS = 500, CLOSE_MS = 2000, PUT_MAX = 100 };
+enum { LONGEST_MESSAGE = 16384, KEYS_SHOWN = 50, WAIT_MS = 500, CLOSE_MS = 10000, PUT_MAX = 100 };
 
 struct serve_stream {
     trigperf_context *context;

@@ -526,6 +526,26 @@ def _(installed):
     equal(installed.value("select count(*) from trigperf.member"), "0", "members left")
 
 
+@test("a server that answers late is waited for at the end too, so that nothing is left")
+def _(installed):
+    sessions = "select pid from pg_stat_activity where application_name = 'trigperf serve' and datname = current_database()"
+    with Served(installed).ready() as served:
+        stream = Socket(served)
+        stream.until(lambda message: message["type"] == "stream" and message["ready"])
+        eventually(lambda: installed.value("select count(*) from trigperf.member") == "1", "the member")
+        stopped = [int(row[0]) for row in installed.rows(sessions)]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            served.process.send_signal(signal.SIGTERM)
+            harness.raises(subprocess.TimeoutExpired, served.process.wait, 3)
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        equal(served.process.wait(harness.PATIENCE), 0, "exit code")
+    equal(installed.value("select count(*) from trigperf.member"), "0", "members left")
+
+
 @test("a database that goes away and comes back")
 def _(cluster):
     db = cluster.installed()
