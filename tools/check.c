@@ -27,7 +27,8 @@ static const args_option options[] = {
     {"error-rate", "WARN,CRIT", "percent of a trigger's executions that failed", 0},
     {"hit-rate", "WARN,CRIT", "percent of hits in the verdict cache, below", 0},
     {"lag", "WARN,CRIT", "seconds that a consumer is behind", 0},
-    {"min-samples", "N", "triggers that ran less often are not judged (default 20)", 0},
+    {"min-samples", "N",
+     "triggers of which fewer executions were measured are not judged (default 20)", 0},
     {NULL, NULL, NULL, 0},
 };
 
@@ -156,10 +157,12 @@ static size_t take_triggers(figure *figures, const json_t *report, double min_sa
         const char *trigger = string_of(row, "trigger");
         const char *subject = string_of(row, trigger[0] != '\0' ? "table" : "function");
         const json_t *executions = json_object_get(row, "executions");
+        const json_t *enough = json_object_get(
+            row, json_is_true(json_object_get(row, "estimated")) ? "samples" : "executions");
         bool told_twice = json_is_false(json_object_get(row, "counted")) &&
                           strcmp(string_of(row, "measured"), "host") == 0;
         measured += json_is_number(executions) && !told_twice ? 1 : 0;
-        if (json_number_value(executions) >= min_samples && !told_twice) {
+        if (json_number_value(enough) >= min_samples && !told_twice) {
             take(&figures[MEAN], json_object_get(row, "mean_ms"), 1, subject, trigger);
         }
         if (json_number_value(json_object_get(row, "errors_of")) >= min_samples) {

@@ -48,6 +48,26 @@ def _(installed):
           ["constraint_overhead", "failures_per_hour", "stale_view"], "rules whose sources are not there")
 
 
+@test("what a few samples stand for is not enough to judge")
+def _(installed):
+    only(installed, "trigger_mean_ms")
+    tell = "select trigperf.update_trigger_performance_metrics('audit', 'public.calls', 150, p_share => 0.01) from generate_series(1, {});"
+    installed.sql("select trigperf.collect();" + tell.format(5))
+    installed.sql("select trigperf.collect()")
+    equal(judge(installed), [], "5 samples of 500 executions")
+    installed.sql(tell.format(15))
+    installed.sql("select trigperf.collect()")
+    equal(judge(installed), [("trigger_mean_ms", "warning", "ok")], "20 samples")
+    equal(installed.rows("select value, samples from trigperf.alert_history"), [["150", "20"]], "what the event says")
+    installed.sql(tell.format(19))
+    installed.sql("select trigperf.collect()")
+    equal(installed.rows("select seen_samples, seen_measured from trigperf.alert_state where level = 1"), [["2000", "20"]], "what waits")
+    installed.sql("""create function trigperf.alert_read_own() returns table (subject text, labels jsonb, hour timestamptz,
+          amount double precision, samples bigint) language sql as $$ select 'own', '{}'::jsonb, null::timestamptz, 9.0::float8, 3::bigint $$;
+        insert into trigperf.alert_rule (name, source, description, unit, warn, min_samples) values ('own', 'alert_read_own', '', '', 5, 3)""")
+    equal(judge(installed), [("own", "warning", "ok")], "a source that measures each")
+
+
 @test("thresholds, minimum samples, hysteresis and recovery")
 def _(installed):
     only(installed, "trigger_mean_ms")

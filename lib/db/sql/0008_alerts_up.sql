@@ -55,6 +55,7 @@ CREATE TABLE trigperf.alert_state (
     seen_amount  double precision NOT NULL DEFAULT 0,
     seen_samples bigint NOT NULL DEFAULT 0,
     past         double precision[] NOT NULL DEFAULT '{}',
+    seen_measured bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (rule, subject)
 ) WITH (fillfactor = 60);
 COMMENT ON COLUMN trigperf.alert_state.level IS '0 ok, 1 warning, 2 critical; told is what was said last';
@@ -91,7 +92,8 @@ INSERT INTO trigperf.setting (name, value) VALUES
 
 -- ---------------------------------------------------------------------------------------------
 -- Readings. hour is null for what is true now; else amount and samples are those of an hour, and what
--- was added since the last judgement is judged, as amount by sample.
+-- was added since the last judgement is judged, as amount by sample. Where samples are extrapolated, measured
+-- says how many there were; a source without that column measures each.
 
 CREATE FUNCTION trigperf.alert_subject(p_table text, p_trigger text, p_function text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -101,13 +103,13 @@ $$;
 
 -- Means, of each execution once: what a trigger tells of itself is read where the server does not count it.
 CREATE FUNCTION trigperf.alert_read_mean() RETURNS TABLE (
-    subject text, labels jsonb, hour timestamptz, amount double precision, samples bigint)
+    subject text, labels jsonb, hour timestamptz, amount double precision, samples bigint, measured bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT concat(trigperf.alert_subject(m.table_name, m.trigger_name, m.function_name),
                   CASE m.measured WHEN 'host' THEN ' (told)' WHEN 'bracket' THEN ' (bracket)' END),
            jsonb_strip_nulls(jsonb_build_object('table', m.table_name, 'trigger', m.trigger_name,
                                                 'function', m.function_name)),
-           m.hour, m.total_ms, m.executions
+           m.hour, m.total_ms, m.executions, CASE WHEN m.estimated THEN m.samples ELSE m.executions END
     FROM trigperf.trigger_performance_metrics m
     LEFT JOIN trigperf.metrics_other_views(clock_timestamp() - interval '1 day', 'infinity') v
       ON m.measured = 'host' AND v.of_function IS NOT NULL AND v.trigger_name = m.trigger_name
@@ -281,16 +283,18 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
         SET labels = EXCLUDED.labels, level = EXCLUDED.level, told = EXCLUDED.told, told_at = EXCLUDED.told_at,
             held_since = EXCLUDED.held_since, value = EXCLUDED.value, samples = EXCLUDED.samples,
             judged_at = EXCLUDED.judged_at, seen_hour = EXCLUDED.seen_hour, seen_amount = EXCLUDED.seen_amount,
-            seen_samples = EXCLUDED.seen_samples, past = EXCLUDED.past
+            seen_samples = EXCLUDED.seen_samples, past = EXCLUDED.past, seen_measured = EXCLUDED.seen_measured
 $$;
 
 -- What a rule has to judge: of hours what was added since the last judgement, in the first one since
 -- the hour before. The hour that goes on is noted as far as it was seen. Readings of the same subject and hour
--- are one: what was seen is that of all of them.
+-- are one: what was seen is that of all of them. Enough is what was measured, not what that stands for.
 CREATE FUNCTION trigperf.alert_readings(p_rule trigperf.alert_rule, p_now timestamptz) RETURNS SETOF trigperf.alert_state
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    source regprocedure := to_regprocedure(format('trigperf.%I()', p_rule.source));
 BEGIN
-    IF to_regprocedure(format('trigperf.%I()', p_rule.source)) IS NULL THEN
+    IF source IS NULL THEN
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format($query$
@@ -298,25 +302,30 @@ BEGIN
             SELECT r.*, s.seen_hour,
                    r.amount - CASE WHEN r.hour = s.seen_hour THEN s.seen_amount ELSE 0 END AS fresh_amount,
                    r.samples - CASE WHEN r.hour = s.seen_hour THEN s.seen_samples ELSE 0 END AS fresh_samples,
+                   r.measured - CASE WHEN r.hour = s.seen_hour THEN s.seen_measured ELSE 0 END AS fresh_measured,
                    row_number() OVER (PARTITION BY r.subject ORDER BY r.hour DESC NULLS LAST) AS age
             FROM (SELECT a.subject, (array_agg(a.labels))[1] AS labels, a.hour,
                          CASE WHEN a.hour IS NULL THEN max(a.amount) ELSE sum(a.amount) END AS amount,
-                         CASE WHEN a.hour IS NULL THEN max(a.samples) ELSE sum(a.samples)::bigint END AS samples
-                  FROM trigperf.%I() a GROUP BY a.subject, a.hour) AS r
+                         CASE WHEN a.hour IS NULL THEN max(a.samples) ELSE sum(a.samples)::bigint END AS samples,
+                         CASE WHEN a.hour IS NULL THEN max(a.%1$I) ELSE sum(a.%1$I)::bigint END AS measured
+                  FROM trigperf.%2$I() a GROUP BY a.subject, a.hour) AS r
             LEFT JOIN trigperf.alert_state s ON s.rule = $1 AND s.subject = r.subject
             WHERE r.hour IS NULL
                OR r.hour >= COALESCE(s.seen_hour, date_trunc('hour', $2, 'UTC') - interval '1 hour'))
         SELECT $1, g.subject, g.labels, COALESCE(s.level, 0), COALESCE(s.told, 0), s.told_at, s.held_since,
-               g.value, g.samples, $2, g.hour, g.amount, g.last_samples, COALESCE(s.past, '{}')
+               g.value, g.measured, $2, g.hour, g.amount, g.last_samples, COALESCE(s.past, '{}'), g.last_measured
         FROM (SELECT r.subject, (array_agg(r.labels))[1] AS labels, max(r.hour) AS hour,
                      CASE WHEN max(r.hour) IS NULL THEN max(r.amount)
                           ELSE GREATEST(sum(r.fresh_amount), 0) / NULLIF(sum(r.fresh_samples), 0) END AS value,
-                     CASE WHEN max(r.hour) IS NULL THEN max(r.samples) ELSE sum(r.fresh_samples)::bigint END AS samples,
+                     CASE WHEN max(r.hour) IS NULL THEN max(r.measured) ELSE sum(r.fresh_measured)::bigint END AS measured,
                      CASE WHEN max(r.hour) IS NULL THEN 0 ELSE max(r.amount) FILTER (WHERE r.age = 1) END AS amount,
-                     CASE WHEN max(r.hour) IS NULL THEN 0 ELSE max(r.samples) FILTER (WHERE r.age = 1) END AS last_samples
+                     CASE WHEN max(r.hour) IS NULL THEN 0 ELSE max(r.samples) FILTER (WHERE r.age = 1) END AS last_samples,
+                     CASE WHEN max(r.hour) IS NULL THEN 0 ELSE max(r.measured) FILTER (WHERE r.age = 1) END AS last_measured
               FROM read r GROUP BY r.subject) AS g
         LEFT JOIN trigperf.alert_state s ON s.rule = $1 AND s.subject = g.subject
-        WHERE g.value IS NOT NULL AND g.samples >= $3$query$, p_rule.source)
+        WHERE g.value IS NOT NULL AND g.measured >= $3$query$,
+        (SELECT CASE WHEN 'measured' = ANY (p.proargnames) THEN 'measured' ELSE 'samples' END
+         FROM pg_proc p WHERE p.oid = source), p_rule.source)
     USING p_rule.name, p_now, p_rule.min_samples;
 END
 $$;
