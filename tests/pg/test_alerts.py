@@ -228,11 +228,11 @@ def _(installed):
             values ('{name.decode()}', 'none', '', '', {below}, {warn}, {critical}, 0)""")
         listed = ",".join(str(value) for value in values)
         out = installed.rows(f"""with recursive steps(n, state, event) as (
-            select 0, row('{name.decode()}', '', '{{}}', 0, 0, null, null, 0, 1, now(), null, 0, 0, '{{}}')::trigperf.alert_state, null::trigperf.alert_history
+            select 0, row('{name.decode()}', '', '{{}}', 0, 0, null, null, 0, 1, now(), null, 0, 0, '{{}}', 0)::trigperf.alert_state, null::trigperf.alert_history
             union all select s.n + 1, t.p_state, t.event from steps s cross join lateral (select s.state) as q(was)
             cross join lateral trigperf.alert_step((select r from trigperf.alert_rule r where name = '{name.decode()}'),
                 row('{name.decode()}', '', '{{}}', (q.was).level, (q.was).told, (q.was).told_at, (q.was).held_since,
-                (array[{listed}]::float8[])[s.n + 1], 1, now(), null, 0, 0, '{{}}')::trigperf.alert_state, now()) t where s.n < {len(values)})
+                (array[{listed}]::float8[])[s.n + 1], 1, now(), null, 0, 0, '{{}}', 0)::trigperf.alert_state, now()) t where s.n < {len(values)})
             select (event).level from steps where n > 0 order by n""")
         levels = {None: None, "ok": 0, "warning": 1, "critical": 2}
         equal([levels[row[0]] for row in out], found, "levels")
