@@ -3,9 +3,10 @@
  *
  * Making a slot waits for all transactions that run at that moment, however long: the statement may
  * take 40 times the usual, and is tried again then. While a slot is followed, the server is asked
- * for a sign of life three times within the silence that breaks a connection; while we do not read,
- * it cannot be heard, and its own timeout (wal_sender_timeout) is held off by the acknowledgements,
- * which go on. */
+ * for a sign of life three times within the silence that breaks a connection. A host that stood
+ * still asked for nothing meanwhile: only a question without an answer makes silence of it. While
+ * we do not read, the server cannot be heard, and its own timeout (wal_sender_timeout) is held off
+ * by the acknowledgements, which go on. */
 #include "pg/wal_stream.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "pg/wal_fetch.h"
 
 #define EPOCH_OFFSET_S 946684800 /* PostgreSQL's times begin in the year 2000 */
+#define NOT_ASKED UINT64_MAX
 
 struct tp_wal_stream {
     tp_connection *connection;
@@ -31,6 +33,7 @@ struct tp_wal_stream {
     bool paused;
     uint64_t now_ms;
     uint64_t heard_ms; /* when the server said something last */
+    uint64_t asked_ms; /* when it was asked for a sign of life that has not come; else NOT_ASKED */
     uint64_t next_beat;
     uint64_t reached;
     uint64_t acknowledged;
@@ -68,6 +71,7 @@ int32_t tp_wal_stream_new(tp_loop *loop, const tp_conninfo *info,
     stream->options = *options;
     stream->handler = *handler;
     stream->next_beat = UINT64_MAX;
+    stream->asked_ms = NOT_ASKED;
     tp_connection_options connection = {.connect_timeout_ms = options->connect_timeout_ms,
                                         .silence_timeout_ms = options->silence_timeout_ms,
                                         .replication = true,
@@ -122,6 +126,11 @@ static void send(tp_wal_stream *stream, const char *sql, bool patient, tp_result
 
 /* ---- the way to the stream ---- */
 
+static void hear(tp_wal_stream *stream) {
+    stream->heard_ms = stream->now_ms;
+    stream->asked_ms = NOT_ASKED;
+}
+
 static void on_started(void *user, PGresult *result) {
     tp_wal_stream *stream = user;
     if (PQresultStatus(result) != PGRES_COPY_BOTH) {
@@ -129,7 +138,7 @@ static void on_started(void *user, PGresult *result) {
         return;
     }
     stream->following = true;
-    stream->heard_ms = stream->now_ms;
+    hear(stream);
     stream->next_beat = stream->now_ms;
     tp_connection_pause(stream->connection, stream->paused);
     stream->handler.started(stream->handler.user, stream->plan.make);
@@ -277,6 +286,9 @@ static void send_status(tp_wal_stream *stream, bool ask) {
     *at = ask ? 1 : 0;
     tp_connection_put(stream->connection, bytes, sizeof bytes);
     stream->next_beat = stream->now_ms + stream->options.silence_timeout_ms / 3;
+    if (ask && stream->asked_ms == NOT_ASKED) {
+        stream->asked_ms = stream->now_ms;
+    }
 }
 
 static void reach(tp_wal_stream *stream, uint64_t lsn) {
@@ -287,7 +299,7 @@ static void reach(tp_wal_stream *stream, uint64_t lsn) {
  * time, whether an answer is wanted. */
 static void on_copy(void *user, const char *bytes, size_t length) {
     tp_wal_stream *stream = user;
-    stream->heard_ms = stream->now_ms;
+    hear(stream);
     if (!stream->following) {
         tp_wal_fetch_take(&stream->fetch, bytes, length);
     } else if (length >= 25 && bytes[0] == 'w') {
@@ -301,15 +313,20 @@ static void on_copy(void *user, const char *bytes, size_t length) {
     }
 }
 
-static int32_t check_silence(tp_wal_stream *stream, trigperf_error **err) {
+static bool is_silent(const tp_wal_stream *stream) {
     uint64_t limit = stream->options.silence_timeout_ms;
-    if (!stream->following || stream->paused || stream->now_ms - stream->heard_ms < limit) {
+    return stream->following && !stream->paused && stream->now_ms - stream->heard_ms >= limit &&
+           stream->asked_ms != NOT_ASKED && stream->now_ms - stream->asked_ms >= limit - limit / 3;
+}
+
+static int32_t check_silence(tp_wal_stream *stream, trigperf_error **err) {
+    if (!is_silent(stream)) {
         return TRIGPERF_OK;
     }
     return tp_error_set_sql(err, TRIGPERF_E_CONNECTION, "08006", true,
                             "the network or the server may be down; it is tried again",
                             "the server said nothing for %llu ms on the replication connection",
-                            (unsigned long long)limit);
+                            (unsigned long long)stream->options.silence_timeout_ms);
 }
 
 /* Rows of a backlog do not wait for long. */
@@ -343,7 +360,7 @@ uint64_t tp_wal_stream_deadline(const tp_wal_stream *stream) {
 void tp_wal_stream_pause(tp_wal_stream *stream, bool paused) {
     if (paused != stream->paused) {
         stream->paused = paused;
-        stream->heard_ms = stream->now_ms;
+        hear(stream);
         tp_connection_pause(stream->connection, paused && !stream->fetch.discards);
     }
 }

@@ -11,7 +11,7 @@ import time
 
 import harness
 from follower import FAILED, LIB, READY, SUPERSEDED, Follower, turn_all
-from harness import Cluster, check, contains, equal, eventually, test
+from harness import Cluster, attempts, check, contains, equal, eventually, test
 
 TABLE = "create table calls (id bigint primary key, user_id bigint, note text)"
 
@@ -522,6 +522,25 @@ def _(installed):
         follower.until_keys("call:1")
         equal(follower.resyncs(), ["*"], "resyncs")
         follower.close()
+
+
+@test("a host that stood still for longer than that asks before it gives the server up")
+def _(installed):
+    attached(installed)
+
+    def stands_still(silence_ms):
+        with following(installed, **{"connect.silence_ms": silence_ms}) as follower:
+            before = follower.status()["reconnects"]
+            for _ in range(8):
+                time.sleep(1.2 * silence_ms / 1000)
+                follower.turn()
+            installed.sql("insert into calls (id) select coalesce(max(id), 0) + 1 from calls")
+            told = "call:" + installed.value("select max(id) from calls")
+            follower.until(lambda f: told in f.keys() or f.resyncs().count("*") > 1, "the change")
+            equal((follower.status()["reconnects"], follower.resyncs()), (before, ["*"]), "reconnects, resyncs")
+            follower.close()
+
+    attempts((500, 1000, 2000), stands_still)
 
 
 @test("the SQL of a dry run attaches; uninstalling takes slots and publication along")
