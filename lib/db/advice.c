@@ -8,6 +8,7 @@
 #include "db/advice_checks.h"
 #include "db/advice_circles.h"
 #include "db/advice_finding.h"
+#include "db/advice_helpers.h"
 #include "db/advice_pairs.h"
 #include "db/advice_shape.h"
 #include "db/advice_trigger.h"
@@ -35,10 +36,11 @@ static int32_t write(PGconn *connection, const char *oid, tp_strbuf *json, trigp
     if (status != TRIGPERF_OK) {
         return status;
     }
+    status = tp_advice_helpers_read(connection, &facts, err);
     tp_advice advice = {
         .facts = &facts, .connection = connection, .json = TP_STRBUF_INIT, .only = oid};
     tp_json_open(&advice.json, NULL, '[');
-    status = judge(&advice, err);
+    status = status == TRIGPERF_OK ? judge(&advice, err) : status;
     tp_json_close(&advice.json, ']');
     tp_json_open(json, NULL, '{');
     tp_json_int(json, "format", 1);

@@ -68,6 +68,7 @@ typedef struct tp_advice_trigger {
     const char *owner;
     const char *function_definition; /* "" unless it is PL/pgSQL */
     tp_trigger_body body;
+    const char *notifies_by; /* what it calls that sends NOTIFY, quoted; NULL: nothing, or itself */
 } tp_advice_trigger;
 
 typedef struct tp_advice_facts {
@@ -77,7 +78,7 @@ typedef struct tp_advice_facts {
     uint32_t trigger_count;
     tp_map *by_name; /* "schema\0name" to table */
     tp_map *by_oid;
-    PGresult *results[3];
+    PGresult *results[4];
     bool statements; /* pg_stat_statements was read */
     bool failed;     /* memory was short while looking for a table */
     double commits;  /* of the database since its statistics were reset */

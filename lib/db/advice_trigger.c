@@ -25,6 +25,8 @@ static tp_finding begin(const tp_advice_trigger *trigger, const char *id, const 
 /* Why a trigger that notifies cannot be switched off for that alone; NULL when it can. */
 static const char *why_not_off(const tp_advice_trigger *trigger) {
     return trigger->of_extension ? "it belongs to an extension"
+           : trigger->notifies_by != NULL
+               ? "what else the functions do that it calls, switching it off would end as well"
            : trigger->body.write_count > 0
                ? "the function writes to tables as well, which switching it off would end"
            : !tp_advice_after(trigger)
@@ -47,8 +49,13 @@ static void judge_notify(tp_advice *advice, const tp_advice_trigger *trigger) {
                     "that";
     finding.with_sql = "when they do, switch this trigger off with the SQL here";
     finding.no_sql = why_not_off(trigger);
+    tp_strbuf_puts(&finding.message, "its function ");
+    if (trigger->notifies_by != NULL) {
+        tp_strbuf_printf(&finding.message, "calls %s, which ", trigger->notifies_by);
+        tp_json_text(&finding.figures, "by", trigger->notifies_by);
+    }
     tp_strbuf_printf(&finding.message,
-                     "its function sends NOTIFY in the writer's transaction; it ran "
+                     "sends NOTIFY in the writer's transaction; it ran "
                      "for about %.0f rows or statements",
                      runs);
     if (finding.no_sql == NULL) {
@@ -256,7 +263,7 @@ void tp_advice_trigger_judge(tp_advice *advice, const tp_advice_trigger *trigger
     if (tp_advice_suppresses(trigger)) {
         judge_suppress(advice, trigger);
     }
-    if (trigger->body.notifies) {
+    if (trigger->body.notifies || trigger->notifies_by != NULL) {
         judge_notify(advice, trigger);
     }
     if (trigger->body.rate_limited) {

@@ -3,6 +3,7 @@
 #define TP_DB_QUERIES_H
 
 extern const char tp_query_triggers[];
+extern const char tp_query_advice_helpers[];
 extern const char tp_query_advice_triggers[];
 extern const char tp_query_advice_tables[];
 

@@ -294,6 +294,27 @@ def _(db):
     equal(db.value("select count(*) from calls where id = -1"), "1", "the trigger still runs when it should")
 
 
+def told_by_helpers(db):
+    """NOTIFY in functions that trigger functions call, near and far, and in some that they only seem to call."""
+    db.sql("""create schema "Far"; create table "Far".tell(id int);
+        create function "Far"."Tell it"(t text) returns void language plpgsql as $$ begin perform pg_notify('c', t); end $$;
+        create function pass_on(i int) returns void language sql as $$ select "Far"."Tell it"(i::text) $$;
+        create function further(i int) returns int language plpgsql as $$ begin perform public.PASS_ON(i); return i; end $$;
+        create function tell(i int) returns void language plpgsql as $$ begin notify c; end $$;
+        create function quiet(i int) returns void language sql as $$ select 'pg_notify(1, 2)' -- notify tell(1)
+        $$""")
+    calls = {"near": 'perform "Far"."Tell it"(\'x\')', "far": "if further(new.id) > 0 then null; end if", "other": 'perform "Far".pass_on(1)',
+             "silent": "perform quiet(1)", "named": 'insert into "Far".tell (id) values (1); insert into tell(id) values (1)'}
+    for name, body in calls.items():
+        function(db, name, f"begin {body}; return null; end")
+        db.sql(f"create trigger {name} after insert on calls for each row execute function {name}()")
+    told = {trigger: one for (kind, trigger), one in findings(db, "calls").items() if kind == "notify_on_write_path" and trigger in calls}
+    equal({name: one["evidence"]["by"] for name, one in told.items()}, {"near": '"Far"."Tell it"', "far": "public.further"}, "who notifies")
+    contains(told["far"]["message"], "calls public.further, which sends NOTIFY", "message")
+    contains(told["near"]["no_sql"], "what else", "no SQL")
+    db.sql("".join(f"drop trigger {name} on calls;" for name in calls))
+
+
 @test("what functions do on the write path")
 def _(db):
     db.sql("create table calls(id int primary key, n int, at timestamptz); create table stats(k int primary key, n int, at timestamptz); create table log(id int)")
@@ -328,6 +349,7 @@ def _(db):
         equal(more["notify_on_write_path", name]["sql"], None, f"switching {name} off would end what else it does")
         contains(more["notify_on_write_path", name]["no_sql"], why, name)
     db.sql("drop trigger sets on calls; drop trigger refuses on calls")
+    told_by_helpers(db)
     text = db.trigperf("triggers", "--advise")
     check(all(line.startswith("--") or not line for line in text.out.split("\n")), "text is comments")
     contains(text.out, "-- undo:", "text")
