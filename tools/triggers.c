@@ -33,6 +33,14 @@ static json_t *joined(const json_t *trigger) {
     return json_string(text);
 }
 
+/* The function, and how many triggers its figures are of when they are of several. */
+static json_t *served(const json_t *trigger) {
+    const char *function = json_string_value(json_object_get(trigger, "function"));
+    json_int_t triggers = json_integer_value(json_object_get(trigger, "shared_by"));
+    return triggers > 1 ? json_sprintf("%s (%lld triggers)", function, (long long)triggers)
+                        : json_string(function);
+}
+
 /* A row for people: what fits beside each other. */
 static json_t *short_row(const json_t *trigger) {
     json_t *row = say_allocated(json_object());
@@ -40,7 +48,7 @@ static json_t *short_row(const json_t *trigger) {
     json_object_set(row, "trigger", json_object_get(trigger, "trigger"));
     json_object_set_new(row, "when", joined(trigger));
     json_object_set(row, "level", json_object_get(trigger, "level"));
-    json_object_set(row, "function", json_object_get(trigger, "function"));
+    json_object_set_new(row, "function", served(trigger));
     json_object_set(row, "language", json_object_get(trigger, "language"));
     json_object_set(row, "enabled", json_object_get(trigger, "enabled"));
     json_object_set(row, "calls", json_object_get(trigger, "calls"));

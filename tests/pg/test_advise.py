@@ -161,7 +161,9 @@ def _(db):
     listed = json.loads(db.trigperf("triggers", "--format", "json").out)["triggers"]
     equal([(one["calls"], one["shared_by"]) for one in listed], [(50, 2), (50, 2)], "calls")
     check(listed[0]["total_ms"] >= listed[0]["mean_ms"] > 0, f"times: {listed[0]!r}")
-    contains(db.trigperf("triggers").err, "several triggers", "what shared figures mean")
+    shown = db.trigperf("triggers")
+    contains(shown.err, "several triggers", "what shared figures mean")
+    equal(shown.out.count(" (2 triggers) "), 2, "lines that say so")
 
 
 @test("a role without any right lists and advises")

@@ -120,6 +120,21 @@ def _(db):
     db.sql(f"drop schema s cascade; drop role {role}")
 
 
+@test("a schema that was dropped by hand leaves its publication, which installing names")
+def _(db):
+    before = dump(db)
+    db.trigperf("install")
+    db.sql(CALLS)
+    db.attach("calls", "--key", "id")
+    db.sql("drop schema trigperf cascade; drop table calls")
+    said = db.trigperf("install", ok=1).err
+    contains(said, "a publication trigperf is there already", "error")
+    contains(said, "hint: a schema that was dropped by hand leaves it: DROP PUBLICATION trigperf", "what to do")
+    db.sql("drop publication trigperf")
+    equal(dump(db), before, "what is left of both")
+    db.trigperf("install")
+
+
 @test("uninstall waits for no lock for long, and does all or nothing")
 def _(installed):
     installed.sql(CALLS)

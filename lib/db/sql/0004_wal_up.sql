@@ -17,6 +17,10 @@ DO $$
 DECLARE
     level text := pg_catalog.current_setting('client_min_messages');
 BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.pubname OPERATOR(pg_catalog.=) 'trigperf') THEN
+        RAISE EXCEPTION 'a publication trigperf is there already' USING ERRCODE = 'duplicate_object', HINT =
+            'a schema that was dropped by hand leaves it: DROP PUBLICATION trigperf; if it is yours, ALTER PUBLICATION trigperf RENAME TO ..';
+    END IF;
     PERFORM pg_catalog.set_config('client_min_messages', 'error', true);
     CREATE PUBLICATION trigperf WITH (publish = 'insert, update, delete, truncate');
     PERFORM pg_catalog.set_config('client_min_messages', level, true);
