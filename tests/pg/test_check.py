@@ -129,6 +129,32 @@ def _(installed):
         follower.close()
 
 
+@test("what is undone before anybody looked: triggers disabled for a load, a partition detached for a while")
+def _(installed):
+    look = "select trigperf.table_check_all()"
+    for granularity in ("statement", "row"):
+        installed.sql(PARTITIONED + "; create table users (id bigint primary key)")
+        attach(installed, "--granularity", granularity)
+        installed.attach("public.users", "--key", "id", "--rule", "user:{id}", "--granularity", granularity)
+        for name, meanwhile in (
+                ("users", "begin; alter table users disable trigger user; insert into users values (1); "
+                          "alter table users enable trigger user; commit"),
+                ("calls", "alter table calls_1 disable trigger all; insert into calls_1 values (1, 1);"
+                          "alter table calls_1 enable trigger all"),
+                ("calls", "alter table calls detach partition calls_1;"
+                          "alter table calls attach partition calls_1 for values in (1)")):
+            installed.value(look)
+            equal(installed.value(look), "0", "tables found changed before")
+            installed.sql("truncate trigperf.outbox; " + meanwhile)
+            equal(installed.value(look), "1", f"tables found changed by {meanwhile} ({granularity})")
+            equal(installed.value("select string_agg(c.table_name, ' ') from trigperf.outbox o join "
+                                  "trigperf.captured_table c on c.id = o.table_id where o.op = 'B'"),
+                  name, f"tables resynced after {meanwhile} ({granularity})")
+        installed.trigperf("detach", "public.calls")
+        installed.trigperf("detach", "public.users")
+        installed.sql("drop table calls, users")
+
+
 @test("nothing happens: no resync; TRUNCATE and VACUUM FULL are no news")
 def _(installed):
     installed.sql("create table calls (id bigint primary key, user_id bigint)")

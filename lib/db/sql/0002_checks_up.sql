@@ -62,7 +62,9 @@ END
 $$;
 
 -- Columns by the version of their catalog row: ALTER COLUMN .. TYPE .. USING rewrites values without
--- changing the type's name. The table's file is left out, so that TRUNCATE (which is captured) and
+-- changing the type's name. Triggers and parents by theirs as well: those that were disabled and enabled
+-- again, or partitions detached and attached again, between two looks are what they were before, though
+-- what was done meanwhile was told to nobody. The table's file is left out, so that TRUNCATE (which is captured) and
 -- VACUUM FULL (which changes nothing) do not count.
 CREATE FUNCTION trigperf.table_fingerprint(p_root oid, p_function oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -75,7 +77,7 @@ BEGIN
                                     AND o.relkind IN ('r', 'p') AND starts_with(o.relname, 'outbox')))
                 FROM pg_proc p WHERE p.oid = p_function), '')
                || string_agg(concat_ws(' ', c.oid, n.nspname, c.relname, a.columns, t.triggers,
-                                    trigperf.table_demands(c.oid), EXISTS (SELECT FROM pg_subscription_rel s
+                                    h.parents, trigperf.table_demands(c.oid), EXISTS (SELECT FROM pg_subscription_rel s
                                             WHERE s.srrelid = c.oid)), E'\n' ORDER BY c.oid))
     FROM trigperf.table_family(p_root) f
     JOIN pg_class c ON c.oid = f.relid
@@ -86,8 +88,11 @@ BEGIN
                           ',' ORDER BY a.attnum)
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS a(columns)
     CROSS JOIN LATERAL (
-        SELECT string_agg(concat_ws(':', g.tgname, g.tgenabled), ',' ORDER BY g.tgname)
-        FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgfoid = p_function) AS t(triggers));
+        SELECT string_agg(concat_ws(':', g.tgname, g.tgenabled, g.xmin), ',' ORDER BY g.tgname)
+        FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgfoid = p_function) AS t(triggers)
+    CROSS JOIN LATERAL (
+        SELECT string_agg(concat_ws(':', i.inhparent, i.xmin), ',' ORDER BY i.inhseqno)
+        FROM pg_inherits i WHERE i.inhrelid = c.oid) AS h(parents));
 END
 $$;
 
