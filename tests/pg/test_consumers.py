@@ -146,6 +146,37 @@ def _(installed):
     check(row["lag_bytes"] > 0, "bytes of lag")
 
 
+@test("the server's clock set back: notes of the future keep nobody from leading, reading, rotating, noting the time")
+def _(installed):
+    attached(installed)
+    installed.sql("create table loose (id bigint); alter table loose replica identity nothing")
+    with following(installed, "web") as web:
+        web.free()
+    installed.sql("""insert into calls values (1);
+        truncate trigperf.clock, trigperf.collect_run;
+        insert into trigperf.clock select now() + interval '1 year', '3', '0/1';
+        insert into trigperf.collect_run (at, next_xid, duration_ms, functions, samples)
+            values (now() + interval '1 year', '3', 1, 1, 1);
+        insert into trigperf.member (instance, application, position, seen_at)
+            values (gen_random_uuid(), 'gone', '3:3:', now() + interval '1 year');
+        update trigperf.notifier set instance = gen_random_uuid(), beat = now() + interval '1 year'""")
+    equal(one(installed, "web")["lag_seconds"], None, "lag while the time of nothing is known")
+    with Watching(installed, "web", **{"source": "outbox"}) as web:
+        web.ready().until_keys("call:1").until(lambda f: f.status()["notifier"], "being elected")
+        web.until(lambda f: installed.value("select count(*) from trigperf.member where application = 'gone'") == "0",
+                  "forgetting a sign of life of the future")
+        web.until(lambda f: installed.value("select bool_and(at <= now()) and count(*) > 0 from trigperf.clock") == "t",
+                  "noting the time")
+        web.close()
+    moved = ("insert into trigperf.wal_member (table_id, relid, seen, seen_at) select id, 'loose'::regclass, 'before', "
+             "{} from trigperf.captured_table; select trigperf.wal_moved(id, 'loose'::regclass) "
+             "from trigperf.captured_table")
+    equal(installed.value(moved.format("now() + interval '1 year'")).splitlines()[-1], "t",
+          "a table that is told by resyncs, looked at in the future")
+    equal(installed.value("select trigperf.wal_moved(id, 'loose'::regclass) from trigperf.captured_table"), "f",
+          "the same, looked at a moment ago")
+
+
 @test("noting the time does not keep collect() from its work")
 def _(installed):
     with installed.session() as other:

@@ -8,6 +8,7 @@ DROP FUNCTION trigperf.notifier_elect(uuid, int);
 DROP FUNCTION trigperf.member_gone(uuid);
 DROP FUNCTION trigperf.member_follow(uuid, text, text);
 DROP FUNCTION trigperf.member_seen(uuid, text, pg_snapshot);
+DROP FUNCTION trigperf.member_sweep();
 DROP FUNCTION trigperf.consumer_drop(text);
 DROP FUNCTION trigperf.consumer_store(text, bigint, pg_snapshot, boolean);
 DROP FUNCTION trigperf.consumer_claim(text, uuid, bigint, uuid, bigint);

@@ -410,6 +410,16 @@ BEGIN
 END
 $$;
 
+-- Those that gave no sign of life for an hour are forgotten, and those that gave one in the future, where
+-- the clock was set back: who lives gives another one soon.
+CREATE FUNCTION trigperf.member_sweep() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM trigperf.member m
+    WHERE m.seen_at NOT BETWEEN clock_timestamp() - interval '1 hour' AND clock_timestamp() + interval '1 minute';
+END
+$$;
+
 CREATE FUNCTION trigperf.member_seen(p_instance uuid, p_application text, p_position pg_snapshot)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -419,7 +429,7 @@ BEGIN
     ON CONFLICT (instance) DO UPDATE
         SET application = EXCLUDED.application, position = EXCLUDED.position,
             seen_at = EXCLUDED.seen_at;
-    DELETE FROM trigperf.member m WHERE m.seen_at < clock_timestamp() - interval '1 hour';
+    PERFORM trigperf.member_sweep();
 END
 $$;
 
@@ -431,7 +441,7 @@ BEGIN
     VALUES (p_instance, p_application, p_source, clock_timestamp())
     ON CONFLICT (instance) DO UPDATE
         SET application = EXCLUDED.application, source = EXCLUDED.source, seen_at = EXCLUDED.seen_at;
-    DELETE FROM trigperf.member m WHERE m.seen_at < clock_timestamp() - interval '1 hour';
+    PERFORM trigperf.member_sweep();
 END
 $$;
 
@@ -459,8 +469,8 @@ BEGIN
         age_ms := 0;
         RETURN;
     END IF;
-    age_ms := LEAST(2147483647,
-        COALESCE(EXTRACT(epoch FROM clock_timestamp() - held.beat) * 1000, 2147483647))::int;
+    age_ms := LEAST(2147483647, GREATEST(-1,
+        COALESCE(EXTRACT(epoch FROM clock_timestamp() - held.beat) * 1000, 2147483647)))::int;
     leader := COALESCE(held.instance = p_instance, false) OR held.instance IS NULL
            OR age_ms > p_lease_ms OR age_ms < 0;
     claim := held.claim;

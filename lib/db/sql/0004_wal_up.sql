@@ -423,7 +423,7 @@ DECLARE
 BEGIN
     UPDATE trigperf.wal_member m SET seen = present, seen_at = clock_timestamp()
     WHERE m.table_id = p_id AND m.relid = p_relid AND (present = m.seen) IS NOT TRUE
-      AND (m.seen_at > clock_timestamp() - interval '3 seconds') IS NOT TRUE
+      AND (m.seen_at BETWEEN clock_timestamp() - interval '3 seconds' AND clock_timestamp()) IS NOT TRUE
       AND NOT EXISTS (SELECT FROM pg_publication_rel p JOIN pg_publication b ON b.oid = p.prpubid
                       WHERE b.pubname = 'trigperf' AND p.prrelid = p_relid);
     RETURN FOUND;

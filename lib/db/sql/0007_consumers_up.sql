@@ -19,33 +19,41 @@ BEGIN
     END IF;
     INSERT INTO trigperf.clock (at, xid, lsn)
     SELECT clock_timestamp(), pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn()
-    WHERE NOT EXISTS (SELECT FROM trigperf.clock c WHERE c.at > clock_timestamp() - interval '3 seconds')
+    WHERE NOT EXISTS (SELECT FROM trigperf.clock c
+                      WHERE c.at BETWEEN clock_timestamp() - interval '3 seconds' AND clock_timestamp())
     ON CONFLICT DO NOTHING;
-    DELETE FROM trigperf.clock c WHERE c.at < clock_timestamp() - interval '25 hours';
+    DELETE FROM trigperf.clock c
+    WHERE c.at NOT BETWEEN clock_timestamp() - interval '25 hours' AND clock_timestamp() + interval '1 minute';
 END
 $$;
 
 -- When what has this transaction id, or stands at this position, began at the earliest. The looks of
 -- collect() are notes of the time, too: they survive a crash, go further back, and are made where no
--- context runs.
+-- context runs. Notes of the future are of a clock that was set back since.
 CREATE FUNCTION trigperf.clock_of(p_xid xid8) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    present timestamptz := clock_timestamp();
 BEGIN
     RETURN (
         SELECT COALESCE(
-            GREATEST((SELECT c.at FROM trigperf.clock c WHERE c.xid <= p_xid ORDER BY c.at DESC LIMIT 1),
-                     (SELECT r.at FROM trigperf.collect_run r WHERE r.next_xid <= p_xid
+            GREATEST((SELECT c.at FROM trigperf.clock c WHERE c.xid <= p_xid AND c.at <= present
+                      ORDER BY c.at DESC LIMIT 1),
+                     (SELECT r.at FROM trigperf.collect_run r WHERE r.next_xid <= p_xid AND r.at <= present
                       ORDER BY r.at DESC LIMIT 1)),
-            (SELECT min(c.at) FROM trigperf.clock c)));
+            (SELECT min(c.at) FROM trigperf.clock c WHERE c.at <= present)));
 END
 $$;
 
 CREATE FUNCTION trigperf.clock_of(p_lsn pg_lsn) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    present timestamptz := clock_timestamp();
 BEGIN
     RETURN (
-        SELECT COALESCE((SELECT c.at FROM trigperf.clock c WHERE c.lsn <= p_lsn ORDER BY c.at DESC LIMIT 1),
-                        (SELECT min(c.at) FROM trigperf.clock c)));
+        SELECT COALESCE((SELECT c.at FROM trigperf.clock c WHERE c.lsn <= p_lsn AND c.at <= present
+                         ORDER BY c.at DESC LIMIT 1),
+                        (SELECT min(c.at) FROM trigperf.clock c WHERE c.at <= present)));
 END
 $$;
 
