@@ -218,7 +218,9 @@ int32_t trigperf_catch_up_done(trigperf_context *context, uint64_t ticket);
  * @param context the context.
  * @param position a transaction id (`pg_current_xact_id()` as decimal text), an LSN (`X/Y`, from
  *        `pg_current_wal_insert_lsn()` after the commit), or NULL for everything that is visible
- *        now. Take it before or in the transaction, and call after its commit.
+ *        now. Take the id in the transaction, the LSN after its commit, and call after the commit:
+ *        an id is waited for until its transaction has ended, an LSN stands for everything that is
+ *        visible at the call, however large it is.
  * @param timeout_ms most time to wait, in ms; 0: only look; -1: without limit.
  * @param[out] error see error.h; may be NULL.
  * @return 0, #TRIGPERF_E_AGAIN, #TRIGPERF_E_TIMEOUT, #TRIGPERF_E_INVALID (malformed position),

@@ -40,7 +40,7 @@ int32_t trigperf_fence_begin(trigperf_context *context, uint64_t *token);
 /**
  * @brief Asks, after putting a value, whether its key was invalidated since the token was taken.
  * @param context the context.
- * @param token   from trigperf_fence_begin().
+ * @param token   from trigperf_fence_begin() of the same context.
  * @param key     the cache key, as the rules make it.
  * @param length  its length in bytes.
  * @return 0: keep the value; #TRIGPERF_E_STALE: delete it; #TRIGPERF_E_FORKED. O(length).

@@ -127,7 +127,7 @@ static int32_t parse_position(const char *position, uint64_t *xid, trigperf_erro
     }
     char *rest = NULL;
     *xid = strtoull(position, &rest, 10);
-    if (position[0] < '0' || position[0] > '9' || *rest != '\0' || *xid < 3) {
+    if (position[0] < '0' || position[0] > '9' || *rest != '\0' || *xid < 3 || *xid == UINT64_MAX) {
         return tp_error_set(error, TRIGPERF_E_INVALID,
                             "pass pg_current_xact_id() or pg_current_wal_insert_lsn() as text",
                             "expected a transaction id or an LSN as position, got \"%s\"",

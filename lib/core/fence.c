@@ -1,5 +1,6 @@
 /* One counter of arrivals and a table of the last arrival per slot. A token is the counter's value;
- * a key is clean when neither its slot nor the floor has passed the token.
+ * a key is clean when neither its slot nor the floor has passed the token. A number that the
+ * counter has not reached is no token of this fence, and proves nothing.
  *
  * Why no lock is needed: a mark raises the counter before it writes the slot. A reader that begins
  * in between gets a token that covers the mark, and rightly so, because the change was visible
@@ -57,7 +58,8 @@ uint32_t tp_fence_slot(const tp_fence *fence, const char *key, size_t length) {
 
 bool tp_fence_check(const tp_fence *fence, uint64_t token, const char *key, size_t length) {
     const atomic_uint_fast64_t *slot = &fence->slots[tp_fence_slot(fence, key, length)];
-    return atomic_load(slot) <= token && atomic_load(&fence->floor) <= token;
+    return atomic_load(slot) <= token && atomic_load(&fence->floor) <= token &&
+           token <= atomic_load_explicit(&fence->arrivals, memory_order_relaxed);
 }
 
 static void raise_to(atomic_uint_fast64_t *place, uint64_t number) {

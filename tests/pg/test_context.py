@@ -364,7 +364,8 @@ def _(installed):
             wanted = {"xid": xid.encode(), "lsn": lsn.encode(), None: None}[position]
             wait_position(follower, wanted)
             check(f"call:{n + 1}" in follower.keys(), f"position {position} returned too early")
-        LIB.fails(-2, "trigperf_wait_position", follower.context, b"soon", 10)
+        for malformed in (b"soon", b"", b"-1", b"1:1:", b"99999999999999999999999"):
+            LIB.fails(-2, "trigperf_wait_position", follower.context, malformed, 10)
         xid = installed.value("select pg_current_xact_id()::text")
         wait_position(follower, xid.encode())
         far = str(int(xid) + 1000000).encode()

@@ -47,6 +47,18 @@ static void test_a_mark_before_the_token_does_not_matter(void **state) {
     tp_fence_free(fence);
 }
 
+static void test_a_number_that_is_no_token_fails(void **state) {
+    (void)state;
+    tp_fence *fence = fresh(1024);
+    tp_fence_mark(fence, "a", 1);
+    uint64_t token = tp_fence_begin(fence);
+    assert_true(tp_fence_check(fence, token, "b", 1));
+    assert_false(tp_fence_check(fence, token + 1, "b", 1));
+    assert_false(tp_fence_check(fence, UINT64_MAX, "b", 1));
+    assert_false(tp_fence_check(fence, 0, "a", 1));
+    tp_fence_free(fence);
+}
+
 static void test_everything(void **state) {
     (void)state;
     tp_fence *fence = fresh(1024);
@@ -199,6 +211,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_mark_after_the_token_fails_the_check),
         cmocka_unit_test(test_a_mark_before_the_token_does_not_matter),
+        cmocka_unit_test(test_a_number_that_is_no_token_fails),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_shared_slots_never_pass_wrongly),
         cmocka_unit_test(test_slots_stand_for_keys),
