@@ -1,12 +1,13 @@
 /* Settings come first: what the server writes of dates, floating point numbers and the like follows
  * the session's settings, and keys shall be the same as those that capture triggers write.
  *
- * Making a slot waits for all transactions that run at that moment, however long: the statement may
- * take 40 times the usual, and is tried again then. While a slot is followed, the server is asked
- * for a sign of life three times within the silence that breaks a connection. A host that stood
- * still asked for nothing meanwhile: only a question without an answer makes silence of it. While
- * we do not read, the server cannot be heard, and its own timeout (wal_sender_timeout) is held off
- * by the acknowledgements, which go on. */
+ * Making a slot waits for all transactions that run at that moment, however long, those of other
+ * databases and prepared ones included: the statement may take 40 times the usual, and is tried
+ * again then; the log says what it waits for. While a slot is followed, the server is asked for a
+ * sign of life three times within the silence that breaks a connection. A host that stood still
+ * asked for nothing meanwhile: only a question without an answer makes silence of it. While we do
+ * not read, the server cannot be heard, and its own timeout (wal_sender_timeout) is held off by the
+ * acknowledgements, which go on. */
 #include "pg/wal_stream.h"
 
 #include <stdlib.h>
@@ -21,11 +22,13 @@
 
 #define EPOCH_OFFSET_S 946684800 /* PostgreSQL's times begin in the year 2000 */
 #define NOT_ASKED UINT64_MAX
+#define MAKING_MS 2000
 
 struct tp_wal_stream {
     tp_connection *connection;
     tp_wal_stream_options options;
     tp_wal_stream_handler handler;
+    const tp_log *log;
     char slot[64];
     tp_wal_plan plan;
     tp_wal_fetch fetch;
@@ -35,6 +38,7 @@ struct tp_wal_stream {
     uint64_t heard_ms; /* when the server said something last */
     uint64_t asked_ms; /* when it was asked for a sign of life that has not come; else NOT_ASKED */
     uint64_t next_beat;
+    uint64_t patience_ends; /* with a slot that is being made */
     uint64_t reached;
     uint64_t acknowledged;
 };
@@ -70,8 +74,10 @@ int32_t tp_wal_stream_new(tp_loop *loop, const tp_conninfo *info,
     }
     stream->options = *options;
     stream->handler = *handler;
+    stream->log = log;
     stream->next_beat = UINT64_MAX;
     stream->asked_ms = NOT_ASKED;
+    stream->patience_ends = UINT64_MAX;
     tp_connection_options connection = {.connect_timeout_ms = options->connect_timeout_ms,
                                         .silence_timeout_ms = options->silence_timeout_ms,
                                         .replication = true,
@@ -108,6 +114,7 @@ void tp_wal_stream_close(tp_wal_stream *stream) {
     stream->following = false;
     stream->paused = false;
     stream->next_beat = UINT64_MAX;
+    stream->patience_ends = UINT64_MAX;
 }
 
 static void fail_result(tp_wal_stream *stream, const PGresult *result, const char *what) {
@@ -179,6 +186,7 @@ static void on_fetch_failed(void *user, trigperf_error *error) {
 
 static void on_made(void *user, PGresult *result) {
     tp_wal_stream *stream = user;
+    stream->patience_ends = UINT64_MAX;
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
         fail_result(stream, result, "making a replication slot");
         return;
@@ -191,7 +199,17 @@ static void send_make(tp_wal_stream *stream) {
     snprintf(sql, sizeof sql,
              "CREATE_REPLICATION_SLOT \"%s\"%s LOGICAL pgoutput (SNAPSHOT 'nothing')", stream->slot,
              stream->plan.temporary ? " TEMPORARY" : "");
+    stream->patience_ends = stream->now_ms + MAKING_MS;
     send(stream, sql, true, on_made);
+}
+
+static void tell_what_it_waits_for(tp_wal_stream *stream) {
+    stream->patience_ends = UINT64_MAX;
+    tp_log_write(stream->log, TP_LOG_WARNING,
+                 "making the replication slot %s waits until all transactions have ended that ran "
+                 "when it began, of any database: see pg_prepared_xacts, and pg_stat_activity "
+                 "WHERE backend_xid IS NOT NULL",
+                 stream->slot);
 }
 
 static void on_dropped(void *user, PGresult *result) {
@@ -345,6 +363,9 @@ int32_t tp_wal_stream_process(tp_wal_stream *stream, uint64_t now_ms, trigperf_e
     if (stream->following && now_ms >= stream->next_beat) {
         send_status(stream, true);
     }
+    if (now_ms >= stream->patience_ends) {
+        tell_what_it_waits_for(stream);
+    }
     int32_t status = tp_connection_process(stream->connection, now_ms, err);
     return status != TRIGPERF_OK ? status : check_silence(stream, err);
 }
@@ -354,6 +375,7 @@ uint64_t tp_wal_stream_deadline(const tp_wal_stream *stream) {
     uint64_t waited =
         stream->paused ? tp_wal_fetch_deadline(&stream->fetch, stream->heard_ms) : UINT64_MAX;
     deadline = waited < deadline ? waited : deadline;
+    deadline = stream->patience_ends < deadline ? stream->patience_ends : deadline;
     return stream->next_beat < deadline ? stream->next_beat : deadline;
 }
 

@@ -634,6 +634,19 @@ def _(installed):
         follower.until_keys("call:1")
 
 
+@test("a transaction of another database keeps a slot from being made: the log says what is waited for")
+def _(cluster, installed):
+    attached(installed)
+    elsewhere = cluster.database()
+    elsewhere.sql("create table t (i int); begin; insert into t values (1); prepare transaction 'far'")
+    with Wal(installed) as follower:
+        follower.until(lambda f: any("pg_prepared_xacts" in line for _, line in f.log_lines), "a word about it")
+        check(follower.state() != READY, "ready before there is a slot")
+        elsewhere.sql("rollback prepared 'far'")
+        follower.ready()
+        equal(len([line for _, line in follower.log_lines if "pg_prepared_xacts" in line]), 1, "lines about it")
+
+
 @test("wal_level = replica is refused with a sentence; so is a role that may not replicate")
 def _(installed):
     attached(installed)
