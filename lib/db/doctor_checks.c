@@ -115,8 +115,8 @@ static const char replica_role_sql[] =
     " 'session_replication_role is replica there: what is written so fires no capture trigger',"
     " COALESCE('ALTER ROLE ' || quote_ident(r.rolname)"
     " || COALESCE(' IN DATABASE ' || quote_ident(d.datname), ''),"
-    " 'ALTER DATABASE ' || quote_ident(d.datname)) || ' RESET session_replication_role;"
-    " or attach the tables with --replicated on'"
+    " 'ALTER DATABASE ' || quote_ident(d.datname)) || ' RESET session_replication_role"
+    " -- or attach the tables with --replicated on'"
     " FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole"
     " LEFT JOIN pg_database d ON d.oid = s.setdatabase"
     " WHERE 'session_replication_role=replica' = ANY (s.setconfig)"
@@ -136,13 +136,15 @@ static const char publications_sql[] =
     " trigperf' END, CASE WHEN p.puballtables THEN 'DROP PUBLICATION '"
     " || quote_ident(p.pubname) || '; CREATE PUBLICATION ' || quote_ident(p.pubname)"
     " || ' FOR TABLES IN SCHEMA public -- and others of yours' ELSE 'ALTER PUBLICATION '"
-    " || quote_ident(p.pubname) || ' DROP ..' END"
-    " FROM pg_publication p WHERE p.pubname <> 'trigperf' AND (p.puballtables OR EXISTS ("
-    "SELECT FROM pg_publication_namespace m WHERE m.pnpubid = p.oid"
-    " AND m.pnnspid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'trigperf'))"
-    " OR EXISTS (SELECT FROM pg_publication_rel m JOIN pg_class c ON c.oid = m.prrelid"
-    " WHERE m.prpubid = p.oid"
-    " AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'trigperf')))";
+    " || quote_ident(p.pubname) || ' DROP ' || o.ours END"
+    " FROM pg_publication p CROSS JOIN LATERAL (SELECT NULLIF(concat_ws(', ',"
+    " (SELECT 'TABLES IN SCHEMA trigperf' FROM pg_publication_namespace m WHERE m.pnpubid = p.oid"
+    " AND m.pnnspid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'trigperf')),"
+    " (SELECT 'TABLE ' || string_agg('trigperf.' || quote_ident(c.relname), ', ' ORDER BY c.oid)"
+    " FROM pg_publication_rel m JOIN pg_class c ON c.oid = m.prrelid WHERE m.prpubid = p.oid"
+    " AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'trigperf'))),"
+    " '')) AS o(ours)"
+    " WHERE p.pubname <> 'trigperf' AND (p.puballtables OR o.ours IS NOT NULL)";
 
 static const char slots_sql[] =
     "SELECT 'warn', w.slot, 'no consumer belongs to the replication slot, and nobody reads it; it"
@@ -203,13 +205,16 @@ static const char wal_limit_sql[] =
 static const char wal_level_sql[] =
     "SELECT CASE WHEN " USES_WAL " THEN 'critical' ELSE 'info' END, NULL, 'wal_level is '"
     " || current_setting('wal_level') || ': source = wal cannot be used',"
-    " 'ALTER SYSTEM SET wal_level = logical, then restart the server'"
+    " 'ALTER SYSTEM SET wal_level = logical -- then restart the server'"
     " WHERE current_setting('wal_level') <> 'logical'";
 
+/* As contexts that follow the log do when they look. */
+#define PUBLISH_ANEW                                                                               \
+    "SELECT trigperf.table_check_all(), trigperf.wal_check_all() -- publishes the tables anew"
+
 static const char publication_sql[] =
-    "SELECT 'critical', NULL, 'the publication trigperf is gone', 'CREATE PUBLICATION trigperf; "
-    "then"
-    " start what follows the log again: it publishes the tables anew, and resyncs'"
+    "SELECT 'critical', NULL, 'the publication trigperf is gone', 'CREATE PUBLICATION "
+    "trigperf; " PUBLISH_ANEW "'"
     " WHERE " USES_WAL " AND NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf')"
     " UNION ALL SELECT 'critical', NULL, 'the publication trigperf was altered: it does not publish"
     " each kind of change under the name of its own table', 'ALTER PUBLICATION trigperf SET "
@@ -218,9 +223,7 @@ static const char publication_sql[] =
     " SELECT trigperf.resync()' FROM pg_publication p WHERE p.pubname = 'trigperf'"
     " AND (NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate) OR p.pubviaroot)"
     " UNION ALL SELECT 'critical', NULL, 'the publication trigperf is FOR ALL TABLES',"
-    " 'DROP PUBLICATION trigperf; CREATE PUBLICATION trigperf; then start what follows the log "
-    "again:"
-    " it publishes the tables anew, and resyncs'"
+    " 'DROP PUBLICATION trigperf; CREATE PUBLICATION trigperf; " PUBLISH_ANEW "'"
     " FROM pg_publication p WHERE p.pubname = 'trigperf' AND p.puballtables"
     " UNION ALL SELECT 'critical', s.present, 'the publication trigperf has it, though it holds no"
     " rows of an attached table: the server may refuse the writers of what is beneath it, and the"
@@ -239,7 +242,7 @@ static const char room_sql[] =
     " THEN 'info' WHEN q.used >= q.most THEN 'critical' ELSE 'warn'"
     " END, q.name, q.used || ' of ' || q.most || ' are used', 'ALTER SYSTEM SET ' || q.name || ' = "
     "'"
-    " || q.most + 10 || ', then restart the server'"
+    " || q.most + 10 || ' -- then restart the server'"
     " FROM (SELECT 'max_replication_slots', (SELECT count(*) FROM pg_replication_slots),"
     " current_setting('max_replication_slots')::int"
     " UNION ALL SELECT 'max_wal_senders', (SELECT count(*) FROM pg_stat_get_wal_senders()),"
@@ -252,18 +255,20 @@ static const char synchronous_sql[] =
     " synchronous_standby_names'"
     " WHERE current_setting('synchronous_standby_names') ~ '(^|[ (,\"])\\*' AND " USES_WAL;
 
+/* Of all databases, as snapshots are, which positions consist of; and new slots wait for them. */
 static const char open_sql[] =
-    "SELECT 'warn', x.gid, 'it is prepared for ' || date_trunc('second', clock_timestamp() - "
-    "x.prepared)"
-    " || ', and holds back the outbox from being emptied',"
-    " 'COMMIT PREPARED ' || quote_literal(x.gid) || ', or ROLLBACK PREPARED'"
-    " FROM pg_prepared_xacts x WHERE x.database = current_database()"
-    " AND x.prepared < clock_timestamp() - interval '5 minutes'"
-    " UNION ALL SELECT 'warn', 'pid ' || a.pid, 'its transaction is open for '"
+    "SELECT 'warn', q.name, q.state || CASE WHEN q.place = current_database() THEN ''"
+    " ELSE ' in the database ' || q.place END"
+    " || ', and holds back the outbox from being emptied, and new slots from being made', q.fix"
+    " FROM (SELECT x.gid, x.database,"
+    " 'it is prepared for ' || date_trunc('second', clock_timestamp() - x.prepared),"
+    " 'COMMIT PREPARED ' || quote_literal(x.gid) || ' -- or ROLLBACK PREPARED, in its database'"
+    " FROM pg_prepared_xacts x WHERE x.prepared < clock_timestamp() - interval '5 minutes'"
+    " UNION ALL SELECT 'pid ' || a.pid, a.datname, 'its transaction is open for '"
     " || date_trunc('second', clock_timestamp() - a.xact_start) || ', state ' || a.state,"
-    " 'SELECT pg_terminate_backend(' || a.pid || '), when nobody needs it'"
-    " FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_xid IS NOT NULL"
-    " AND a.xact_start < clock_timestamp() - interval '10 minutes'";
+    " 'SELECT pg_terminate_backend(' || a.pid || ') -- when nobody needs it'"
+    " FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL AND a.datname IS NOT NULL"
+    " AND a.xact_start < clock_timestamp() - interval '10 minutes') AS q(name, place, state, fix)";
 
 static const char members_sql[] =
     "SELECT CASE WHEN EXISTS (SELECT FROM trigperf.consumer_list() l WHERE l.owner = m.instance"
@@ -298,7 +303,7 @@ static const char settings_sql[] =
 
 static const char errors_sql[] =
     "SELECT 'warn', e.latest, e.count || ' in the last 24 hours; the newest, at ' || e.at || ': '"
-    " || e.message, 'SELECT * FROM trigperf.trigger_error_log ORDER BY id DESC; delete what was "
+    " || e.message, 'SELECT * FROM trigperf.trigger_error_log ORDER BY id DESC -- delete what was "
     "dealt"
     " with' FROM (SELECT count(*), max(x.occurred_at)::timestamptz(0),"
     " (array_agg(x.table_name ORDER BY x.occurred_at DESC))[1],"
@@ -443,7 +448,7 @@ const tp_doctor_check tp_doctor_checks[] = {
     {.name = "open",
      .area = DELIVERY,
      .why = "a part of the outbox is emptied only when no transaction that may have written to it "
-            "runs",
+            "runs, and a slot is made when those have ended that ran before",
      .fine = "no transaction is open for long",
      .schema = true,
      .primary = true,

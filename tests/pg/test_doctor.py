@@ -193,24 +193,24 @@ def _(installed):
     role = f"loader_{installed.name}"
     installed.sql(f"create role {role}; alter role {role} in database {installed.name} "
                   "set session_replication_role = replica")
-    finding = mended(installed, "replication_role", f"alter role {role} in database {installed.name} "
-                                                    "reset session_replication_role")
+    finding = mended(installed, "replication_role")
     contains(finding["fix"], f"ALTER ROLE {role} IN DATABASE {installed.name} RESET", "fix")
     installed.sql(f"alter database {installed.name} set session_replication_role = replica")
-    contains(one(installed, "replication_role")["fix"], f"ALTER DATABASE {installed.name} RESET", "fix")
-    installed.sql(f"alter database {installed.name} reset session_replication_role")
+    contains(mended(installed, "replication_role")["fix"], f"ALTER DATABASE {installed.name} RESET", "fix")
 
 
 @test("publications that carry our tables")
 def _(installed):
     attached(installed)
     equal(found(installed, "publications"), [], "our own publication")
-    installed.sql("create publication everything for all tables")
+    installed.sql("create table other (id int); create publication everything for all tables")
     mended(installed, "publications")
-    installed.sql("drop publication everything; create publication part for tables in schema trigperf")
-    equal(one(installed, "publications")["subject"], "part", "of the schema")
-    installed.sql("drop publication part; create publication part for table trigperf.outbox_0")
-    equal(one(installed, "publications")["subject"], "part", "of a table")
+    installed.sql("drop publication everything; create publication part for tables in schema trigperf, public")
+    equal(mended(installed, "publications")["subject"], "part", "of the schema")
+    installed.sql("alter publication part add table trigperf.outbox_0, trigperf.setting, other")
+    equal(mended(installed, "publications")["subject"], "part", "of tables")
+    equal(installed.value("select count(*) from pg_publication_tables where pubname = 'part' and schemaname = 'public'"),
+          "2", "what is left in it")
 
 
 @test("our own publication: gone, altered, filtered by hand")
@@ -236,8 +236,9 @@ def _(installed):
             finding = mended(installed, "wal_publication")
             equal((finding["subject"], finding["severity"]), (subject, "critical"), f"the finding of {sql}")
         installed.sql("drop publication trigperf")
-        contains(mended(installed, "wal_publication",
-                        "create publication trigperf; select trigperf.wal_check_all()")["found"], "gone", "finding")
+        contains(mended(installed, "wal_publication")["found"], "gone", "finding")
+        installed.sql("drop publication trigperf; create publication trigperf for all tables")
+        contains(mended(installed, "wal_publication")["found"], "FOR ALL TABLES", "finding")
 
 
 @test("a published table without a replica identity, whose writers the server refuses; one whose columns are gone")
@@ -330,8 +331,8 @@ def query(name, interval):
     return re.sub(r"interval '\d+ minutes'", f"interval '{interval}'", text)
 
 
-@test("transactions that hold the outbox")
-def _(installed):
+@test("transactions that hold the outbox, of whichever database")
+def _(cluster, installed):
     attached(installed)
     installed.sql("begin; insert into calls values (1); prepare transaction 'forgotten'")
     equal(found(installed, "open"), [], "prepared a moment ago")
@@ -340,8 +341,17 @@ def _(installed):
         rows = [row for row in installed.rows(query("open_sql", "0 seconds")) if row[0] == "warn"]
         equal(sorted(row[1] for row in rows), sorted(["forgotten", f"pid {other.pid}"]), "what is open for long")
         other.run("rollback")
-    installed.sql(next(row[3] for row in rows if row[1] == "forgotten").replace("COMMIT", "ROLLBACK").split(",")[0])
-    equal(installed.rows(query("open_sql", "0 seconds")), [], "afterwards")
+    with installed.session() as other:
+        other.run("begin; insert into calls values (2)")
+        for row in installed.rows(query("open_sql", "0 seconds")):
+            installed.sql(row[3])
+    equal(installed.rows(query("open_sql", "0 seconds")), [], "after the fixes")
+    elsewhere = cluster.database()
+    elsewhere.sql("create table t (i int); begin; insert into t values (1); prepare transaction 'far'")
+    row = installed.rows(query("open_sql", "0 seconds"))[0]
+    contains(row[2], f"in the database {elsewhere.name}, and holds back", "a transaction of another database")
+    elsewhere.sql(row[3])
+    equal(installed.rows(query("open_sql", "0 seconds")), [], "after its fix")
 
 
 @test("a pooler: session mode is told, transaction mode is critical and says what to do")
