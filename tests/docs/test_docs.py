@@ -42,7 +42,7 @@ def blocks(language):
 def _():
     if shutil.which("doxygen") is None:
         skip("doxygen is not installed")
-    run(["ninja", "-C", BUILD, "doc"], ok=True, timeout=300)
+    run(["ninja", "-C", BUILD, "doc"], ok=True, timeout=1200)
 
 
 @test("the README shows a whole program")
