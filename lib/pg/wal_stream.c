@@ -363,10 +363,10 @@ int32_t tp_wal_stream_process(tp_wal_stream *stream, uint64_t now_ms, trigperf_e
     if (stream->following && now_ms >= stream->next_beat) {
         send_status(stream, true);
     }
-    if (now_ms >= stream->patience_ends) {
+    int32_t status = tp_connection_process(stream->connection, now_ms, err);
+    if (status == TRIGPERF_OK && now_ms >= stream->patience_ends) { /* no answer is there */
         tell_what_it_waits_for(stream);
     }
-    int32_t status = tp_connection_process(stream->connection, now_ms, err);
     return status != TRIGPERF_OK ? status : check_silence(stream, err);
 }
 

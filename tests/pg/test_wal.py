@@ -647,6 +647,19 @@ def _(cluster, installed):
         equal(len([line for _, line in follower.log_lines if "pg_prepared_xacts" in line]), 1, "lines about it")
 
 
+@test("a slot that was made while the host stood still was not waited for")
+def _(installed):
+    attached(installed)
+    with Wal(installed) as follower:
+        eventually(lambda: follower.turn(0) and slots(installed), "the slot", pause=0)
+        eventually(lambda: installed.value("select count(confirmed_flush_lsn) from pg_replication_slots where database = "
+                                           "current_database()") == "1", "its end")
+        time.sleep(2.5)
+        follower.ready()
+        equal([text for _, text in follower.log_lines if "waits until" in text], [], "warnings")
+        follower.close()
+
+
 @test("wal_level = replica is refused with a sentence; so is a role that may not replicate")
 def _(installed):
     attached(installed)
