@@ -4,6 +4,7 @@
  * that time. */
 #include "serve_metrics.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 
 #include <trigperf.h>
 
+#include "report_period.h"
 #include "say.h"
+#include "serve_view.h"
 
 typedef struct writer {
     FILE *out;
@@ -251,8 +254,9 @@ static bool same_subject(const json_t *a, const json_t *b) {
            json_equal(json_object_get(a, "labels"), json_object_get(b, "labels"));
 }
 
-/* Alerts come newest first: only the newest of a rule and subject counts. */
-static bool is_newest(const json_t *alerts, size_t place) {
+/* What stands comes first, then events, the newest first: the first of a rule and subject counts.
+ */
+static bool is_first(const json_t *alerts, size_t place) {
     for (size_t i = 0; i < place; i++) {
         if (same_subject(json_array_get(alerts, i), json_array_get(alerts, place))) {
             return false;
@@ -266,13 +270,14 @@ static double level_of(const json_t *alert) {
     return level == NULL ? 0 : strcmp(level, "critical") == 0 ? 2 : strcmp(level, "ok") != 0;
 }
 
-static void put_alerts(writer *to, const json_t *alerts) {
+static void put_alerts(writer *to, const json_t *report) {
     size_t index = 0;
     const json_t *alert = NULL;
+    json_t *alerts = serve_alerts(report);
     family(to, "trigperf_alert_level", "gauge",
            "Level of an alert rule: 0 ok, 1 warning, 2 critical.");
     json_array_foreach(alerts, index, alert) {
-        if (is_newest(alerts, index)) {
+        if (is_first(alerts, index)) {
             char *more =
                 json_dumps(json_object_get(alert, "labels"), JSON_COMPACT | JSON_SORT_KEYS);
             const char *labels[] = {
@@ -283,6 +288,18 @@ static void put_alerts(writer *to, const json_t *alerts) {
             sample(to, "", labels, level_of(alert));
             free(more);
         }
+    }
+    json_decref(alerts);
+}
+
+/* How long nobody has looked at the server's counters; nothing before the first look. */
+static void put_age(writer *to, const json_t *report) {
+    double age = report_time_of(report, "generated_at") -
+                 report_time_of(json_object_get(report, "database"), "collected_at");
+    if (!isnan(age)) {
+        family(to, "trigperf_measured_age_seconds", "gauge",
+               "Time since the triggers were last measured.");
+        sample(to, "", NULL, age > 0 ? age : 0);
     }
 }
 
@@ -361,9 +378,10 @@ char *serve_metrics_text(const json_t *report, const json_t *status, const json_
     size_t size = 0;
     writer to = {.out = say_allocated(open_memstream(&text, &size))};
     if (report != NULL) {
+        put_age(&to, report);
         put_triggers(&to, json_object_get(report, "triggers"));
         put_delivery(&to, report, status);
-        put_alerts(&to, json_object_get(report, "alerts"));
+        put_alerts(&to, report);
         put_kpis(&to, kpis);
         put_host_series(&to, json_object_get(report, "series"));
     }

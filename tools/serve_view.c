@@ -112,13 +112,23 @@ static void copy(json_t *view, const json_t *from, const char *member) {
     json_object_set(view, member, value != NULL ? value : json_null());
 }
 
+json_t *serve_alerts(const json_t *report) {
+    static const char *const members[] = {"standing", "alerts"};
+    json_t *all = say_allocated(json_array());
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        json_array_extend(all, json_object_get(report, members[i]));
+    }
+    return all;
+}
+
 static void put_report(json_t *view, const json_t *report) {
-    static const char *const members[] = {"generated_at", "since",    "until",   "database",
-                                          "alerts",       "delivery", "overhead"};
+    static const char *const members[] = {"generated_at", "since",    "until",
+                                          "database",     "delivery", "overhead"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         copy(view, report, members[i]);
     }
     const json_t *triggers = json_object_get(report, "triggers");
+    json_object_set_new(view, "alerts", serve_alerts(report));
     json_object_set_new(view, "totals", totals(triggers));
     json_object_set_new(view, "triggers", first_of(triggers, TRIGGERS_MAX));
     json_object_set_new(view, "series", first_of(json_object_get(report, "series"), SERIES_MAX));

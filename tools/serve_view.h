@@ -9,4 +9,8 @@
 char *serve_view(const json_t *report, const json_t *status, const json_t *kpis,
                  const char *reason);
 
+/* Alerts of the report: what stands, whenever that began, then the events of its time. The caller
+ * releases it. */
+json_t *serve_alerts(const json_t *report);
+
 #endif

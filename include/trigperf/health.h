@@ -46,8 +46,8 @@ int32_t trigperf_admin_collect(trigperf_admin *admin, char **json, trigperf_erro
  *        time that begins or ends within one is rounded outward, `since` and `until` say to what.
  *
  * `{"format":1,"generated_at","since","until","asked":{"since","until"},"database":{..},
- * "triggers":[..],"timeline":[..],"slowest":[..],"errors":[..],"series":[..],"alerts":[..],
- * "delivery":{..},"overhead":{..}}`;
+ * "triggers":[..],"timeline":[..],"slowest":[..],"errors":[..],"series":[..],"standing":[..],
+ * "alerts":[..], * "delivery":{..},"overhead":{..}}`;
  * doc/metrics.md lists the members. What was not measured is null, never 0.
  * @param admin   the handle; its role needs the rights of `metrics`.
  * @param since_s how many seconds ago, by the server's clock, the time begins; 1 to 3,660 days.

@@ -212,6 +212,23 @@ def measured(db, more=0):
 
 # --- metrics ---------------------------------------------------------------------------------------
 
+@test("an alert that stands for long is told in the metrics and to the page; and that nobody measures")
+def _(installed):
+    installed.sql("""insert into trigperf.alert_rule (name, source, description, unit, warn, critical) values ('old', 'none', '', '', 1, 2);
+        insert into trigperf.alert_state (rule, subject, level, told, told_at, judged_at)
+            select 'old', s, 2, l, now() - interval '9 days', now() from (values ('told', 2), ('silent', 0)) v(s, l);
+        insert into trigperf.alert_history (at, rule, subject, level, message)
+            select now() - interval '9 days' + m * interval '1 second', 'old', 'told', l, l || ' it is' from (values (-5, 'warning'), (1, 'critical')) v(m, l);
+        select trigperf.collect(); update trigperf.collect_state set collected_at = now() - interval '1 hour'""")
+    with Served(installed, "--no-batches").ready() as served:
+        got = samples(served.metrics())
+        equal({labels: value for (name, labels), value in got.items() if name == "trigperf_alert_level"},
+              {(("rule", "old"), ("subject", "told")): 2}, "levels")
+        check(3600 <= got["trigperf_measured_age_seconds", ()] < 7200, "since when nobody measured")
+        view = next(message for message in iter(Socket(served).message, None) if message["type"] == "view")
+        equal([(one["subject"], one["level"], one["message"]) for one in view["alerts"]], [("told", "critical", "critical it is")], "what the page lists")
+
+
 @test("the metrics pass promtool, and are those of the report")
 def _(installed):
     measured(installed)
@@ -271,6 +288,7 @@ def _(installed):
     named |= set(re.findall(r"\b(trigperf_\w+)", " ".join(expressions)))
     measured(installed)
     durable_reader(installed)
+    installed.sql("select trigperf.collect()")
     with Served(installed).ready() as served:
         eventually(lambda: "trigperf_notifier_beat_age_seconds" in served.metrics(), "an elected notifier")
         text = served.metrics()

@@ -3,6 +3,7 @@
 DROP FUNCTION trigperf.report(timestamptz, timestamptz);
 DROP FUNCTION trigperf.report_overhead(timestamptz, timestamptz);
 DROP FUNCTION trigperf.report_measuring();
+DROP FUNCTION trigperf.report_standing();
 DROP FUNCTION trigperf.report_timeline(timestamptz, timestamptz);
 DROP FUNCTION trigperf.report_errors(timestamptz, timestamptz);
 DROP FUNCTION trigperf.report_series(timestamptz, timestamptz);

@@ -122,6 +122,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY 1 DESC LIMIT 50
 $$;
 
+-- Alerts that were told and have not ended, whenever that was; the worst first.
+CREATE FUNCTION trigperf.report_standing() RETURNS json
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT COALESCE(json_agg(json_build_object(
+               'rule', s.rule, 'subject', s.subject, 'labels', s.labels, 'level', trigperf.alert_level_name(s.told),
+               'at', s.told_at, 'value', s.value, 'message', COALESCE(
+                   (SELECT h.message FROM trigperf.alert_history h
+                    WHERE h.at >= s.told_at AND h.rule = s.rule AND h.subject = s.subject ORDER BY h.at LIMIT 1),
+                   concat_ws(' of ', s.rule, NULLIF(s.subject, '')))) ORDER BY s.told DESC, s.rule, s.subject), '[]')
+    FROM (SELECT * FROM trigperf.alert_state x WHERE x.told > 0 ORDER BY x.told DESC, x.rule, x.subject LIMIT 200) AS s
+$$;
+
 -- What was measured, in the order of time.
 CREATE FUNCTION trigperf.report_timeline(p_since timestamptz, p_until timestamptz) RETURNS json
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -231,6 +243,7 @@ BEGIN
                 'p95', s.quantiles[2]::float8 / 1e9::float8, 'p99', s.quantiles[3]::float8 / 1e9::float8,
                 'value', s.value) ORDER BY s.name, s.labels::text), '[]')
             FROM trigperf.report_series(period.since, period.until) s),
+        'standing', trigperf.report_standing(),
         'alerts', (SELECT COALESCE(json_agg(json_build_object(
                 'at', a.at, 'rule', a.rule, 'subject', a.subject, 'labels', a.labels, 'level', a.level,
                 'previous', a.previous, 'value', a.value, 'threshold', a.threshold, 'usual', a.usual,
