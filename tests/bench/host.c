@@ -10,10 +10,10 @@
  * NAME=VALUE is a setting, or rule:TABLE=TEMPLATE a rule. The value of the last key of every change
  * is read, as a host would. `drain` prints the number of changes, the sum of these values, resyncs,
  * and the microseconds it took on the clock, on the processor and there in the kernel, connecting
- * and storing the position included. The others print "ready" when they have caught up; `follow`
- * prints lines "ID NANOSECONDS" of CLOCK_MONOTONIC at its end; `count` and `listen` what `drain`
- * prints, from being ready on, with the moment of CLOCK_MONOTONIC in nanoseconds instead of the
- * time it took.
+ * and storing the position included, loading the program and its libraries not. The others print
+ * "ready" when they have caught up; `follow` prints lines "ID NANOSECONDS" of CLOCK_MONOTONIC at
+ * its end; `count` and `listen` what `drain` prints, from being ready on, with the moment of
+ * CLOCK_MONOTONIC in nanoseconds instead of the time it took.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -56,18 +56,19 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t cpu_us(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000U +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+static uint64_t us_of(struct timeval time) {
+    return (uint64_t)time.tv_sec * 1000000U + (uint64_t)time.tv_usec;
 }
 
-/* The part of the kernel, in microseconds. */
-static uint64_t system_us(void) {
+/* Microseconds that the processor has worked for us, and those in the kernel among them. */
+typedef struct work {
+    uint64_t all, kernel;
+} work;
+
+static work work_done(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)usage.ru_stime.tv_sec * 1000000U + (uint64_t)usage.ru_stime.tv_usec;
+    return (work){us_of(usage.ru_utime) + us_of(usage.ru_stime), us_of(usage.ru_stime)};
 }
 
 static void set(trigperf_config *config, const char *name, const char *value) {
@@ -186,15 +187,23 @@ static void say_ready(void) {
     fflush(stdout);
 }
 
+/* With what was done since `before`. */
+static void say_tally(const tally *tally, uint64_t time, work before) {
+    work done = work_done();
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+           tally->changes, tally->sum, tally->resyncs, time, done.all - before.all,
+           done.kernel - before.kernel);
+    fflush(stdout);
+}
+
 static void drain(const char *conninfo, const char *consumer, char **settings) {
     tally tally = {0};
+    work before = work_done();
     uint64_t began = now_ns();
     trigperf_context *context = make(conninfo, consumer, settings);
     catch_up(context, &tally);
     close_context(context);
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-           tally.changes, tally.sum, tally.resyncs, (now_ns() - began) / 1000, cpu_us(),
-           system_us());
+    say_tally(&tally, (now_ns() - began) / 1000, before);
 }
 
 static void follow(const char *conninfo, const char *consumer, char **settings) {
@@ -214,26 +223,19 @@ static void follow(const char *conninfo, const char *consumer, char **settings) 
     free(tally.note);
 }
 
-static void say_tally(const tally *tally, uint64_t cpu_before) {
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-           tally->changes, tally->sum, tally->resyncs, now_ns(), cpu_us() - cpu_before,
-           system_us());
-    fflush(stdout);
-}
-
 static void count(const char *conninfo, const char *consumer, char **settings) {
     tally tally = {0};
     trigperf_context *context = make(conninfo, consumer, settings);
     catch_up(context, &tally);
     tally.changes = tally.sum = tally.resyncs = 0;
-    uint64_t before = cpu_us();
+    work before = work_done();
     say_ready();
     while (!stopping) {
         turn(context, 100);
         pull(context, &tally);
     }
     catch_up(context, &tally);
-    say_tally(&tally, before);
+    say_tally(&tally, now_ns(), before);
     close_context(context);
 }
 
@@ -243,13 +245,13 @@ static void listen_for(const char *conninfo, const char *wanted, char **settings
     trigperf_context *context = make(conninfo, "", settings);
     catch_up(context, &tally);
     tally.changes = tally.sum = tally.resyncs = 0;
-    uint64_t before = cpu_us();
+    work before = work_done();
     say_ready();
     while (!stopping && tally.changes < changes) {
         turn(context, 100);
         pull(context, &tally);
     }
-    say_tally(&tally, before);
+    say_tally(&tally, now_ns(), before);
     close_context(context);
 }
 

@@ -109,6 +109,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     signal(SIGTERM, on_term);
+    uint64_t before = cpu_us();
     uint64_t began = now_ns();
     PGconn *connection = PQconnectdb(argv[2]);
     const char *const who[] = {argv[3], argv[4]};
@@ -118,7 +119,7 @@ int main(int argc, char **argv) {
         while (batch(connection, who)) {
         }
         printf("%" PRIu64 " %" PRIu64 " 0 %" PRIu64 " %" PRIu64 "\n", changes, sum,
-               (now_ns() - began) / 1000, cpu_us());
+               (now_ns() - began) / 1000, cpu_us() - before);
     }
     PQfinish(connection);
     return 0;

@@ -7,7 +7,9 @@ all ended when a run has; the walsender's is shown apart. `no capture` is a serv
 
 `backlog`: the same transactions of one row, each candidate on a table of its own, received from a backlog.
 Sums over the keys are compared, so that nobody is quick by losing something. `wal` fetches it with queries,
-`wal, followed` takes the same from its stream, through a Unix socket as all the others, and over TCP.
+`wal, followed` takes the same from its stream, through a Unix socket as all the others, and over TCP. The client's
+processor time is that of clients in C from their first line on, connecting and storing included, loading of libraries
+not; of those that listen, from being told to go on.
 
 `bulk`: the same in statements of 1,000 rows. `latency`: from the confirmed commit to the host.
 """
@@ -316,7 +318,7 @@ def backlog_round(setting, count, step, turn):
 
 
 def backlog(work, name, count, step, case):
-    work.say(f"  backlog: {case}")
+    work.say(f"  backlog: {case}; the client's CPU without loading the program")
     setting = Setting(work, name, "statement" if step > 1 else "row")
     turns = (work.chosen.rounds + 1) // 2 if work.chosen.full else 1
     rounds = [backlog_round(setting, count, step, turn) for turn in range(turns)]
