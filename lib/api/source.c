@@ -46,6 +46,12 @@ static int32_t make_outbox(const making *m, tp_feed *out, trigperf_error **err) 
     return status;
 }
 
+static uint32_t shortest_window(const trigperf_config *config) {
+    uint32_t window_ms = tp_config_u32(config, TP_OPTION_BATCH_WINDOW_MS);
+    uint32_t fresh_ms = tp_config_u32(config, TP_OPTION_BATCH_FRESH_MS);
+    return fresh_ms < window_ms ? fresh_ms : window_ms;
+}
+
 static int32_t make_wal(const making *m, tp_feed *out, trigperf_error **err) {
     const trigperf_config *config = m->config;
     tp_wal_options options = {
@@ -59,6 +65,7 @@ static int32_t make_wal(const making *m, tp_feed *out, trigperf_error **err) {
         .reconnect_max_ms = tp_config_u32(config, TP_OPTION_RECONNECT_MAX_MS),
         .connect_timeout_ms = tp_config_u32(config, TP_OPTION_CONNECT_TIMEOUT_MS),
         .silence_timeout_ms = tp_config_u32(config, TP_OPTION_CONNECT_SILENCE_MS),
+        .window_ms = shortest_window(config),
         .max_bytes = tp_config_number(config, TP_OPTION_MEMORY_MAX_BYTES)};
     return tp_wal_source_new(&options, m->info, m->loop, m->engine, m->log, out, err);
 }

@@ -103,10 +103,10 @@ int32_t tp_loop_watch(tp_loop *loop, int fd, uint32_t interest, trigperf_error *
     }
     event.events |= (interest & TP_LOOP_READ) != 0 ? (uint32_t)EPOLLIN : 0;
     event.events |= (interest & TP_LOOP_WRITE) != 0 ? (uint32_t)EPOLLOUT : 0;
-    if (epoll_ctl(loop->epoll, EPOLL_CTL_MOD, fd, &event) == 0) {
+    if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0) {
         return TRIGPERF_OK;
     }
-    if (errno == ENOENT && epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0) {
+    if (errno == EEXIST && epoll_ctl(loop->epoll, EPOLL_CTL_MOD, fd, &event) == 0) {
         return TRIGPERF_OK;
     }
     return system_error(err, "epoll_ctl");

@@ -21,12 +21,13 @@
 #include "pg/pgerror.h"
 #include "pg/queued.h"
 #include "pg/resolver.h"
+#include "pg/rest.h"
 
 #define PATIENCE 40u /* times the silence that breaks a connection */
 #define RESULTS_PER_TURN 4096
-#define BUSY 4 /* readings in a row, after which a stream is left alone for a moment */
-#define REST_US 1000
-#define REST_SHORT_US 250 /* a local socket holds some 200 messages, however small */
+#define BYTES_PER_TURN (UINT32_C(256) << 10)
+#define READING 8192u /* libpq has room for so much at least whenever it reads */
+#define FRAME 5u      /* what a message has around it */
 
 struct tp_connection {
     tp_loop *loop;
@@ -45,11 +46,10 @@ struct tp_connection {
     uint64_t *known; /* hashes of the texts that are prepared on this connection */
     uint32_t known_count;
     uint32_t known_capacity;
-    bool copying;        /* the running statement sends messages */
-    bool following;      /* of a replication stream, which has no end */
-    bool resting;        /* it is not read until the loop's nap is over */
-    uint32_t dry;        /* how often, in quick succession, all that had come was taken */
-    uint64_t taken_ms;   /* when something was taken last */
+    bool copying;   /* the running statement sends messages */
+    bool following; /* of a replication stream, which has no end */
+    bool resting;   /* it is not read until the loop's nap is over */
+    tp_rest rest;
     uint64_t deadline;   /* of connecting, or of the running statement */
     uint32_t first_host; /* attempts begin with it: those before did not answer */
 };
@@ -83,7 +83,6 @@ static void drop_queue(tp_connection *connection) {
     connection->copying = false;
     connection->following = false;
     connection->resting = false;
-    connection->dry = 0;
 }
 
 void tp_connection_close(tp_connection *connection) {
@@ -376,6 +375,8 @@ static void end_statement(tp_connection *connection) {
 static void begin_copy(tp_connection *connection, ExecStatusType status) {
     connection->copying = status == PGRES_COPY_BOTH || status == PGRES_COPY_OUT;
     connection->following = status == PGRES_COPY_BOTH;
+    bool narrow = connection->following && tp_hosts_is_local(PQhost(connection->pg));
+    connection->rest = tp_rest_make(connection->options.window_ms, narrow);
     connection->deadline = connection->following ? UINT64_MAX : connection->deadline;
 }
 
@@ -428,13 +429,9 @@ static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
     return status;
 }
 
-/* The server sends each message by itself, so that a busy stream would wake us for every two or
- * three. It is left alone for a moment, short enough that the server has room to send meanwhile. */
-static void rest(tp_connection *connection, int taken, uint64_t now_ms) {
-    connection->dry = now_ms - connection->taken_ms <= 2 ? connection->dry + 1 : 0;
-    connection->taken_ms = now_ms;
-    connection->resting = connection->dry >= BUSY &&
-                          tp_loop_nap(connection->loop, taken < 64 ? REST_US : REST_SHORT_US);
+static void rest(tp_connection *connection, const tp_taken *taken, uint64_t now_ms) {
+    uint32_t us = taken->messages == 0 ? 0 : tp_rest_after(&connection->rest, taken, now_ms);
+    connection->resting = us > 0 && tp_loop_nap(connection->loop, us);
 }
 
 /* Rows that are copied come to an end, after which the statement has another result. */
@@ -451,27 +448,41 @@ static void extend(tp_connection *connection, uint64_t now_ms) {
         limited ? now_ms + connection->options.silence_timeout_ms : connection->deadline;
 }
 
+static void take_message(tp_connection *connection, char *bytes, int length, tp_taken *taken) {
+    taken->messages++;
+    taken->bytes += (size_t)length + FRAME;
+    connection->options.copy(connection->options.user, bytes, (size_t)length);
+    PQfreemem(bytes);
+}
+
+static bool may_take_more(const tp_connection *connection, const tp_taken *taken) {
+    return connection->pg != NULL && !connection->paused && taken->messages < RESULTS_PER_TURN &&
+           taken->bytes < BYTES_PER_TURN;
+}
+
+/* One reading takes what libpq has room for: if that was used, more is likely to be there. */
 static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
     char *bytes = NULL;
-    for (int i = 0; i < RESULTS_PER_TURN && !connection->paused; i++) {
+    tp_taken taken = {0, 0};
+    size_t before = 0;
+    while (may_take_more(connection, &taken)) {
         int length = PQgetCopyData(connection->pg, &bytes, 1);
-        if (length == 0) {
-            if (i > 0) {
-                rest(connection, i, now_ms);
-            }
-            return TRIGPERF_OK;
-        }
-        extend(connection, now_ms);
-        if (length < 0) {
+        if (length > 0) {
+            extend(connection, now_ms);
+            take_message(connection, bytes, length, &taken);
+        } else if (length < 0) {
+            extend(connection, now_ms);
             return has_ended(connection, length) ? TRIGPERF_OK : copy_ended(connection, err);
-        }
-        connection->options.copy(connection->options.user, bytes, (size_t)length);
-        PQfreemem(bytes);
-        if (connection->pg == NULL) {
+        } else if (taken.bytes - before < READING) {
+            rest(connection, &taken, now_ms);
             return TRIGPERF_OK;
+        } else if (PQconsumeInput(connection->pg) == 0) {
+            return fail(connection, "reading from the server", err);
+        } else {
+            before = taken.bytes;
         }
     }
-    if (!connection->paused) {
+    if (connection->pg != NULL && !connection->paused) {
         tp_loop_wake(connection->loop);
     }
     return TRIGPERF_OK;

@@ -44,6 +44,7 @@ typedef void (*tp_copy_fn)(void *user, const char *bytes, size_t length);
 typedef struct tp_connection_options {
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms; /* a statement unanswered for so long breaks the connection */
+    uint32_t window_ms;          /* what is copied may wait so long before it is delivered */
     bool replication;            /* speaks the replication protocol for the database */
     tp_notify_fn notify;         /* NULL: it never listens */
     tp_copy_fn copy;             /* NULL: nothing is copied */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "pg/hosts.h"
 
 #define PARAMETERS_MAX 64
 
@@ -147,7 +148,7 @@ bool tp_conninfo_needs_lookup(const tp_conninfo *info) {
     char *rest = NULL;
     for (char *host = copy == NULL ? NULL : strtok_r(copy, ",", &rest); host != NULL && !needs;
          host = strtok_r(NULL, ",", &rest)) {
-        needs = host[0] != '/' && host[0] != '@' && !is_literal_address(host);
+        needs = !tp_hosts_is_local(host) && !is_literal_address(host);
     }
     free(copy);
     return needs;

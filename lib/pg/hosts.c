@@ -3,8 +3,11 @@
  * limit of ours the next attempt begins with the next host. */
 #include "pg/hosts.h"
 
-#include <stdbool.h>
 #include <string.h>
+
+bool tp_hosts_is_local(const char *host) {
+    return host != NULL && (host[0] == '/' || host[0] == '@');
+}
 
 uint32_t tp_hosts_count(const char *list) {
     uint32_t count = list == NULL ? 0 : 1;

@@ -2,10 +2,13 @@
 #ifndef TP_PG_HOSTS_H
 #define TP_PG_HOSTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/strbuf.h"
 
+/* Whether one of them is a Unix socket's folder, or its name in the abstract namespace. */
+bool tp_hosts_is_local(const char *host);
 /* How many there are; 0 for NULL. */
 uint32_t tp_hosts_count(const char *list);
 /* Appends the same list beginning with another element, counted from 0 and around. */

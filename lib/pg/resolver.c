@@ -12,6 +12,7 @@
 
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "pg/hosts.h"
 
 struct tp_resolver {
     pthread_mutex_t mutex;
@@ -58,7 +59,7 @@ static void add_entry(tp_resolver *resolver, const char *host, const char *addre
 }
 
 static void look_up(tp_resolver *resolver, const char *host, const char *port) {
-    if (host[0] == '/' || host[0] == '@') {
+    if (tp_hosts_is_local(host)) {
         add_entry(resolver, host, "", port);
         return;
     }

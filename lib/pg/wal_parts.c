@@ -7,7 +7,8 @@
 
 static int32_t build_stream(tp_wal_parts *parts, const tp_wal_options *options,
                             const tp_wal_wiring *wiring, trigperf_error **err) {
-    tp_wal_stream_options stream = {options->connect_timeout_ms, options->silence_timeout_ms};
+    tp_wal_stream_options stream = {options->connect_timeout_ms, options->silence_timeout_ms,
+                                    options->window_ms};
     tp_wal_stream_handler handler = {wiring->user, wiring->started, wiring->resume, wiring->message,
                                      wiring->stream_failed};
     tp_hash_key key;

@@ -30,6 +30,7 @@ typedef struct tp_wal_options {
     uint32_t reconnect_max_ms;
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms;
+    uint32_t window_ms; /* changes may wait so long before they are delivered */
     uint64_t max_bytes; /* memory for transactions that wait, or are being received */
 } tp_wal_options;
 

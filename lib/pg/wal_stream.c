@@ -80,6 +80,7 @@ int32_t tp_wal_stream_new(tp_loop *loop, const tp_conninfo *info,
     stream->patience_ends = UINT64_MAX;
     tp_connection_options connection = {.connect_timeout_ms = options->connect_timeout_ms,
                                         .silence_timeout_ms = options->silence_timeout_ms,
+                                        .window_ms = options->window_ms,
                                         .replication = true,
                                         .notify = on_notify,
                                         .copy = on_copy,

@@ -29,6 +29,7 @@ typedef struct tp_wal_stream_handler {
 typedef struct tp_wal_stream_options {
     uint32_t connect_timeout_ms;
     uint32_t silence_timeout_ms;
+    uint32_t window_ms; /* changes may wait so long before they are delivered */
 } tp_wal_stream_options;
 
 /* All pointers but options and handler must outlive the stream. */

@@ -24,6 +24,15 @@ static void expect(const char *list, uint32_t first, const char *expected) {
     tp_strbuf_free(&out);
 }
 
+static void tells_sockets(void **state) {
+    (void)state;
+    assert_true(tp_hosts_is_local("/run/postgresql"));
+    assert_true(tp_hosts_is_local("@name"));
+    assert_false(tp_hosts_is_local("127.0.0.1"));
+    assert_false(tp_hosts_is_local(""));
+    assert_false(tp_hosts_is_local(NULL));
+}
+
 static void rotates(void **state) {
     (void)state;
     expect("a", 0, "a");
@@ -61,8 +70,8 @@ static void goes_on_without_memory(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(rotates),
-                                       cmocka_unit_test(gives_values),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(tells_sockets),
+                                       cmocka_unit_test(rotates), cmocka_unit_test(gives_values),
                                        cmocka_unit_test(goes_on_without_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
