@@ -20,7 +20,7 @@
 #include "serve_metrics.h"
 #include "serve_view.h"
 
-enum { DAY_S = 86400, HOUR_S = 3600, ANEW_S = 21 * DAY_S };
+enum { DAY_S = 86400, HOUR_S = 3600, ANEW_S = 21 * DAY_S, PAUSE_MAX_MS = 60000 };
 
 struct serve_source {
     const trigperf_config *config;
@@ -151,10 +151,12 @@ static void note_failed(serve_source *source, trigperf_error *error) {
     source->admin = NULL;
 }
 
-static void turn(serve_source *source) {
+/* Whether the database answered. */
+static bool turn(serve_source *source) {
     answers got = {0};
     trigperf_error *error = NULL;
-    if (ask(source, &got, &error) == TRIGPERF_OK) {
+    bool answered = ask(source, &got, &error) == TRIGPERF_OK;
+    if (answered) {
         note_connected(source);
         publish(source, &got, NULL);
     } else {
@@ -162,19 +164,26 @@ static void turn(serve_source *source) {
         trigperf_error_free(error);
     }
     forget(&got);
+    return answered;
+}
+
+/* A database with months of many triggers takes seconds to answer: it is asked for a fifth of the
+ * time at most, but every minute, and one that does not answer as often as was wanted. */
+static struct timespec next_turn(const serve_source *source, int64_t began_ms, bool answered) {
+    int64_t now = clock_ms(CLOCK_MONOTONIC);
+    int64_t pause = answered ? (now - began_ms) * 4 : 0;
+    pause = pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+    now += pause > source->interval_ms ? pause : source->interval_ms;
+    return (struct timespec){.tv_sec = now / 1000, .tv_nsec = now % 1000 * 1000000};
 }
 
 static void *run(void *argument) {
     serve_source *source = argument;
-    struct timespec until;
     bool stopping = false;
     while (!stopping) {
-        turn(source);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += source->interval_ms / 1000;
-        until.tv_nsec += (long)(source->interval_ms % 1000) * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        int64_t began = clock_ms(CLOCK_MONOTONIC);
+        bool answered = turn(source);
+        struct timespec until = next_turn(source, began, answered);
         pthread_mutex_lock(&source->mutex);
         int waited = 0;
         while (!source->stopping && waited != ETIMEDOUT) {

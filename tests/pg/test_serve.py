@@ -212,6 +212,17 @@ def measured(db, more=0):
 
 # --- metrics ---------------------------------------------------------------------------------------
 
+@test("a database that answers slowly is asked for a fifth of the time at most")
+def _(installed):
+    installed.sql("""create table asked(at timestamptz); alter function trigperf.status() rename to quick_status;
+        create function trigperf.status() returns json language sql as $$ insert into public.asked values (clock_timestamp());
+            select pg_sleep(0.3); select trigperf.quick_status()::json $$""")
+    with Served(installed, "--no-batches", every="100ms"):
+        eventually(lambda: int(installed.value("select count(*) from asked")) >= 3, "turns")
+    check(installed.value("select min(n - at) >= interval '1.4 seconds' from (select at, lead(at) over (order by at) n from asked) x") == "t",
+          installed.value("select string_agg(at::text, ', ' order by at) from asked"))
+
+
 @test("an alert that stands for long is told in the metrics and to the page; and that nobody measures")
 def _(installed):
     installed.sql("""insert into trigperf.alert_rule (name, source, description, unit, warn, critical) values ('old', 'none', '', '', 1, 2);
