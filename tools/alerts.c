@@ -68,8 +68,7 @@ static void print_silent(const json_t *answer) {
     for (size_t i = 0; i < json_array_size(rules); i++) {
         const json_t *rule = json_array_get(rules, i);
         if (json_is_string(json_object_get(rule, "silent_until"))) {
-            printf("%s%s until %.19s\n", title, text_of(rule, "rule"),
-                   text_of(rule, "silent_until"));
+            printf("%s%s until %s\n", title, text_of(rule, "rule"), text_of(rule, "silent_until"));
             title = "";
         }
     }

@@ -1,10 +1,13 @@
 /* Lengths of time as people write them. */
 #include "duration.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "say.h"
+
+enum { DAY_S = 86400 };
 
 bool duration_parse(const char *text, int64_t *seconds) {
     static const struct {
@@ -31,9 +34,14 @@ int duration_option(const args *given, const char *name, int64_t least, int64_t 
     if (text == NULL) {
         return EXIT_FINE;
     }
-    if (!duration_parse(text, &found) || found < least || found > most) {
+    if (!duration_parse(text, &found)) {
         return say_wrong("--%s expects a length of time such as 90s, 30m, 2h or 7d, got '%s'", name,
                          text);
+    }
+    if (found < least || found > most) {
+        return say_wrong("--%s expects at least %" PRId64 " s and at most %" PRId64
+                         " days, got '%s'",
+                         name, least, most / DAY_S, text);
     }
     *seconds = found;
     return EXIT_FINE;

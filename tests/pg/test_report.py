@@ -112,6 +112,7 @@ def _(installed):
         compared = report(installed, "--compare", *args)
         lengths = [moment(one["until"]) - moment(one["since"]) for one in (compared, compared["previous"])]
         check(abs(lengths[0] - lengths[1]) <= 1800, f"the period before is {lengths[1]} s long, the one beside it {lengths[0]} s")
+    contains(installed.trigperf("report", "--since", "9999d", ok=2).err, "at least 1 s and at most 1830 days, got '9999d'", "what is too long")
     for wrong in (["--since", "yesterday"], ["--since", "1h", "--until", "2h"], ["--format", "pdf"]):
         installed.trigperf("report", *wrong, ok=2)
 
