@@ -6,7 +6,7 @@ import ctypes
 import threading
 
 import harness
-from follower import AGAIN, FAILED, LIB, SUPERSEDED, Follower, turn_all
+from follower import AGAIN, FAILED, LIB, READY, SUPERSEDED, Follower, turn_all
 from harness import attempts, check, contains, equal, eventually, test
 
 TABLE = "create table calls (id bigint primary key, user_id bigint, note text)"
@@ -507,6 +507,31 @@ def _(db):
         equal(follower.state(), FAILED, "state")
         contains(follower.error.message, "not installed")
         contains(follower.error.hint, "trigperf install")
+
+
+@test("an upgrade: older libraries end when they connect next, newer ones wait for retry() until the schema is theirs")
+def _(installed):
+    attached(installed)
+    newest = "(select max(version) from trigperf.migration)"
+    for source in ("outbox", "wal"):
+        with Follower(installed, source=source) as running:
+            running.ready()
+            installed.sql("create table kept as select * from trigperf.migration; insert into trigperf.migration "
+                          "(version, name, checksum, compatible_from, library) values (9999, 'future', 'x', 9999, '99')")
+            equal(running.turn().state(), READY, "the state while the connection stands")
+            installed.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'trigperf' "
+                          "and datname = current_database()")
+            running.until(lambda f: f.state() == FAILED, "the refusal of an older library")
+            contains(running.error.hint, "upgrade libtrigperf", "its hint")
+        installed.sql(f"delete from trigperf.migration where version = {newest};"
+                      f"delete from trigperf.migration where version = {newest}")
+        with Follower(installed, source=source) as early:
+            early.until(lambda f: f.state() == FAILED, "the refusal of an older schema")
+            equal((early.error.status, early.error.hint), (-14, "run 'trigperf install' with this library"), "error")
+            installed.sql("truncate trigperf.migration; insert into trigperf.migration select * from kept; drop table kept")
+            equal(early.turn(200).state(), FAILED, "the state after the upgrade")
+            LIB.check("trigperf_context_retry", early.context)
+            early.ready().close()
 
 
 @test("an unreachable server is tried again, and the newest error tells why")
