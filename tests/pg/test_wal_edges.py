@@ -281,6 +281,14 @@ def _(installed):
         edited("alter publication trigperf set table calls where (user_id > 5), other", "public.calls")
         edited("alter publication trigperf drop table other", "public.other")
         edited("alter publication trigperf set table calls", "public.other")
+        for meanwhile, tables in (       # nobody looks in between
+                ("set (publish = 'insert'); {}; alter publication trigperf set (publish = 'insert, update, delete, truncate')",
+                 ["public.calls", "public.other"]),
+                ("drop table other; {}; alter publication trigperf add table only other", ["public.other"])):
+            before = len(follower.resyncs())
+            edited("select pg_advisory_lock(7460391845612004); alter publication trigperf "
+                   + meanwhile.format("insert into other values (7, 7); delete from other"), *tables)
+            equal(sorted(set(follower.resyncs()[before:])), tables, "what was resynced")
         installed.sql("insert into other values (1, 1), (2, 9); insert into calls values (3, 3)")
         follower.until_keys("other:1", "other:2", "calls:3")
         follower.close()

@@ -58,6 +58,7 @@ CREATE TABLE trigperf.wal_member (
     relid    oid NOT NULL,
     gone_at  timestamptz,
     row_filter text,
+    entry    text,
     seen     text,
     seen_at  timestamptz,
     PRIMARY KEY (table_id, relid)
@@ -69,6 +70,8 @@ COMMENT ON COLUMN trigperf.wal_member.gone_at IS
 
 COMMENT ON COLUMN trigperf.wal_member.row_filter IS
     'the row filter that it was published with, as the server writes it';
+COMMENT ON COLUMN trigperf.wal_member.entry IS
+    'its row in the publication, by version: another one means that it was out of it for a while';
 COMMENT ON COLUMN trigperf.wal_member.seen IS
     'while it is not published: what tells whether it was written to since';
 
@@ -109,6 +112,16 @@ BEGIN
         JOIN pg_attribute a ON a.attrelid = p.prrelid AND a.attnum = v.number[1]::int2
         WHERE p.prrelid = p_relid
           AND p.prpubid = (SELECT b.oid FROM pg_publication b WHERE b.pubname = 'trigperf'));
+END
+$$;
+
+-- A table's row in the publication, by version; null where there is none.
+CREATE FUNCTION trigperf.wal_entry(p_relid oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT concat(p.oid, ' ', p.xmin) FROM pg_publication_rel p
+            WHERE p.prrelid = p_relid
+              AND p.prpubid = (SELECT b.oid FROM pg_publication b WHERE b.pubname = 'trigperf'));
 END
 $$;
 
@@ -354,8 +367,8 @@ $$;
 CREATE FUNCTION trigperf.wal_enrol(p_id int) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO trigperf.wal_member (table_id, relid, row_filter)
-    SELECT f.id, f.relid, trigperf.wal_row_filter(f.relid)
+    INSERT INTO trigperf.wal_member (table_id, relid, row_filter, entry)
+    SELECT f.id, f.relid, trigperf.wal_row_filter(f.relid), trigperf.wal_entry(f.relid)
     FROM trigperf.wal_family() f WHERE f.id = p_id AND f.teller = p_id;
     UPDATE trigperf.captured_table c
     SET filter_columns = (SELECT trigperf.wal_filtered(m.relid) FROM trigperf.wal_member m
@@ -464,15 +477,30 @@ BEGIN
         settled := CASE WHEN other.mend IS NULL THEN NOT other.known
                         ELSE trigperf.wal_attempt(other.id, other.mend) END;
         IF settled THEN
-            INSERT INTO trigperf.wal_member AS m (table_id, relid, row_filter)
-            VALUES (other.id, other.relid, trigperf.wal_row_filter(other.relid))
-            ON CONFLICT (table_id, relid) DO UPDATE SET gone_at = NULL, row_filter = excluded.row_filter;
+            INSERT INTO trigperf.wal_member AS m (table_id, relid, row_filter, entry)
+            VALUES (other.id, other.relid, trigperf.wal_row_filter(other.relid), trigperf.wal_entry(other.relid))
+            ON CONFLICT (table_id, relid) DO UPDATE
+                SET gone_at = NULL, row_filter = excluded.row_filter, entry = excluded.entry;
         END IF;
         moved := trigperf.wal_moved(other.id, other.relid);
         IF done OR settled OR moved THEN
             RETURN NEXT other.id;
         END IF;
     END LOOP;
+END
+$$;
+
+-- Tables that somebody took out of the publication and put in again before anybody looked: what was written to
+-- them meanwhile was told to nobody. Returns the attached tables.
+CREATE FUNCTION trigperf.wal_readmitted() RETURNS SETOF int
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    UPDATE trigperf.wal_member m SET entry = e.entry
+    FROM (SELECT k.table_id, k.relid, trigperf.wal_entry(k.relid) FROM trigperf.wal_member k
+          WHERE k.gone_at IS NULL) AS e(table_id, relid, entry)
+    WHERE m.table_id = e.table_id AND m.relid = e.relid AND e.entry <> COALESCE(m.entry, '')
+    RETURNING m.table_id;
 END
 $$;
 
@@ -496,28 +524,38 @@ BEGIN
 END
 $$;
 
--- Somebody may have had the publication leave out what is needed, or tell it under the name of another table,
--- which leaves out the TRUNCATE of a partition. Returns the attached tables.
-CREATE FUNCTION trigperf.wal_operations() RETURNS SETOF int
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf'
-               AND (p.pubviaroot OR NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate))) THEN
-        ALTER PUBLICATION trigperf SET (publish = 'insert, update, delete, truncate',
-                                        publish_via_partition_root = false);
-        RETURN QUERY SELECT c.id FROM trigperf.captured_table c WHERE c.granularity = 'wal';
-    END IF;
-END
-$$;
-
 CREATE TABLE trigperf.wal_look (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     began_at  timestamptz NOT NULL DEFAULT '-infinity',
-    digest    text
+    digest    text,
+    publication text
 );
 COMMENT ON TABLE trigperf.wal_look IS
     'when wal_watch() looked last, and what wal_check_all() depends on, as of a look that left nothing to do';
+COMMENT ON COLUMN trigperf.wal_look.publication IS
+    'the publication''s own catalog row, by version, as of the last look; null before the first one';
 INSERT INTO trigperf.wal_look DEFAULT VALUES;
+
+-- Somebody may have had the publication leave out what is needed, or tell it under the name of another table,
+-- which leaves out the TRUNCATE of a partition; also for a while only, which the version of its catalog row tells.
+-- Returns the attached tables.
+CREATE FUNCTION trigperf.wal_operations() RETURNS SETOF int
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    former  text := (SELECT l.publication FROM trigperf.wal_look l);
+    present text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'trigperf'
+               AND (p.pubviaroot OR NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate))) THEN
+        former := COALESCE(former, '');
+        ALTER PUBLICATION trigperf SET (publish = 'insert, update, delete, truncate',
+                                        publish_via_partition_root = false);
+    END IF;
+    present := (SELECT concat(p.oid, ' ', p.xmin) FROM pg_publication p WHERE p.pubname = 'trigperf');
+    UPDATE trigperf.wal_look l SET publication = present WHERE l.publication IS DISTINCT FROM present;
+    RETURN QUERY SELECT c.id FROM trigperf.captured_table c WHERE former <> present AND c.granularity = 'wal';
+END
+$$;
 
 -- What wal_check_all() depends on: a digest, as those of version 2.
 CREATE FUNCTION trigperf.wal_digest() RETURNS text
@@ -571,7 +609,7 @@ BEGIN
     BEGIN
         PERFORM trigperf.wal_attempt(NULL, s.withdraw) FROM trigperf.wal_strangers() s;
         changed := ARRAY(SELECT trigperf.wal_operations() UNION SELECT trigperf.wal_dismiss()
-                         UNION SELECT trigperf.wal_adjust());
+                         UNION SELECT trigperf.wal_adjust() UNION SELECT trigperf.wal_readmitted());
         PERFORM trigperf.resync(x) FROM unnest(changed) AS x;
         PERFORM trigperf.registry_bump() WHERE changed <> '{}';
         IF changed = '{}' AND NOT trigperf.wal_unsettled() THEN
