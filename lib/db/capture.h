@@ -28,7 +28,7 @@ enum tp_rendering {
 
 /* Raised whenever the text of capture functions or triggers becomes another: functions stay as they
  * were made until their table is attached anew, and by this number they are known. */
-#define TP_CAPTURE_GENERATOR 1
+#define TP_CAPTURE_GENERATOR 2
 
 typedef struct tp_capture_key {
     const char *name;

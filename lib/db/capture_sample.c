@@ -1,13 +1,15 @@
-/* Two questions, since the one that every execution asks has to be cheap: preparing an expression,
- * which each transaction does anew, costs about 1,500 instructions and 700 for each function in it.
+/* Two questions, since the one that every execution asks has to be cheap: each transaction prepares
+ * an expression anew, and each function in it.
  *
  * The first takes one transaction in ten, those that began at a whole ten microseconds; it calls
  * one function. The second takes of the executions in those ten times the rate, by a hash of the
  * clock, and so a statement of a million rows does not log them all. What was decided is asked
- * again at the end, of a boolean: a bare variable is the least that can be prepared, 850. Each
- * execution is as likely as any other, whatever it takes, but those of a transaction are taken or
- * left together. Where a tenth or more is wanted there is only the second. random() would take
- * numbers out of the sequence of a session that has called setseed().
+ * again at the end, of a boolean: a bare variable is the least that can be prepared. The end cannot
+ * be left to another branch than the one that writes: the INSERT there would have a plan of its
+ * own, cold more often than the others. Each execution is as likely as any other, whatever it
+ * takes, but those of a transaction are taken or left together. Where a tenth or more is wanted
+ * there is only the second. random() would take numbers out of the sequence of a session that has
+ * called setseed().
  *
  * The row is written outside the block that catches failures: a subtransaction that writes takes a
  * transaction id. Rights are asked for, not assumed, so that a new owner of the table without them
@@ -15,6 +17,8 @@
 #include "db/capture_sample.h"
 
 #include <math.h>
+
+#include "db/capture_text.h"
 
 /* The share of transactions that begin at a whole ten microseconds. */
 #define TRANSACTIONS 0.1
@@ -75,7 +79,7 @@ void tp_capture_skip(const tp_capture *capture, const char *indent, tp_strbuf *o
     if (samples(capture)) {
         tp_strbuf_printf(out,
                          "%sIF tp_timed THEN\n"
-                         "%s    tp_slot := 6;\n"
+                         "%s    tp_slot := " TP_CAPTURE_SLOT_NOTHING ";\n"
                          "%s    EXIT tp_keys;\n"
                          "%sEND IF;\n"
                          "%sRETURN NEW;\n",
@@ -87,8 +91,9 @@ void tp_capture_skip(const tp_capture *capture, const char *indent, tp_strbuf *o
 
 void tp_capture_sample_nothing(const tp_capture *capture, tp_strbuf *out) {
     if (samples(capture)) {
-        tp_strbuf_puts(out, "    ELSIF tp_slot OPERATOR(pg_catalog.=) 6 THEN\n"
-                            "        NULL;\n");
+        tp_strbuf_puts(out,
+                       "    ELSIF tp_slot OPERATOR(pg_catalog.=) " TP_CAPTURE_SLOT_NOTHING " THEN\n"
+                       "        NULL;\n");
     }
 }
 
@@ -110,7 +115,8 @@ void tp_capture_sample_end(const tp_capture *capture, tp_strbuf *out) {
         "                TG_NAME, 'trigperf.capture_%d', TG_OP, pg_catalog.date_part('epoch',\n"
         "                pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) tp_begun)\n"
         "                OPERATOR(pg_catalog.*) 1000::pg_catalog.float8, %s,\n"
-        "                COALESCE(tp_slot OPERATOR(pg_catalog.=) 6, false), %ld, tp_state, "
+        "                COALESCE(tp_slot OPERATOR(pg_catalog.=) " TP_CAPTURE_SLOT_NOTHING
+        ", false), %ld, tp_state, "
         "tp_message);\n"
         "        END IF;\n"
         "    END IF;\n",

@@ -2,10 +2,10 @@
  * cost of a join is fixed: a cheap look at the first old and new row fills the arrays and decides,
  * by the number that it puts into tp_slot to spare an assignment,
  *
- *   0..3  one row changed: this is where its keys are written
- *   4     one row, the same as before
- *   5     several rows, or a moved key: the arrays are gathered from tp_count tuples
- *   NULL  a side is missing: nothing changed, or see update_of_rows()
+ *   TP_CAPTURE_SLOT  one row changed: this is where its keys are written
+ *   .._SAME          one row, the same as before
+ *   .._SEVERAL       several rows, or a moved key: the arrays are gathered from tp_count tuples
+ *   NULL             a side is missing: nothing changed, or see update_of_rows()
  *
  * Rows of an UPDATE are paired by the primary key where it can be used, else by position; always
  * with FULL JOIN, which cannot be planned as a nested loop on the one-row estimate of the first
@@ -189,14 +189,15 @@ static void one_sided(const tp_capture *capture, const char *operation, char op,
                      operation, op);
     values_of_row(capture, "tp_r", out);
     tp_strbuf_printf(out,
-                     "CASE WHEN EXISTS (SELECT FROM %s OFFSET 1) THEN 5\n"
+                     "CASE WHEN EXISTS (SELECT FROM %s OFFSET 1) THEN " TP_CAPTURE_SLOT_SEVERAL "\n"
                      "                ELSE " TP_CAPTURE_SLOT " END\n",
                      table);
     into_arrays(capture, "tp_slot", out);
     source(capture, table, "tp_r", 0, out);
     tp_strbuf_puts(out, ";\n            IF tp_slot IS NULL THEN\n");
     tp_capture_skip(capture, "                ", out);
-    tp_strbuf_puts(out, "            ELSIF tp_slot OPERATOR(pg_catalog.=) 5 THEN\n"
+    tp_strbuf_puts(out, "            ELSIF tp_slot OPERATOR(pg_catalog.=) " TP_CAPTURE_SLOT_SEVERAL
+                        " THEN\n"
                         "                tp_slot := NULL;\n");
     gather_head(capture, "", "", out);
     tp_strbuf_puts(out, distinct(capture));
@@ -289,21 +290,23 @@ static void gather_both(const tp_capture *capture, tp_strbuf *out) {
 static void update_of_rows(const tp_capture *capture, tp_strbuf *out) {
     tp_strbuf_puts(out, "            SELECT ");
     values_of_row(capture, "tp_n", out);
-    tp_strbuf_puts(out, "CASE WHEN EXISTS (SELECT FROM tp_old OFFSET 1) THEN 5\n"
-                        "                WHEN ");
+    tp_strbuf_puts(
+        out, "CASE WHEN EXISTS (SELECT FROM tp_old OFFSET 1) THEN " TP_CAPTURE_SLOT_SEVERAL "\n"
+             "                WHEN ");
     tp_capture_keys_same(capture, &old_side, &new_side, out);
     tp_strbuf_puts(out, " THEN\n                    CASE WHEN ");
     tp_capture_watch_same(capture, &old_side, &new_side, out);
-    tp_strbuf_puts(out, " THEN 4\n"
+    tp_strbuf_puts(out, " THEN " TP_CAPTURE_SLOT_SAME "\n"
                         "                    ELSE " TP_CAPTURE_SLOT " END\n"
-                        "                ELSE 5 END\n");
+                        "                ELSE " TP_CAPTURE_SLOT_SEVERAL " END\n");
     into_arrays(capture, "tp_slot", out);
     source(capture, "tp_old", "tp_o", 0, out);
     tp_strbuf_puts(out, "\n            CROSS JOIN ");
     source(capture, "tp_new", "tp_n", 0, out);
-    tp_strbuf_puts(out, ";\n            IF tp_slot OPERATOR(pg_catalog.<=) 3 THEN\n"
-                        "                NULL;\n"
-                        "            ELSIF tp_slot OPERATOR(pg_catalog.=) 4 THEN\n");
+    tp_strbuf_puts(
+        out, ";\n            IF tp_slot OPERATOR(pg_catalog.<) " TP_CAPTURE_SLOT_END " THEN\n"
+             "                NULL;\n"
+             "            ELSIF tp_slot OPERATOR(pg_catalog.=) " TP_CAPTURE_SLOT_SAME " THEN\n");
     tp_capture_skip(capture, "                ", out);
     tp_strbuf_puts(out, "            ELSE\n"
                         "                IF tp_slot IS NULL THEN\n"

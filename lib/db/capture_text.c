@@ -128,8 +128,8 @@ static void insert(const tp_capture *capture, int part, tp_strbuf *out) {
 
 void tp_capture_write(const tp_capture *capture, tp_strbuf *out) {
     for (int part = 0; part < 4; part++) {
-        tp_strbuf_printf(out, "    %s tp_slot OPERATOR(pg_catalog.=) %d THEN\n",
-                         part == 0 ? "IF" : "ELSIF", part);
+        tp_strbuf_printf(out, "    %s tp_slot OPERATOR(pg_catalog.<) %d THEN\n",
+                         part == 0 ? "IF" : "ELSIF", (part + 1) << 17);
         insert(capture, part, out);
     }
     tp_capture_sample_nothing(capture, out);

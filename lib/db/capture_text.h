@@ -27,11 +27,17 @@ void tp_capture_arrays(const tp_capture *capture, tp_strbuf *out);
 /* The names of these, and what was put before each: "prefix tp_i, prefix tp_t". */
 void tp_capture_array_names(const tp_capture *capture, const char *prefix, tp_strbuf *out);
 
-/* The part of the outbox that the transaction writes to, 0 to 3. */
-#define TP_CAPTURE_SLOT                                                                            \
-    "(pg_catalog.txid_current() OPERATOR(pg_catalog.>>) 17) OPERATOR(pg_catalog.&) 3"
+/* What tells the part of the outbox that the transaction writes to: the last 19 bits of its id, of
+ * which the first two are the number of the part. They are compared as they are, since each
+ * function more is prepared anew by each transaction. */
+#define TP_CAPTURE_SLOT "pg_catalog.txid_current() OPERATOR(pg_catalog.&) 524287"
+/* What else tp_slot says, by numbers that are no transaction's. */
+#define TP_CAPTURE_SLOT_END "524288"
+#define TP_CAPTURE_SLOT_SAME "524289"
+#define TP_CAPTURE_SLOT_SEVERAL "524290"
+#define TP_CAPTURE_SLOT_NOTHING "524291"
 
-/* tp_slot := that part. Done last, when there is a row of key tuples to write; while tp_slot is
+/* tp_slot := those bits. Done last, when there is a row of key tuples to write; while tp_slot is
  * NULL a coarse row is written. */
 void tp_capture_slot(const char *indent, tp_strbuf *out);
 /* Writes the row of tp_slot, or a coarse one: tp_op is I, D, T, B or E; NULL stands for U. */
