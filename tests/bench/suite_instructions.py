@@ -26,7 +26,7 @@ CASES = {
 }
 
 
-def single_user(work, database, more=()):
+def single_user(work, database, more=(), callgrind=()):
     """The command that runs one backend under callgrind; None where it cannot be had."""
     server = os.path.join(os.path.dirname(bench.pgbench_path()), "postgres")
     if shutil.which("valgrind") is None or not os.path.exists(server):
@@ -35,8 +35,8 @@ def single_user(work, database, more=()):
     owner = pwd.getpwuid(os.stat(data).st_uid).pw_name
     switch = ["runuser", "-u", owner, "--"] if os.getuid() == 0 else []
     options = [part for option in [*bench.SERVER_OPTIONS, *more] for part in option.split()]
-    return [*switch, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", server, "--single",
-            "-D", data, *options, database.name]
+    return [*switch, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *callgrind, server,
+            "--single", "-D", data, *options, database.name]
 
 
 def count(command, table, case, number):
@@ -85,8 +85,37 @@ def instructions(work, key, name):
         work.cluster.resume()
 
 
+def sampling(work):
+    """What an execution pays for perhaps being timed, at a rate at which none of so few is. Of a change of a column
+    that is not watched: what it asks is the same, and no page is full now and then."""
+    work.say("  sampling, update 1 row unwatched: instructions in the capture function, without and with it")
+    database = work.cluster.installed("counted_sampling")
+    rates = {"never": "0", "seldom": "0.000001"}
+    for shape in suite_capture.OURS:
+        for name, rate in rates.items():
+            database.sql(f"""create table {shape}_{name}(id bigint primary key, amount bigint not null, note text)
+                with (fillfactor = 50); insert into {shape}_{name} select i, 0 from generate_series(1, 100000) i""")
+            database.attach(f"{shape}_{name}", "--key", "id", "--watch", "amount", "--granularity", shape,
+                            "--sample-rate", rate)
+    database.sql("vacuum; checkpoint")
+    command = single_user(work, database, callgrind=["--collect-atstart=no", "--toggle-collect=plpgsql_call_handler"])
+    if command is None:
+        work.skip("instructions", "there is no valgrind, or no server beside pgbench")
+        return
+    work.cluster.halt()
+    try:
+        for shape in suite_capture.OURS:
+            few, many = ([count(command, f"{shape}_{name}", "update 1 row unwatched", number) for name in rates]
+                         for number in (20, 620))
+            never, seldom = ((more - less) / 600 for less, more in zip(few, many))
+            work.say(f"    {suite_capture.VARIANTS[shape]:28}{never:14,.0f} {seldom:10,.0f} {seldom - never:+8,.0f}")
+    finally:
+        work.cluster.resume()
+
+
 if __name__ == "__main__":
     bench.main("instructions", [
         ("key", lambda work: instructions(work, True, "counted_key")),
         ("nokey", lambda work: instructions(work, False, "counted_nokey")),
+        ("sampling", sampling),
     ])

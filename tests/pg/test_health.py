@@ -406,6 +406,20 @@ def _(installed):
     equal(installed.sql(drawn.format("insert into calls values (4000);")), installed.sql(drawn.format("")), "random()")
 
 
+@test("samples: of transactions of two kinds by turns, either is as likely, and so is a statement as a row")
+def _(installed):
+    for shape in ("statement", "row"):
+        installed.sql(f"create table {shape}s(id bigint primary key)")
+        installed.attach(f"{shape}s", "--key", "id", "--granularity", shape, "--sample-rate", "0.05")
+    installed.sql("""do $$ begin for i in 1..3000 loop
+        if i % 2 = 0 then insert into statements values (i); else insert into rows values (i); end if; commit;
+        end loop; end $$""")
+    taken = dict(installed.rows("select table_name, count(*) from trigperf.trigger_execution_log group by 1"))
+    equal(set(taken), {"public.statements", "public.rows"}, "tables")
+    for table, count in taken.items():
+        check(20 < int(count) < 150, f"{count} of 1500 of {table} were sampled, 75 are expected")
+
+
 @test("samples: what nobody of ours would write into the log is left out")
 def _(installed):
     collect(installed)
