@@ -162,6 +162,7 @@ tp_pipeline *tp_engine_lock(tp_engine *engine) {
 }
 
 void tp_engine_unlock(tp_engine *engine) {
+    tp_pipeline_settle(engine->pipeline);
     pthread_mutex_unlock(&engine->mutex);
 }
 
@@ -195,6 +196,7 @@ void tp_engine_broadcast(tp_engine *engine) {
 }
 
 void tp_engine_sleep(tp_engine *engine, uint64_t deadline_ms) {
+    tp_pipeline_settle(engine->pipeline);
     if (deadline_ms == UINT64_MAX) {
         pthread_cond_wait(&engine->changed, &engine->mutex);
         return;
@@ -391,6 +393,6 @@ int32_t tp_engine_push(tp_engine *engine, uint64_t now_ms, const char *table, ui
         tp_change change = {.table = known, .op = op, .values = ordered, .lsn = 0};
         status = tp_pipeline_change(engine->pipeline, now_ms, &change, err);
     }
-    pthread_mutex_unlock(&engine->mutex);
+    tp_engine_unlock(engine);
     return status;
 }

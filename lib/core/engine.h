@@ -31,7 +31,7 @@ void tp_engine_unref(tp_engine *engine);
 /* The context is gone: later acks and nacks only release. */
 void tp_engine_shut(tp_engine *engine);
 
-/* The pipeline, between lock and unlock. */
+/* The pipeline, between lock and unlock, which settles it. */
 tp_pipeline *tp_engine_lock(tp_engine *engine);
 void tp_engine_unlock(tp_engine *engine);
 /* Not locked: whether a source had better stop reading. */

@@ -6,7 +6,10 @@
  * in between gets a token that covers the mark, and rightly so, because the change was visible
  * before it arrived. A reader that checks in between passes, but the batch of that change is yet to
  * be delivered and will delete what the reader put. For the same reasons one number serves all keys
- * of a change, and it may be drawn long before the slots are written.
+ * of a change, or of many changes, and it may be drawn long before the slots are written.
+ *
+ * Slots are seldom near, and what writes them atomically waits for all that was written before. So
+ * marks are noted, fetched ahead, and written some dozens at a time.
  *
  * Slots only grow (compare and swap), whoever marks. Eight bytes a slot; with 65,536 slots and n
  * keys marked during a fill, a check fails needlessly with a probability of about n / 65,536. */
@@ -77,12 +80,23 @@ uint64_t tp_fence_arrive(tp_fence *fence) {
     return atomic_fetch_add(&fence->arrivals, 1) + 1;
 }
 
-void tp_fence_mark_slot(tp_fence *fence, uint32_t slot, uint64_t arrival) {
-    raise_to(&fence->slots[slot], arrival);
+void tp_fence_write(tp_fence *fence, tp_fence_marks *marks) {
+    uint64_t arrival = marks->count == 0 ? 0 : tp_fence_arrive(fence);
+    for (uint32_t i = 0; i < marks->count; i++) {
+        raise_to(&fence->slots[marks->slots[i]], arrival);
+    }
+    marks->count = 0;
+}
+
+void tp_fence_note(tp_fence *fence, tp_fence_marks *marks, uint32_t slot) {
+    if (marks->count == TP_FENCE_MARKS) {
+        tp_fence_write(fence, marks);
+    }
+    marks->slots[marks->count++] = slot;
 }
 
 void tp_fence_mark(tp_fence *fence, const char *key, size_t length) {
-    tp_fence_mark_slot(fence, tp_fence_slot(fence, key, length), tp_fence_arrive(fence));
+    raise_to(&fence->slots[tp_fence_slot(fence, key, length)], tp_fence_arrive(fence));
 }
 
 void tp_fence_mark_all(tp_fence *fence) {

@@ -24,11 +24,21 @@ void tp_fence_mark(tp_fence *fence, const char *key, size_t length);
 void tp_fence_mark_all(tp_fence *fence);
 
 /* The same in steps, for many keys, and for keys that are marked again and again: where a key's
- * mark stands (to be fetched early, because it is seldom near), a number for all invalidations that
- * have arrived by now, and the mark. */
+ * mark stands (to be fetched early, because it is seldom near), and a number for all invalidations
+ * that have arrived by now. */
 uint32_t tp_fence_slot(const tp_fence *fence, const char *key, size_t length);
 void tp_fence_fetch(const tp_fence *fence, uint32_t slot);
 uint64_t tp_fence_arrive(tp_fence *fence);
-void tp_fence_mark_slot(tp_fence *fence, uint32_t slot, uint64_t arrival);
+
+/* Marks that are yet to be written. For one thread; zeroes are none. */
+#define TP_FENCE_MARKS 64u
+typedef struct tp_fence_marks {
+    uint32_t count;
+    uint32_t slots[TP_FENCE_MARKS];
+} tp_fence_marks;
+
+/* An invalidation arrives when its mark is written: before anybody is told of it. */
+void tp_fence_note(tp_fence *fence, tp_fence_marks *marks, uint32_t slot);
+void tp_fence_write(tp_fence *fence, tp_fence_marks *marks);
 
 #endif

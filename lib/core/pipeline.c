@@ -220,7 +220,7 @@ static int32_t truncate_arrives(tp_pipeline *pipeline, const tp_change *change,
 static void merge(tp_pipeline *pipeline, tp_delta *delta, const tp_addition *addition) {
     tp_delta_merge(delta, addition);
     tp_due_recur(&pipeline->due);
-    tp_window_mark(pipeline->window, delta, pipeline->fence);
+    tp_window_mark(pipeline->window, delta, pipeline->fence, &pipeline->marks);
     pipeline->counters.keys_merged += delta->ref_count;
     pipeline->counters.keyless += delta->ref_count == 0 ? 1 : 0;
     pipeline->counters.merged++;
@@ -275,7 +275,7 @@ static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_
     if (!tp_window_commit(pipeline->window, addition, expanded)) {
         return tp_error_nomem(err);
     }
-    tp_window_mark_staged(pipeline->window, pipeline->fence);
+    tp_window_mark_staged(pipeline->window, pipeline->fence, &pipeline->marks);
     pipeline->arrived = addition->arrival;
     pipeline->counters.changes++;
     pipeline->counters.merged += merged ? 1 : 0;
@@ -286,6 +286,12 @@ static int32_t commit(tp_pipeline *pipeline, const tp_addition *addition, uint8_
         close_full(pipeline);
     }
     return TRIGPERF_OK;
+}
+
+void tp_pipeline_settle(tp_pipeline *pipeline) {
+    if (pipeline->fence != NULL) {
+        tp_fence_write(pipeline->fence, &pipeline->marks);
+    }
 }
 
 bool tp_pipeline_looks_ahead(const tp_pipeline *pipeline) {

@@ -89,11 +89,14 @@ void tp_pipeline_free(tp_pipeline *pipeline); /* batches still out stay valid: e
  * what it needs of tables (names, key names), so the former cascade may be freed after this. */
 int32_t tp_pipeline_set_cascade(tp_pipeline *pipeline, tp_cascade *cascade, trigperf_error **err);
 
-/* A change arrives: marks the fence for its keys, merges it. A TRUNCATE change also counts as a
- * resync of its table; one whose key values are not UTF-8 becomes one. On E_NOMEM the change was
- * NOT taken (the caller must resync or retry). */
+/* A change arrives: notes marks of the fence for its keys, merges it. A TRUNCATE change also counts
+ * as a resync of its table; one whose key values are not UTF-8 becomes one. On E_NOMEM the change
+ * was NOT taken (the caller must resync or retry). */
 int32_t tp_pipeline_change(tp_pipeline *pipeline, uint64_t now_ms, const tp_change *change,
                            trigperf_error **err);
+/* Writes the marks that were noted: before anybody else sees the pipeline, which may tell of these
+ * changes then. */
+void tp_pipeline_settle(tp_pipeline *pipeline);
 /* For callers with several changes at hand, while the first of these says yes: each of the next
  * TP_PIPELINE_AHEAD changes is foreseen, then approached, then told. Hints: they ask for memory
  * ahead and change nothing. */

@@ -22,6 +22,7 @@ struct tp_pipeline {
     uint64_t table_bytes; /* and to tables */
     tp_cascade *cascade;
     tp_fence *fence;
+    tp_fence_marks marks;
     tp_tables *tables;
     tp_window *window;
     tp_limiter *limiter;

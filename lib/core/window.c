@@ -369,24 +369,17 @@ void tp_window_approach(tp_window *window, const tp_fence *fence) {
 
 /* ---- the fence ---- */
 
-void tp_window_mark_staged(const tp_window *window, tp_fence *fence) {
-    if (fence == NULL || window->staged_count == 0) {
-        return;
-    }
-    uint64_t number = tp_fence_arrive(fence);
-    for (uint32_t i = 0; i < window->staged_count; i++) {
-        tp_fence_mark_slot(fence, window->staged[i].key.fence_slot, number);
+void tp_window_mark_staged(const tp_window *window, tp_fence *fence, tp_fence_marks *marks) {
+    for (uint32_t i = 0; fence != NULL && i < window->staged_count; i++) {
+        tp_fence_note(fence, marks, window->staged[i].key.fence_slot);
     }
 }
 
-void tp_window_mark(const tp_window *window, const tp_delta *delta, tp_fence *fence) {
-    if (fence == NULL || delta->ref_count == 0) {
-        return;
-    }
+void tp_window_mark(const tp_window *window, const tp_delta *delta, tp_fence *fence,
+                    tp_fence_marks *marks) {
     const tp_ref *refs = tp_window_refs(window, delta);
-    uint64_t number = tp_fence_arrive(fence);
-    for (uint32_t i = 0; i < delta->ref_count; i++) {
-        tp_fence_mark_slot(fence, refs[i].fence_slot, number);
+    for (uint32_t i = 0; fence != NULL && i < delta->ref_count; i++) {
+        tp_fence_note(fence, marks, refs[i].fence_slot);
     }
 }
 

@@ -79,9 +79,11 @@ bool tp_window_commit(tp_window *window, const tp_addition *addition, uint8_t ex
 /* The same for what comes back from the limiter. */
 bool tp_window_commit_returned(tp_window *window, const tp_addition *addition);
 
-/* Marks the fence for the staged keys, and for all keys of a delta. The fence may be NULL. */
-void tp_window_mark_staged(const tp_window *window, tp_fence *fence);
-void tp_window_mark(const tp_window *window, const tp_delta *delta, tp_fence *fence);
+/* Notes marks of the fence for the staged keys, and for all keys of a delta. The fence may be NULL.
+ */
+void tp_window_mark_staged(const tp_window *window, tp_fence *fence, tp_fence_marks *marks);
+void tp_window_mark(const tp_window *window, const tp_delta *delta, tp_fence *fence,
+                    tp_fence_marks *marks);
 
 /* ---- contents ---- */
 

@@ -366,6 +366,7 @@ static void change_once(world *w) {
         assert_true(w->oom);
         return;
     }
+    tp_pipeline_settle(b->pipeline);
     w->changes[w->change_count++] = s;
     for (uint32_t i = 0; i < c.count; i++) {
         entry *e = c.keys[i];

@@ -91,28 +91,55 @@ static void test_slots_stand_for_keys(void **state) {
         uint32_t slot = tp_fence_slot(fence, key, length);
         assert_true(slot < 1024);
         tp_fence_fetch(fence, slot);
-        tp_fence_mark_slot(fence, slot, tp_fence_arrive(fence));
+        tp_fence_marks marks = {.count = 0};
+        tp_fence_note(fence, &marks, slot);
+        assert_true(tp_fence_check(fence, token, key, length));
+        tp_fence_write(fence, &marks);
         assert_false(tp_fence_check(fence, token, key, length));
     }
     tp_fence_free(fence);
 }
 
-/* One number for several keys: it spares those who began after it was drawn, and no others. */
+/* One number for several keys, drawn when they are written: it spares those who begin afterwards,
+ * and no others. */
 static void test_one_number_for_several_keys(void **state) {
     (void)state;
     tp_fence *fence = fresh(1024);
+    tp_fence_marks marks = {.count = 0};
     uint64_t before = tp_fence_begin(fence);
-    uint64_t number = tp_fence_arrive(fence);
+    tp_fence_note(fence, &marks, tp_fence_slot(fence, "a", 1));
+    uint64_t between = tp_fence_begin(fence);
+    tp_fence_note(fence, &marks, tp_fence_slot(fence, "b", 1));
+    tp_fence_write(fence, &marks);
     uint64_t after = tp_fence_begin(fence);
-    tp_fence_mark_slot(fence, tp_fence_slot(fence, "a", 1), number);
-    tp_fence_mark_slot(fence, tp_fence_slot(fence, "b", 1), number);
+    assert_int_equal(after, before + 1);
     assert_false(tp_fence_check(fence, before, "a", 1));
+    assert_false(tp_fence_check(fence, between, "a", 1));
     assert_false(tp_fence_check(fence, before, "b", 1));
     assert_true(tp_fence_check(fence, after, "a", 1));
     assert_true(tp_fence_check(fence, after, "b", 1));
-    tp_fence_mark(fence, "a", 1);
-    tp_fence_mark_slot(fence, tp_fence_slot(fence, "a", 1), number);
-    assert_false(tp_fence_check(fence, after, "a", 1));
+    tp_fence_write(fence, &marks);
+    assert_int_equal(tp_fence_begin(fence), after);
+    assert_true(tp_fence_check(fence, after, "a", 1));
+    tp_fence_free(fence);
+}
+
+/* None is lost when more are noted than wait. */
+static void test_many_marks_are_written_in_between(void **state) {
+    (void)state;
+    tp_fence *fence = fresh(1024);
+    tp_fence_marks marks = {.count = 0};
+    char keys[3 * TP_FENCE_MARKS][16];
+    uint64_t token = tp_fence_begin(fence);
+    for (uint32_t i = 0; i < 3 * TP_FENCE_MARKS; i++) {
+        size_t length = (size_t)snprintf(keys[i], sizeof keys[i], "key:%u", i);
+        tp_fence_note(fence, &marks, tp_fence_slot(fence, keys[i], length));
+        assert_true(marks.count <= TP_FENCE_MARKS);
+    }
+    tp_fence_write(fence, &marks);
+    for (uint32_t i = 0; i < 3 * TP_FENCE_MARKS; i++) {
+        assert_false(tp_fence_check(fence, token, keys[i], strlen(keys[i])));
+    }
     tp_fence_free(fence);
 }
 
@@ -216,6 +243,7 @@ int main(void) {
         cmocka_unit_test(test_shared_slots_never_pass_wrongly),
         cmocka_unit_test(test_slots_stand_for_keys),
         cmocka_unit_test(test_one_number_for_several_keys),
+        cmocka_unit_test(test_many_marks_are_written_in_between),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_no_stale_entry_survives),
         cmocka_unit_test(test_marks_of_several_threads_only_grow),

@@ -329,12 +329,14 @@ static void test_fence_is_marked_at_arrival(void **state) {
         uint64_t token = tp_fence_begin(b.fence);
         assert_true(tp_fence_check(b.fence, token, "dash:7", 6));
         change(&b, TP_OP_UPDATE, "7", "1"); /* new, merged, held back, held back and merged */
+        tp_pipeline_settle(b.pipeline);
         assert_false(tp_fence_check(b.fence, token, "dash:7", 6));
         assert_false(tp_fence_check(b.fence, token, "call:1", 6));
         pass(&b, i % 2 == 1 ? 100 : 0);
     }
     uint64_t token = tp_fence_begin(b.fence);
     key(&b, "own");
+    tp_pipeline_settle(b.pipeline);
     assert_false(tp_fence_check(b.fence, token, "own", 3));
     assert_true(tp_fence_check(b.fence, token, "dash:7", 6));
     tp_pipeline_resync(b.pipeline, b.now, b.plain, 0, 0);
