@@ -25,7 +25,9 @@
 
 #define PATIENCE 40u /* times the silence that breaks a connection */
 #define RESULTS_PER_TURN 4096
-#define BYTES_PER_TURN (UINT32_C(256) << 10)
+#define MESSAGES_PER_TURN                                                                          \
+    768u /* what they bring is worked on while it is in the processor's cache */
+#define BYTES_PER_TURN 65536u
 #define READING 8192u /* libpq has room for so much at least whenever it reads */
 #define FRAME 5u      /* what a message has around it */
 
@@ -50,6 +52,7 @@ struct tp_connection {
     bool following; /* of a replication stream, which has no end */
     bool resting;   /* it is not read until the loop's nap is over */
     tp_rest rest;
+    tp_taken taken;      /* since it was left alone */
     uint64_t deadline;   /* of connecting, or of the running statement */
     uint32_t first_host; /* attempts begin with it: those before did not answer */
 };
@@ -377,6 +380,7 @@ static void begin_copy(tp_connection *connection, ExecStatusType status) {
     connection->following = status == PGRES_COPY_BOTH;
     bool narrow = connection->following && tp_hosts_is_local(PQhost(connection->pg));
     connection->rest = tp_rest_make(connection->options.window_ms, narrow);
+    connection->taken = (tp_taken){0, 0};
     connection->deadline = connection->following ? UINT64_MAX : connection->deadline;
 }
 
@@ -429,9 +433,11 @@ static int32_t copy_ended(tp_connection *connection, trigperf_error **err) {
     return status;
 }
 
-static void rest(tp_connection *connection, const tp_taken *taken, uint64_t now_ms) {
+static void rest(tp_connection *connection, uint64_t now_ms) {
+    const tp_taken *taken = &connection->taken;
     uint32_t us = taken->messages == 0 ? 0 : tp_rest_after(&connection->rest, taken, now_ms);
     connection->resting = us > 0 && tp_loop_nap(connection->loop, us);
+    connection->taken = (tp_taken){0, 0};
 }
 
 /* Rows that are copied come to an end, after which the statement has another result. */
@@ -448,38 +454,39 @@ static void extend(tp_connection *connection, uint64_t now_ms) {
         limited ? now_ms + connection->options.silence_timeout_ms : connection->deadline;
 }
 
-static void take_message(tp_connection *connection, char *bytes, int length, tp_taken *taken) {
-    taken->messages++;
-    taken->bytes += (size_t)length + FRAME;
+static void take_message(tp_connection *connection, char *bytes, int length) {
+    connection->taken.messages++;
+    connection->taken.bytes += (size_t)length + FRAME;
     connection->options.copy(connection->options.user, bytes, (size_t)length);
     PQfreemem(bytes);
 }
 
-static bool may_take_more(const tp_connection *connection, const tp_taken *taken) {
-    return connection->pg != NULL && !connection->paused && taken->messages < RESULTS_PER_TURN &&
-           taken->bytes < BYTES_PER_TURN;
+static bool may_take_more(const tp_connection *connection, const tp_taken *at_first) {
+    return connection->pg != NULL && !connection->paused &&
+           connection->taken.messages - at_first->messages < MESSAGES_PER_TURN &&
+           connection->taken.bytes - at_first->bytes < BYTES_PER_TURN;
 }
 
 /* One reading takes what libpq has room for: if that was used, more is likely to be there. */
 static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_error **err) {
     char *bytes = NULL;
-    tp_taken taken = {0, 0};
-    size_t before = 0;
-    while (may_take_more(connection, &taken)) {
+    const tp_taken at_first = connection->taken;
+    size_t before = at_first.bytes;
+    while (may_take_more(connection, &at_first)) {
         int length = PQgetCopyData(connection->pg, &bytes, 1);
         if (length > 0) {
             extend(connection, now_ms);
-            take_message(connection, bytes, length, &taken);
+            take_message(connection, bytes, length);
         } else if (length < 0) {
             extend(connection, now_ms);
             return has_ended(connection, length) ? TRIGPERF_OK : copy_ended(connection, err);
-        } else if (taken.bytes - before < READING) {
-            rest(connection, &taken, now_ms);
+        } else if (connection->taken.bytes - before < READING) {
+            rest(connection, now_ms);
             return TRIGPERF_OK;
         } else if (PQconsumeInput(connection->pg) == 0) {
             return fail(connection, "reading from the server", err);
         } else {
-            before = taken.bytes;
+            before = connection->taken.bytes;
         }
     }
     if (connection->pg != NULL && !connection->paused) {

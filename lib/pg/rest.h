@@ -15,7 +15,7 @@ typedef struct tp_rest {
     uint64_t taken_ms;
 } tp_rest;
 
-/* What was taken in one turn. */
+/* What was taken since it was left alone. */
 typedef struct tp_taken {
     uint32_t messages;
     size_t bytes;
