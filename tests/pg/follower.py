@@ -17,6 +17,11 @@ TIMEOUT, AGAIN, SUPERSEDED = -8, -7, -10
 READY, FAILED = 2, 4
 
 
+# A look at what is attached, which waits for one of a context: that would keep this one from looking.
+LOOK = ("begin; select pg_advisory_xact_lock(7460391845612003), pg_advisory_xact_lock(7460391845612004); "
+        "select trigperf.table_check_all(), trigperf.wal_check_all(); commit")
+
+
 class Follower:
     """Follower(database, consumer="web", **{"batch.window_ms": 10}): pulls and acknowledges."""
 

@@ -6,13 +6,8 @@ transactions of many kinds."""
 import ctypes
 
 import harness
-from follower import LIB, READY, Follower
+from follower import LIB, LOOK, READY, Follower
 from harness import check, contains, equal, eventually, test
-
-
-# Waits for a look of the context, which would keep this one from looking.
-LOOK = ("begin; select pg_advisory_xact_lock(7460391845612003), pg_advisory_xact_lock(7460391845612004); "
-        "select trigperf.table_check_all(), trigperf.wal_check_all(); commit")
 
 
 class Wal(Follower):

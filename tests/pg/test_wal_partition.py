@@ -5,10 +5,9 @@
 import random
 
 import harness
-from follower import Follower
+from follower import LOOK, Follower
 from harness import check, contains, equal, eventually, test
 
-LOOK = "select trigperf.table_check_all(), trigperf.wal_check_all()"
 # A look that does not wait until three seconds have passed since the last.
 AT_ONCE = "update trigperf.wal_member set seen_at = null; " + LOOK
 ROOT = """
