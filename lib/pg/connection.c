@@ -28,8 +28,7 @@
 #define MESSAGES_PER_TURN                                                                          \
     768u /* what they bring is worked on while it is in the processor's cache */
 #define BYTES_PER_TURN 65536u
-#define READING 8192u /* libpq has room for so much at least whenever it reads */
-#define FRAME 5u      /* what a message has around it */
+#define FRAME 5u /* what a message has around it */
 
 struct tp_connection {
     tp_loop *loop;
@@ -472,6 +471,7 @@ static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_er
     char *bytes = NULL;
     const tp_taken at_first = connection->taken;
     size_t before = at_first.bytes;
+    uint32_t little = 0;
     while (may_take_more(connection, &at_first)) {
         int length = PQgetCopyData(connection->pg, &bytes, 1);
         if (length > 0) {
@@ -480,7 +480,7 @@ static int32_t take_copy(tp_connection *connection, uint64_t now_ms, trigperf_er
         } else if (length < 0) {
             extend(connection, now_ms);
             return has_ended(connection, length) ? TRIGPERF_OK : copy_ended(connection, err);
-        } else if (connection->taken.bytes - before < READING) {
+        } else if (tp_rest_is_due(connection->taken.bytes - before, connection->pg, &little)) {
             rest(connection, now_ms);
             return TRIGPERF_OK;
         } else if (PQconsumeInput(connection->pg) == 0) {

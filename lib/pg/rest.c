@@ -16,6 +16,15 @@
 #define MUCH (UINT32_C(96) << 10)
 #define BUFFER 1024u /* what a message takes of a socket that is narrow */
 
+#define READING 8192u /* libpq has room for so much at least whenever it reads */
+#define OF_TLS 4u
+
+/* Of a TLS record, 16 kilobytes at most, libpq takes what it has room for, and the socket does not
+ * show the rest: servers from 17 on send such records. */
+bool tp_rest_is_due(size_t brought, PGconn *pg, uint32_t *little) {
+    return brought < READING && (PQsslInUse(pg) == 0 || ++*little > OF_TLS);
+}
+
 tp_rest tp_rest_make(uint32_t window_ms, bool narrow) {
     uint32_t most = window_ms < MOST_US / 500 ? window_ms * 500 : MOST_US;
     return (tp_rest){

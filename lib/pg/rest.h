@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <libpq-fe.h>
+
 typedef struct tp_rest {
     uint32_t longest_us;
     uint32_t us; /* the last one */
@@ -23,6 +25,10 @@ typedef struct tp_taken {
 
 /* For what waits up to window_ms anyway once it is read. */
 tp_rest tp_rest_make(uint32_t window_ms, bool narrow);
+
+/* Whether all that had come was taken, by what one reading brought. little counts the readings that
+ * brought little. */
+bool tp_rest_is_due(size_t brought, PGconn *pg, uint32_t *little);
 
 /* All that had come was taken: microseconds to leave it alone now, 0 to read on as soon as
  * something comes. */
